@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# One Makefile for everything; each room adds its own rules.mk. Outputs go to build/, things that are costly and
+# rarely change (newlib) to build/cache/, which `make clean` keeps and `make distclean` removes.
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+B := build
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+HOSTCC ?= gcc
+PYTHON := /usr/bin/python3
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+        -Wold-style-definition -Wundef -Wvla -Wwrite-strings -Wno-unused-parameter
+DEPFLAGS = -MMD -MP -MF $@.d
+
+# Each room appends: its products to ALL, its checks to CHECKS (phony targets), its one-line descriptions to HELP.
+ALL :=
+CHECKS :=
+
+include scripts/setup.mk
+-include $(wildcard abi/rules.mk hypervisor/rules.mk guest-pv/rules.mk dom0-tools/rules.mk examples/rules.mk \
+                    docs/rules.mk tests/rules.mk)
+include scripts/run.mk
+
+.PHONY: all clean distclean help
+all: $(ALL)
+
+clean:
+	$(Q)find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+	$(Q)rm -f compile_commands.json
+
+distclean: clean
+	$(Q)rm -rf $(B)
+
+help:
+	@echo 'make            build the hypervisor, the embedded dom0, the examples and the ISO'
+	@echo 'make run        set up, build, boot build/paravane.iso in QEMU: ends at the vane> prompt (Ctrl-A X leaves QEMU)'
+	@echo 'make check      set up, build, run every test'
+	@echo 'make bench      cost of each operation in instructions, beside genuine Xen'
+	@echo 'make iso        build/paravane.iso alone'
+	@echo 'make clean      remove what was built, except the cached newlib; distclean removes that too'
+	@echo
+	@echo 'V=1             show the commands       CPUS=n  MEM=m   the machine of make run (default 2, 1024M)'
+	@echo 'DOM0=64         a 64-bit embedded dom0  GUESTS=DIR      add your kernels and configurations under /guests'
+
+-include $(shell find $(B) -name '*.d' -not -path '*/cache/*' 2>/dev/null)

@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The set-up step: asks for each Debian package the build or the tests need, installs the missing ones.
+
+.PHONY: setup
+setup:
+	@scripts/setup
