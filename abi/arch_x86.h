@@ -66,30 +66,30 @@
 #else /* __x86_64__ */
 
 /* 64-bit data segments need no descriptor: the null selector serves. Kernel and user space both run in ring 3. */
-#define FLAT_RING3_CS32  0xe023
-#define FLAT_RING3_CS64  0xe033
-#define FLAT_RING3_DS32  0xe02b
-#define FLAT_RING3_DS64  0x0000
-#define FLAT_RING3_SS32  0xe02b
-#define FLAT_RING3_SS64  0xe02b
-#define FLAT_KERNEL_DS64 FLAT_RING3_DS64
-#define FLAT_KERNEL_DS32 FLAT_RING3_DS32
-#define FLAT_KERNEL_DS   FLAT_KERNEL_DS64
-#define FLAT_KERNEL_CS64 FLAT_RING3_CS64
-#define FLAT_KERNEL_CS32 FLAT_RING3_CS32
-#define FLAT_KERNEL_CS   FLAT_KERNEL_CS64
-#define FLAT_KERNEL_SS64 FLAT_RING3_SS64
-#define FLAT_KERNEL_SS32 FLAT_RING3_SS32
-#define FLAT_KERNEL_SS   FLAT_KERNEL_SS64
-#define FLAT_USER_DS64   FLAT_RING3_DS64
-#define FLAT_USER_DS32   FLAT_RING3_DS32
-#define FLAT_USER_DS     FLAT_USER_DS64
-#define FLAT_USER_CS64   FLAT_RING3_CS64
-#define FLAT_USER_CS32   FLAT_RING3_CS32
-#define FLAT_USER_CS     FLAT_USER_CS64
-#define FLAT_USER_SS64   FLAT_RING3_SS64
-#define FLAT_USER_SS32   FLAT_RING3_SS32
-#define FLAT_USER_SS     FLAT_USER_SS64
+#define FLAT_RING3_CS32         0xe023
+#define FLAT_RING3_CS64         0xe033
+#define FLAT_RING3_DS32         0xe02b
+#define FLAT_RING3_DS64         0x0000
+#define FLAT_RING3_SS32         0xe02b
+#define FLAT_RING3_SS64         0xe02b
+#define FLAT_KERNEL_DS64        FLAT_RING3_DS64
+#define FLAT_KERNEL_DS32        FLAT_RING3_DS32
+#define FLAT_KERNEL_DS          FLAT_KERNEL_DS64
+#define FLAT_KERNEL_CS64        FLAT_RING3_CS64
+#define FLAT_KERNEL_CS32        FLAT_RING3_CS32
+#define FLAT_KERNEL_CS          FLAT_KERNEL_CS64
+#define FLAT_KERNEL_SS64        FLAT_RING3_SS64
+#define FLAT_KERNEL_SS32        FLAT_RING3_SS32
+#define FLAT_KERNEL_SS          FLAT_KERNEL_SS64
+#define FLAT_USER_DS64          FLAT_RING3_DS64
+#define FLAT_USER_DS32          FLAT_RING3_DS32
+#define FLAT_USER_DS            FLAT_USER_DS64
+#define FLAT_USER_CS64          FLAT_RING3_CS64
+#define FLAT_USER_CS32          FLAT_RING3_CS32
+#define FLAT_USER_CS            FLAT_USER_CS64
+#define FLAT_USER_SS64          FLAT_RING3_SS64
+#define FLAT_USER_SS32          FLAT_RING3_SS32
+#define FLAT_USER_SS            FLAT_USER_SS64
 
 /* L4 slots 256 to 271 belong to the hypervisor; the read-only table of 64-bit entries starts there. */
 #define __HYPERVISOR_VIRT_START 0xFFFF800000000000
@@ -103,15 +103,15 @@
 #define MACH2PHYS_NR_ENTRIES    ((MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) >> 3)
 
 /* set_segment_base: which base. The last one loads a selector into the user GS and must not fail for a bad one. */
-#define SEGBASE_FS          0
-#define SEGBASE_GS_USER     1
-#define SEGBASE_GS_KERNEL   2
-#define SEGBASE_GS_USER_SEL 3
+#define SEGBASE_FS              0
+#define SEGBASE_GS_USER         1
+#define SEGBASE_GS_KERNEL       2
+#define SEGBASE_GS_USER_SEL     3
 
 /* Flag word of the iret frame: set when the interrupted context came in by SYSCALL, so rcx and r11 may be lost. */
-#define _VGCF_in_syscall 8
-#define VGCF_in_syscall  (1 << _VGCF_in_syscall)
-#define VGCF_IN_SYSCALL  VGCF_in_syscall
+#define _VGCF_in_syscall        8
+#define VGCF_in_syscall         (1 << _VGCF_in_syscall)
+#define VGCF_IN_SYSCALL         VGCF_in_syscall
 
 #endif
 
@@ -187,10 +187,10 @@ typedef int64_t int64_aligned_t __attribute__((aligned(8)));
 #define XEN_GUEST_HANDLE_PARAM(name)  XEN_GUEST_HANDLE(name)
 
 /* Clears the whole handle first: in 32-bit code the upper half of an eight-byte handle must read as zero. */
-#define set_xen_guest_handle_raw(hnd, val)            \
-    do {                                              \
-        __builtin_memset(&(hnd), 0, sizeof(hnd));     \
-        (hnd).p = val;                                \
+#define set_xen_guest_handle_raw(hnd, val)                                                                             \
+    do {                                                                                                               \
+        __builtin_memset(&(hnd), 0, sizeof(hnd));                                                                      \
+        (hnd).p = val;                                                                                                 \
     } while (0)
 #define set_xen_guest_handle(hnd, val) set_xen_guest_handle_raw(hnd, val)
 
@@ -359,29 +359,29 @@ typedef struct arch_shared_info arch_shared_info_t;
 
 /* Choices of domain creation that only x86 has. A PV domain has no emulated devices, except that a PV dom0 has the
  * timer: its emulation_flags are 0 or XEN_X86_EMU_PIT. */
-#define _XEN_X86_EMU_LAPIC    0
-#define XEN_X86_EMU_LAPIC     (1U << _XEN_X86_EMU_LAPIC)
-#define _XEN_X86_EMU_HPET     1
-#define XEN_X86_EMU_HPET      (1U << _XEN_X86_EMU_HPET)
-#define _XEN_X86_EMU_PM       2
-#define XEN_X86_EMU_PM        (1U << _XEN_X86_EMU_PM)
-#define _XEN_X86_EMU_RTC      3
-#define XEN_X86_EMU_RTC       (1U << _XEN_X86_EMU_RTC)
-#define _XEN_X86_EMU_IOAPIC   4
-#define XEN_X86_EMU_IOAPIC    (1U << _XEN_X86_EMU_IOAPIC)
-#define _XEN_X86_EMU_PIC      5
-#define XEN_X86_EMU_PIC       (1U << _XEN_X86_EMU_PIC)
-#define _XEN_X86_EMU_VGA      6
-#define XEN_X86_EMU_VGA       (1U << _XEN_X86_EMU_VGA)
-#define _XEN_X86_EMU_IOMMU    7
-#define XEN_X86_EMU_IOMMU     (1U << _XEN_X86_EMU_IOMMU)
-#define _XEN_X86_EMU_PIT      8
-#define XEN_X86_EMU_PIT       (1U << _XEN_X86_EMU_PIT)
-#define _XEN_X86_EMU_USE_PIRQ 9
-#define XEN_X86_EMU_USE_PIRQ  (1U << _XEN_X86_EMU_USE_PIRQ)
-#define _XEN_X86_EMU_VPCI     10
-#define XEN_X86_EMU_VPCI      (1U << _XEN_X86_EMU_VPCI)
-#define XEN_X86_EMU_ALL       0x7ffU
+#define _XEN_X86_EMU_LAPIC     0
+#define XEN_X86_EMU_LAPIC      (1U << _XEN_X86_EMU_LAPIC)
+#define _XEN_X86_EMU_HPET      1
+#define XEN_X86_EMU_HPET       (1U << _XEN_X86_EMU_HPET)
+#define _XEN_X86_EMU_PM        2
+#define XEN_X86_EMU_PM         (1U << _XEN_X86_EMU_PM)
+#define _XEN_X86_EMU_RTC       3
+#define XEN_X86_EMU_RTC        (1U << _XEN_X86_EMU_RTC)
+#define _XEN_X86_EMU_IOAPIC    4
+#define XEN_X86_EMU_IOAPIC     (1U << _XEN_X86_EMU_IOAPIC)
+#define _XEN_X86_EMU_PIC       5
+#define XEN_X86_EMU_PIC        (1U << _XEN_X86_EMU_PIC)
+#define _XEN_X86_EMU_VGA       6
+#define XEN_X86_EMU_VGA        (1U << _XEN_X86_EMU_VGA)
+#define _XEN_X86_EMU_IOMMU     7
+#define XEN_X86_EMU_IOMMU      (1U << _XEN_X86_EMU_IOMMU)
+#define _XEN_X86_EMU_PIT       8
+#define XEN_X86_EMU_PIT        (1U << _XEN_X86_EMU_PIT)
+#define _XEN_X86_EMU_USE_PIRQ  9
+#define XEN_X86_EMU_USE_PIRQ   (1U << _XEN_X86_EMU_USE_PIRQ)
+#define _XEN_X86_EMU_VPCI      10
+#define XEN_X86_EMU_VPCI       (1U << _XEN_X86_EMU_VPCI)
+#define XEN_X86_EMU_ALL        0x7ffU
 
 #define XEN_X86_MSR_RELAXED    (1u << 0)
 #define XEN_X86_MISC_FLAGS_MAX XEN_X86_MSR_RELAXED

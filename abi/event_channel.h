@@ -53,7 +53,7 @@ typedef struct evtchn_bind_virq evtchn_bind_virq_t;
 #define BIND_PIRQ__WILL_SHARE 1
 struct evtchn_bind_pirq {
     uint32_t pirq;
-    uint32_t flags; /* BIND_PIRQ__WILL_SHARE or 0 */
+    uint32_t flags;     /* BIND_PIRQ__WILL_SHARE or 0 */
     evtchn_port_t port; /* out */
 };
 typedef struct evtchn_bind_pirq evtchn_bind_pirq_t;

@@ -16,57 +16,57 @@
 #endif
 
 /* Hypercall numbers. Arguments, callers and return codes: hypercalls.tbl and docs/hypercalls.md. */
-#define __HYPERVISOR_set_trap_table              0
-#define __HYPERVISOR_mmu_update                  1
-#define __HYPERVISOR_set_gdt                     2
-#define __HYPERVISOR_stack_switch                3
-#define __HYPERVISOR_set_callbacks               4
-#define __HYPERVISOR_fpu_taskswitch              5
-#define __HYPERVISOR_sched_op_compat             6
-#define __HYPERVISOR_platform_op                 7
-#define __HYPERVISOR_set_debugreg                8
-#define __HYPERVISOR_get_debugreg                9
-#define __HYPERVISOR_update_descriptor           10
-#define __HYPERVISOR_memory_op                   12
-#define __HYPERVISOR_multicall                   13
-#define __HYPERVISOR_update_va_mapping           14
-#define __HYPERVISOR_set_timer_op                15
-#define __HYPERVISOR_event_channel_op_compat     16
-#define __HYPERVISOR_xen_version                 17
-#define __HYPERVISOR_console_io                  18
-#define __HYPERVISOR_physdev_op_compat           19
-#define __HYPERVISOR_grant_table_op              20
-#define __HYPERVISOR_vm_assist                   21
+#define __HYPERVISOR_set_trap_table                0
+#define __HYPERVISOR_mmu_update                    1
+#define __HYPERVISOR_set_gdt                       2
+#define __HYPERVISOR_stack_switch                  3
+#define __HYPERVISOR_set_callbacks                 4
+#define __HYPERVISOR_fpu_taskswitch                5
+#define __HYPERVISOR_sched_op_compat               6
+#define __HYPERVISOR_platform_op                   7
+#define __HYPERVISOR_set_debugreg                  8
+#define __HYPERVISOR_get_debugreg                  9
+#define __HYPERVISOR_update_descriptor             10
+#define __HYPERVISOR_memory_op                     12
+#define __HYPERVISOR_multicall                     13
+#define __HYPERVISOR_update_va_mapping             14
+#define __HYPERVISOR_set_timer_op                  15
+#define __HYPERVISOR_event_channel_op_compat       16
+#define __HYPERVISOR_xen_version                   17
+#define __HYPERVISOR_console_io                    18
+#define __HYPERVISOR_physdev_op_compat             19
+#define __HYPERVISOR_grant_table_op                20
+#define __HYPERVISOR_vm_assist                     21
 #define __HYPERVISOR_update_va_mapping_otherdomain 22
-#define __HYPERVISOR_iret                        23
-#define __HYPERVISOR_vcpu_op                     24
-#define __HYPERVISOR_set_segment_base            25
-#define __HYPERVISOR_mmuext_op                   26
-#define __HYPERVISOR_xsm_op                      27
-#define __HYPERVISOR_nmi_op                      28
-#define __HYPERVISOR_sched_op                    29
-#define __HYPERVISOR_callback_op                 30
-#define __HYPERVISOR_xenoprof_op                 31
-#define __HYPERVISOR_event_channel_op            32
-#define __HYPERVISOR_physdev_op                  33
-#define __HYPERVISOR_hvm_op                      34
-#define __HYPERVISOR_sysctl                      35
-#define __HYPERVISOR_domctl                      36
-#define __HYPERVISOR_kexec_op                    37
-#define __HYPERVISOR_tmem_op                     38
-#define __HYPERVISOR_argo_op                     39
-#define __HYPERVISOR_xenpmu_op                   40
-#define __HYPERVISOR_dm_op                       41
-#define __HYPERVISOR_hypfs_op                    42
-#define __HYPERVISOR_arch_0                      48
-#define __HYPERVISOR_arch_1                      49
-#define __HYPERVISOR_arch_2                      50
-#define __HYPERVISOR_arch_3                      51
-#define __HYPERVISOR_arch_4                      52
-#define __HYPERVISOR_arch_5                      53
-#define __HYPERVISOR_arch_6                      54
-#define __HYPERVISOR_arch_7                      55
-#define __HYPERVISOR_mca                         __HYPERVISOR_arch_0
+#define __HYPERVISOR_iret                          23
+#define __HYPERVISOR_vcpu_op                       24
+#define __HYPERVISOR_set_segment_base              25
+#define __HYPERVISOR_mmuext_op                     26
+#define __HYPERVISOR_xsm_op                        27
+#define __HYPERVISOR_nmi_op                        28
+#define __HYPERVISOR_sched_op                      29
+#define __HYPERVISOR_callback_op                   30
+#define __HYPERVISOR_xenoprof_op                   31
+#define __HYPERVISOR_event_channel_op              32
+#define __HYPERVISOR_physdev_op                    33
+#define __HYPERVISOR_hvm_op                        34
+#define __HYPERVISOR_sysctl                        35
+#define __HYPERVISOR_domctl                        36
+#define __HYPERVISOR_kexec_op                      37
+#define __HYPERVISOR_tmem_op                       38
+#define __HYPERVISOR_argo_op                       39
+#define __HYPERVISOR_xenpmu_op                     40
+#define __HYPERVISOR_dm_op                         41
+#define __HYPERVISOR_hypfs_op                      42
+#define __HYPERVISOR_arch_0                        48
+#define __HYPERVISOR_arch_1                        49
+#define __HYPERVISOR_arch_2                        50
+#define __HYPERVISOR_arch_3                        51
+#define __HYPERVISOR_arch_4                        52
+#define __HYPERVISOR_arch_5                        53
+#define __HYPERVISOR_arch_6                        54
+#define __HYPERVISOR_arch_7                        55
+#define __HYPERVISOR_mca                           __HYPERVISOR_arch_0
 
 /* Virtual interrupts. G: one for the whole system, to its handler domain (dom0 unless changed); V: one per vCPU. */
 #define VIRQ_TIMER      0  /* V: a timer of this vCPU expired */
@@ -133,11 +133,11 @@
 #define UVMF_ALL            (xen_mk_ulong(1) << 2)
 /* clang-format on */
 
-#define CONSOLEIO_write 0
-#define CONSOLEIO_read  1
+#define CONSOLEIO_write                  0
+#define CONSOLEIO_read                   1
 
-#define VMASST_CMD_enable  0
-#define VMASST_CMD_disable 1
+#define VMASST_CMD_enable                0
+#define VMASST_CMD_disable               1
 
 #define VMASST_TYPE_4gb_segments         0  /* 32-bit: emulate accesses above the segment limit (a no-op here) */
 #define VMASST_TYPE_4gb_segments_notify  1  /* 32-bit: and tell the guest by trap 15 */
@@ -149,14 +149,14 @@
 #define MAX_VMASST_TYPE                  3  /* what old interfaces knew */
 
 /* Domain numbers with a meaning of their own; real domains are below DOMID_FIRST_RESERVED. */
-#define DOMID_FIRST_RESERVED xen_mk_uint(0x7FF0)
-#define DOMID_SELF           xen_mk_uint(0x7FF0) /* the caller */
-#define DOMID_IO             xen_mk_uint(0x7FF1) /* owner of device memory */
-#define DOMID_XEN            xen_mk_uint(0x7FF2) /* owner of what the hypervisor shares */
-#define DOMID_COW            xen_mk_uint(0x7FF3)
-#define DOMID_INVALID        xen_mk_uint(0x7FF4)
-#define DOMID_IDLE           xen_mk_uint(0x7FFF)
-#define DOMID_MASK           xen_mk_uint(0x7FFF)
+#define DOMID_FIRST_RESERVED       xen_mk_uint(0x7FF0)
+#define DOMID_SELF                 xen_mk_uint(0x7FF0) /* the caller */
+#define DOMID_IO                   xen_mk_uint(0x7FF1) /* owner of device memory */
+#define DOMID_XEN                  xen_mk_uint(0x7FF2) /* owner of what the hypervisor shares */
+#define DOMID_COW                  xen_mk_uint(0x7FF3)
+#define DOMID_INVALID              xen_mk_uint(0x7FF4)
+#define DOMID_IDLE                 xen_mk_uint(0x7FFF)
+#define DOMID_MASK                 xen_mk_uint(0x7FFF)
 
 #define XEN_PVCLOCK_TSC_STABLE_BIT (1 << 0)
 #define XEN_PVCLOCK_GUEST_STOPPED  (1 << 1)
@@ -169,7 +169,7 @@
 #define SIF_VIRT_P2M_4TOOLS (1 << 4) /* tools can follow a linear p2m in arch_shared_info */
 #define SIF_PM_MASK         (0xFF << 8)
 
-#define MAX_GUEST_CMDLINE 1024
+#define MAX_GUEST_CMDLINE   1024
 
 #ifndef __ASSEMBLER__
 
