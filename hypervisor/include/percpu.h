@@ -22,7 +22,7 @@ struct tss {
     u16 iomap_base;
 } __attribute__((packed));
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_TASKLET, SOFTIRQ_COUNT };
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_COUNT };
 
 struct percpu {
     struct cpu_regs regs; /* the guest's frame; its hardware part ends at regs.es: TSS.rsp0 points there */
@@ -33,7 +33,7 @@ struct percpu {
     u32 softirq_pending; /* bits of enum softirq; remote CPUs set them atomically and send an IPI if needed */
     u32 cr4_is_64;       /* CR4 holds the SMEP/SMAP setting for 64-bit vCPUs */
     u64 cr3_loaded;
-    struct vcpu *fpu_owner;
+    u32 flush_request, flush_done; /* TLB shootdown: tickets asked for and served */
     struct tss tss __attribute__((aligned(16)));
 } __attribute__((aligned(64)));
 
