@@ -23,6 +23,7 @@ struct domain *owner_domain(unsigned domid)
     return d;
 }
 
+/* Both with d's mm.lock held, so that they happen in the order of the counts. */
 static void enter(struct domain *d)
 {
     __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
@@ -40,7 +41,6 @@ static void leave(struct domain *d)
         link = &(*link)->mm.next_owner;
     *link = d->mm.next_owner;
     spin_unlock(&owners_lock);
-    domain_put(d);
 }
 
 /* mm.lock held. */
@@ -59,11 +59,10 @@ int charge_frames(struct domain *d, unsigned long count)
                        d->mm.tot_pages, d->mm.max_pages);
         return -ENOMEM;
     }
-    bool first = owns_nothing(d);
+    if (owns_nothing(d))
+        enter(d);
     d->mm.tot_pages += count;
     spin_unlock(&d->mm.lock);
-    if (first)
-        enter(d);
     return 0;
 }
 
@@ -72,19 +71,20 @@ void uncharge_frames(struct domain *d, unsigned long count)
     spin_lock(&d->mm.lock);
     d->mm.tot_pages -= count;
     bool last = owns_nothing(d);
-    spin_unlock(&d->mm.lock);
     if (last)
         leave(d);
+    spin_unlock(&d->mm.lock);
+    if (last)
+        domain_put(d);
 }
 
 void charge_shared(struct domain *d)
 {
     spin_lock(&d->mm.lock);
-    bool first = owns_nothing(d);
+    if (owns_nothing(d))
+        enter(d);
     d->mm.shared_frames++;
     spin_unlock(&d->mm.lock);
-    if (first)
-        enter(d);
 }
 
 void uncharge_shared(struct domain *d)
@@ -92,9 +92,11 @@ void uncharge_shared(struct domain *d)
     spin_lock(&d->mm.lock);
     d->mm.shared_frames--;
     bool last = owns_nothing(d);
-    spin_unlock(&d->mm.lock);
     if (last)
         leave(d);
+    spin_unlock(&d->mm.lock);
+    if (last)
+        domain_put(d);
 }
 
 void note_owned(struct domain *d, mfn_t mfn, unsigned long count)
