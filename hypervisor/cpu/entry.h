@@ -1,0 +1,65 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Macros of the entry paths: the frame's software part, and selectors.
+ */
+#ifndef HYPERVISOR_CPU_ENTRY_H
+#define HYPERVISOR_CPU_ENTRY_H
+
+#define HV_CS        0xE008
+#define HV_SS        0xE010
+#define GUEST64_CS   0xE033
+#define GUEST64_CS32 0xE023
+#define GUEST64_SS   0xE02B
+#define GUEST32_CS   0xE019 /* ring 1 */
+#define GUEST32_SS   0xE021
+#define GUEST32_USER_CS 0xE02B
+#define GUEST32_USER_SS 0xE033
+#define HV_TSS       0xE040
+#define HV_LDT       0xE050
+
+#define HYPERCALL_VECTOR 0x82
+#define VECTOR_SYSCALL   0x100 /* the frame came by SYSCALL and nothing has touched rip, rsp, cs or rflags since */
+
+#define VECTOR_IPI_CALL       0xFB
+#define VECTOR_IPI_RESCHEDULE 0xFA
+
+#ifdef __ASSEMBLER__
+.macro SAVE_REGS
+    push    %rdi
+    push    %rsi
+    push    %rdx
+    push    %rcx
+    push    %rax
+    push    %r8
+    push    %r9
+    push    %r10
+    push    %r11
+    push    %rbx
+    push    %rbp
+    push    %r12
+    push    %r13
+    push    %r14
+    push    %r15
+.endm
+
+.macro RESTORE_REGS
+    pop     %r15
+    pop     %r14
+    pop     %r13
+    pop     %r12
+    pop     %rbp
+    pop     %rbx
+    pop     %r11
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rax
+    pop     %rcx
+    pop     %rdx
+    pop     %rsi
+    pop     %rdi
+.endm
+#endif
+
+#endif

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Exceptions and interrupts. One stub a vector pushes its number; a frame from a guest is the per-CPU one, since the
+# TSS points there; one from the hypervisor itself lies deeper on the same stack or on an IST stack.
+
+#include "layout.h"
+#include "asm-offsets.h"
+#include "cpu/entry.h"
+
+    .section .text.entry, "ax", @progbits
+
+.macro STUB vector, has_error_code
+    .balign 16
+    .if \has_error_code
+    .else
+    pushq   $0
+    .endif
+    movl    $\vector, 4(%rsp)
+    jmp     trap_common
+.endm
+
+    .globl trap_stubs
+    .balign 16
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .if (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21)
+    STUB vector, 1
+    .else
+    STUB vector, 0
+    .endif
+    .set vector, vector + 1
+    .endr
+
+trap_common:
+    cld
+    SAVE_REGS
+    testb   $3, REGS_CS(%rsp)
+    jz      trap_from_hypervisor
+    mov     %rsp, %rdi
+    call    trap_from_guest
+    jmp     return_to_guest
+
+trap_from_hypervisor:
+    mov     %rsp, %rdi
+    call    trap_in_hypervisor
+    RESTORE_REGS
+    add     $8, %rsp
+    iretq
+
+# NMI, double fault and machine check have stacks of their own; a guest's frame is copied to the per-CPU one only if
+# the handler wants to leave through the guest's exit path.
+    .macro IST_STUB name, vector, handler
+    .globl \name
+    .balign 16
+\name:
+    .if \vector == 8
+    .else
+    pushq   $0
+    .endif
+    movl    $\vector, 4(%rsp)
+    cld
+    SAVE_REGS
+    mov     %rsp, %rdi
+    call    \handler
+    RESTORE_REGS
+    add     $8, %rsp
+    iretq
+    .endm
+
+    IST_STUB nmi_entry, 2, handle_nmi
+    IST_STUB double_fault_entry, 8, handle_double_fault
+    IST_STUB machine_check_entry, 18, handle_machine_check
+
+# void reset_stack_and_call(void (*function)(void)): never returns.
+    .globl reset_stack_and_call
+reset_stack_and_call:
+    or      $(STACK_ORDER_SIZE - 1), %rsp
+    sub     $(PERCPU_SIZE - 1), %rsp
+    xor     %ebp, %ebp
+    call    *%rdi
+    ud2
+
+# void reset_stack_to_guest(void): leaves for the current guest with the per-CPU frame.
+    .globl reset_stack_to_guest
+reset_stack_to_guest:
+    or      $(STACK_ORDER_SIZE - 1), %rsp
+    sub     $(PERCPU_SIZE - 1), %rsp
+    jmp     return_to_guest

@@ -1,0 +1,72 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Floating point and vector state, switched eagerly with the vCPU: what one guest left in a register no other sees.
+ */
+#include "cpu/cpu.h"
+#include "emulate.h"
+
+#define FXSAVE_SIZE 512
+#define FCW_DEFAULT 0x37F
+#define MXCSR_DEFAULT 0x1F80
+
+int fpu_vcpu_init(struct vcpu *v)
+{
+    size_t size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
+    u8 *area = size > PAGE_SIZE ? hv_alloc_pages(1) : hv_alloc(ROUND_UP(size, 64));
+
+    if (!area)
+        return -ENOMEM;
+    *(u16 *)area = FCW_DEFAULT;
+    *(u32 *)(area + 24) = MXCSR_DEFAULT;
+    v->xsave_area = area;
+    return 0;
+}
+
+void fpu_vcpu_destroy(struct vcpu *v)
+{
+    size_t size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
+
+    if (!v->xsave_area)
+        return;
+    if (size > PAGE_SIZE)
+        hv_free_pages(v->xsave_area, 1);
+    else
+        hv_free(v->xsave_area);
+    v->xsave_area = NULL;
+}
+
+void fpu_save(struct vcpu *v)
+{
+    if (v->ctrlreg[0] & CR0_TS)
+        __asm__ volatile("clts");
+    if (cpu_features.xsave)
+        __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
+}
+
+void fpu_restore(struct vcpu *v)
+{
+    if (cpu_features.xsave)
+        __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
+    if (v->ctrlreg[0] & CR0_TS)
+        write_cr0(read_cr0() | CR0_TS);
+}
+
+long do_fpu_taskswitch(unsigned long set);
+long do_fpu_taskswitch(unsigned long set)
+{
+    struct vcpu *v = current;
+
+    if (set) {
+        v->ctrlreg[0] |= CR0_TS;
+        write_cr0(read_cr0() | CR0_TS);
+    } else {
+        v->ctrlreg[0] &= ~CR0_TS;
+        __asm__ volatile("clts");
+    }
+    return 0;
+}

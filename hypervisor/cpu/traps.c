@@ -1,0 +1,232 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Exceptions: from a guest they are emulated, mended or bounced; from the hypervisor itself they are a mended access to
+ * guest memory or the end.
+ */
+#include "cpu/cpu.h"
+#include "guest_access.h"
+#include "emulate.h"
+
+struct fixup {
+    s32 fault, resume; /* relative to their own addresses */
+};
+extern const struct fixup _ex_table_start[], _ex_table_end[];
+
+bool fixup_fault(struct cpu_regs *regs)
+{
+    for (const struct fixup *f = _ex_table_start; f < _ex_table_end; f++) {
+        if ((unsigned long)&f->fault + (long)f->fault == regs->rip) {
+            regs->rip = (unsigned long)&f->resume + (long)f->resume;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
+ * per-CPU one; its general registers are the guest's, and rip to ss of the per-CPU one are what the guest wanted. */
+static NORETURN void failed_return(const struct cpu_regs *fault)
+{
+    struct cpu_regs *regs = guest_regs();
+    struct cpu_regs copy = *fault;
+    size_t general = offsetof(struct cpu_regs, error_code);
+    struct vcpu *v = current;
+
+    memmove(regs, &copy, general);
+    regs->ds = regs->es = regs->fs = regs->gs = 0;
+    /* The failed frame may be all rubbish: the callback is entered as from the kernel, on the kernel's stack. */
+    if (!v->is_32bit && v->kernel_mode && (regs->cs & 3) != 3)
+        regs->cs = GUEST64_CS;
+    __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                     : "=m"(regs->ds), "=m"(regs->es), "=m"(regs->fs), "=m"(regs->gs));
+    deliver_failsafe();
+    reset_stack_to_guest();
+}
+
+static unsigned long window_offset(unsigned long address)
+{
+    return address - (WINDOWS_START + this_cpu()->cpu * (unsigned long)WINDOW_SIZE);
+}
+
+/* A descriptor load touched this CPU's GDT or LDT window where nothing is mapped. */
+static bool window_fault(unsigned long offset, bool from_guest)
+{
+    struct vcpu *v = current;
+
+    if (offset >= WINDOW_LDT && mm_fixup_ldt_fault(v, offset - WINDOW_LDT))
+        return true;
+    if (!from_guest)
+        return false;
+    if (offset >= WINDOW_LDT)
+        inject_page_fault(v->ldt_base + (offset - WINDOW_LDT), guest_regs()->error_code);
+    else
+        inject_trap(TRAP_GP, (unsigned)offset & 0xFFF8);
+    return true;
+}
+
+static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
+{
+    unsigned long address = read_cr2();
+    u32 error_code = regs->error_code;
+
+    if (unlikely(window_offset(address) < WINDOW_SIZE)) {
+        window_fault(window_offset(address), true);
+        return;
+    }
+    if ((error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
+        guest_in_kernel(v, regs) && emulate_page_table_write(v, regs, address))
+        return;
+    /* Another CPU's change may not have reached this TLB: mm/ flushes on every loss of rights, and a fault by stale
+     * lack of rights is the guest's to retry, as on hardware. */
+    inject_page_fault(address, error_code & ~PFEC_RSVD);
+}
+
+/* INT n through a gate the guest may not use comes as #GP with n in the error code. The guest's own DPL decides. */
+static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs)
+{
+    unsigned vector = regs->error_code >> (cpu_features.int_error_code_doubled ? 4 : 3);
+    unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 0 : 3);
+
+    if ((regs->error_code & 3) != 2 || vector > 255)
+        return false;
+    const struct compact_trap *trap = &v->traps[vector];
+    if (trap->address == 0 || (trap->flags & 3u) < ring) {
+        regs->error_code = vector * 8 + 2;
+        return false;
+    }
+    regs->rip += 2;
+    inject_trap(vector, 0);
+    return true;
+}
+
+static void guest_general_protection(struct vcpu *v, struct cpu_regs *regs)
+{
+    if (regs->error_code & 1) {
+        inject_trap(TRAP_GP, regs->error_code);
+        return;
+    }
+    if (regs->error_code & 2) {
+        if (!software_interrupt(v, regs))
+            inject_trap(TRAP_GP, regs->error_code);
+        return;
+    }
+    if (!emulate_privileged(v, regs))
+        inject_trap(TRAP_GP, regs->error_code);
+}
+
+static void guest_debug(struct vcpu *v, struct cpu_regs *regs)
+{
+    u64 dr6;
+
+    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
+    v->debugreg[6] = dr6;
+    inject_trap(TRAP_DB, 0);
+}
+
+static void guest_no_device(struct vcpu *v)
+{
+    __asm__ volatile("clts");
+    if (v->ctrlreg[0] & CR0_TS) {
+        v->ctrlreg[0] &= ~CR0_TS;
+        inject_trap(TRAP_NM, 0);
+    }
+}
+
+void trap_from_guest(struct cpu_regs *regs)
+{
+    struct vcpu *v = current;
+    u32 vector = regs->entry_vector;
+
+    switch (vector) {
+    case TRAP_PF:
+        guest_page_fault(v, regs);
+        break;
+    case TRAP_GP:
+        guest_general_protection(v, regs);
+        break;
+    case TRAP_UD:
+        if (!emulate_forced(v, regs))
+            inject_trap(TRAP_UD, 0);
+        break;
+    case TRAP_DB:
+        guest_debug(v, regs);
+        break;
+    case TRAP_NM:
+        guest_no_device(v);
+        break;
+    case TRAP_DE:
+    case TRAP_BP:
+    case TRAP_OF:
+    case TRAP_BR:
+    case TRAP_TS:
+    case TRAP_NP:
+    case TRAP_SS:
+    case TRAP_MF:
+    case TRAP_AC:
+    case TRAP_XM:
+    case 21:
+        inject_trap(vector, regs->error_code);
+        break;
+    case 0x80:
+        /* The gate is open to ring 3 so that the common case needs no decoding. */
+        regs->error_code = 0x80 * (cpu_features.int_error_code_doubled ? 16 : 8) + 2;
+        regs->rip -= 2;
+        if (!software_interrupt(v, regs))
+            inject_trap(TRAP_GP, 0x80 * 8 + 2);
+        break;
+    default:
+        if (vector < 32)
+            domain_crash(v->domain, "exception %u, which no guest can cause", vector);
+        else
+            do_interrupt(regs);
+        break;
+    }
+}
+
+void trap_in_hypervisor(struct cpu_regs *regs)
+{
+    u32 vector = regs->entry_vector;
+
+    if (vector >= 32) {
+        do_interrupt(regs);
+        return;
+    }
+    if (regs->rip == (unsigned long)guest_iret)
+        failed_return(regs);
+    if (vector == TRAP_PF) {
+        unsigned long address = read_cr2(), offset = window_offset(address);
+        if (offset < WINDOW_SIZE && window_fault(offset, false))
+            return;
+    }
+    if (vector == TRAP_DB) {
+        /* A guest's watchpoint on its own memory, hit by our copy: the guest learns of it through DR6. */
+        __asm__ volatile("mov %%dr6, %0" : "=r"(current->debugreg[6]));
+        return;
+    }
+    if (fixup_fault(regs))
+        return;
+    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx", vector, regs->error_code,
+          (unsigned long)read_cr2(), (unsigned long)regs->rip);
+}
+
+/* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */
+void handle_nmi(struct cpu_regs *regs)
+{
+    if (domain_zero && domain_zero->vcpus[0]) {
+        domain_zero->vcpus[0]->nmi_pending = true;
+        __atomic_or_fetch(&this_cpu()->softirq_pending, 1U << SOFTIRQ_NMI_CALLBACK, __ATOMIC_SEQ_CST);
+    }
+}
+
+void handle_double_fault(struct cpu_regs *regs)
+{
+    panic("double fault at %#lx, stack %#lx (an overrun hits the guard page)", (unsigned long)regs->rip,
+          (unsigned long)regs->rsp);
+}
+
+void handle_machine_check(struct cpu_regs *regs)
+{
+    panic("machine check at %#lx: the hardware reports an uncorrectable error", (unsigned long)regs->rip);
+}

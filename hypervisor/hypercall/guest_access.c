@@ -1,0 +1,233 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copies to and from guest memory, layout translation for 32-bit kernels, continuations. This is the only file that
+ * knows that an unsigned long or a pointer of a guest may be 4 bytes.
+ *
+ * A copy runs on the guest's own page tables, so a missing or forbidden page faults here as it would in the guest; the
+ * fixup ends the copy. Our own range is excluded by comparison, since the CPU would let us write there.
+ */
+#include "domain.h"
+#include "guest_access.h"
+
+bool guest_range_ok(unsigned long va, size_t size)
+{
+    unsigned long end = va + size;
+
+    if (end < va)
+        return size == 0;
+    if (current->is_32bit)
+        return end <= 0x100000000UL;
+    return end <= HV_VIRT_START || va >= HV_VIRT_END;
+}
+
+/* Bytes not copied. */
+static size_t copy_raw(void *to, const void *from, size_t size)
+{
+    size_t words = size / 8, rest = size % 8;
+
+    __asm__ volatile("1: rep movsq\n"
+                     "mov %3, %0\n"
+                     "2: rep movsb\n"
+                     "3:\n"
+                     ".pushsection .text.fixup, \"ax\"\n"
+                     "4: lea (%3,%0,8), %0; jmp 3b\n"
+                     ".popsection\n"
+                     ".pushsection .ex_table, \"a\"\n"
+                     ".long 1b - ., 4b - .\n"
+                     ".long 2b - ., 3b - .\n"
+                     ".popsection"
+                     : "+c"(words), "+D"(to), "+S"(from)
+                     : "r"(rest)
+                     : "memory");
+    return words;
+}
+
+int copy_safe(void *to, const void *from, size_t size)
+{
+    return copy_raw(to, from, size) ? -EFAULT : 0;
+}
+
+int copy_from_guest(void *to, unsigned long from, size_t size)
+{
+    if (unlikely(!guest_range_ok(from, size)))
+        return -EFAULT;
+    return copy_raw(to, (const void *)from, size) ? -EFAULT : 0;
+}
+
+int copy_to_guest(unsigned long to, const void *from, size_t size)
+{
+    if (unlikely(!guest_range_ok(to, size)))
+        return -EFAULT;
+    return copy_raw((void *)to, from, size) ? -EFAULT : 0;
+}
+
+int clear_guest(unsigned long to, size_t size)
+{
+    static const u8 zeroes[256];
+
+    while (size) {
+        size_t part = MIN(size, sizeof(zeroes));
+        if (copy_to_guest(to, zeroes, part))
+            return -EFAULT;
+        to += part;
+        size -= part;
+    }
+    return 0;
+}
+
+struct field {
+    u8 size64, size32, align32;
+    bool sign;
+};
+
+static struct field field_of(char letter)
+{
+    switch (letter) {
+    case 'b':
+        return (struct field){1, 1, 1, false};
+    case 'h':
+        return (struct field){2, 2, 2, false};
+    case 'w':
+        return (struct field){4, 4, 4, false};
+    case 'q':
+        return (struct field){8, 8, 4, false};
+    case 'Q':
+        return (struct field){8, 8, 8, false};
+    case 's':
+        return (struct field){8, 4, 4, true};
+    default: /* l, p */
+        return (struct field){8, 4, 4, false};
+    }
+}
+
+#define MAX_STRUCT 512
+
+/* Size of the structure in either width, its tail padding included. */
+static size_t layout_size(const char *layout, bool narrow)
+{
+    size_t offset = 0, widest = 1;
+
+    for (; *layout; layout++) {
+        struct field f = field_of(*layout);
+        size_t align = narrow ? f.align32 : f.size64;
+        offset = ROUND_UP(offset, align) + (narrow ? f.size32 : f.size64);
+        widest = MAX(widest, align);
+    }
+    return ROUND_UP(offset, widest);
+}
+
+size_t guest_struct_size(const char *layout)
+{
+    return layout_size(layout, current->is_32bit);
+}
+
+static void translate(void *wide, void *narrow, const char *layout, bool widen)
+{
+    size_t at64 = 0, at32 = 0;
+
+    for (; *layout; layout++) {
+        struct field f = field_of(*layout);
+        u64 value = 0;
+        at64 = ROUND_UP(at64, f.size64);
+        at32 = ROUND_UP(at32, f.align32);
+        if (widen) {
+            memcpy(&value, (char *)narrow + at32, f.size32);
+            if (f.sign)
+                value = (u64)(s64)(s32)value;
+            memcpy((char *)wide + at64, &value, f.size64);
+        } else {
+            memcpy((char *)narrow + at32, (char *)wide + at64, f.size32);
+        }
+        at64 += f.size64;
+        at32 += f.size32;
+    }
+}
+
+int read_guest_struct(void *to, unsigned long from, const char *layout)
+{
+    u8 narrow[MAX_STRUCT];
+
+    if (!current->is_32bit)
+        return copy_from_guest(to, from, layout_size(layout, false));
+    if (copy_from_guest(narrow, from, layout_size(layout, true)))
+        return -EFAULT;
+    memset(to, 0, layout_size(layout, false));
+    translate(to, narrow, layout, true);
+    return 0;
+}
+
+int write_guest_struct(unsigned long to, const void *from, const char *layout)
+{
+    u8 narrow[MAX_STRUCT];
+    size_t size = layout_size(layout, true);
+
+    if (!current->is_32bit)
+        return copy_to_guest(to, from, layout_size(layout, false));
+    memset(narrow, 0, size);
+    translate((void *)from, narrow, layout, false);
+    return copy_to_guest(to, narrow, size);
+}
+
+int read_guest_long(unsigned long *to, unsigned long array, unsigned long index)
+{
+    u32 narrow;
+
+    if (!current->is_32bit)
+        return copy_from_guest(to, array + index * 8, 8);
+    if (copy_from_guest(&narrow, array + index * 4, 4))
+        return -EFAULT;
+    *to = narrow;
+    return 0;
+}
+
+int write_guest_long(unsigned long array, unsigned long index, unsigned long value)
+{
+    u32 narrow = (u32)value;
+
+    if (!current->is_32bit)
+        return copy_to_guest(array + index * 8, &value, 8);
+    return copy_to_guest(array + index * 4, &narrow, 4);
+}
+
+bool hypercall_preempt_check(void)
+{
+    struct vcpu *v = current;
+
+    return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+}
+
+static void set_guest_arguments(struct vcpu *v, struct cpu_regs *regs, const u64 *args, unsigned count)
+{
+    u64 *native[] = {&regs->rdi, &regs->rsi, &regs->rdx, &regs->r10, &regs->r8, &regs->r9};
+    u64 *narrow[] = {&regs->rbx, &regs->rcx, &regs->rdx, &regs->rsi, &regs->rdi, &regs->rbp};
+
+    for (unsigned i = 0; i < count; i++)
+        *(v->is_32bit ? narrow : native)[i] = args[i];
+}
+
+/* Both instructions that call us are two bytes long. Inside a multicall only the entry's arguments change; the
+ * multicall itself then stops and repeats from that entry. */
+long hypercall_continue(unsigned number, unsigned count, ...)
+{
+    struct vcpu *v = current;
+    struct cpu_regs *regs = guest_regs();
+    u64 args[6];
+    va_list list;
+
+    BUG_ON(count > 6);
+    va_start(list, count);
+    for (unsigned i = 0; i < count; i++)
+        args[i] = va_arg(list, unsigned long);
+    va_end(list);
+
+    if (v->multicall.active) {
+        v->multicall.preempted = true;
+        v->multicall.op = number;
+        memcpy(v->multicall.args, args, count * sizeof(u64));
+        return 0;
+    }
+    set_guest_arguments(v, regs, args, count);
+    regs->rip -= 2;
+    return number;
+}

@@ -1,0 +1,59 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a CPU knows of itself. The block sits at the top of the CPU's stack, so that the stack pointer alone finds it:
+ * no segment base is switched on entry, and a guest's own GS bases stay in the CPU.
+ */
+#ifndef HYPERVISOR_PERCPU_H
+#define HYPERVISOR_PERCPU_H
+
+#include "layout.h"
+#include "regs.h"
+
+struct vcpu;
+
+struct tss {
+    u32 reserved0;
+    u64 rsp[3];
+    u64 reserved1;
+    u64 ist[7];
+    u64 reserved2;
+    u16 reserved3;
+    u16 iomap_base;
+} __attribute__((packed));
+
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_COUNT };
+
+struct percpu {
+    struct cpu_regs regs; /* the guest's frame; its hardware part ends at regs.es: TSS.rsp0 points there */
+    struct vcpu *current;
+    struct vcpu *idle;
+    u32 cpu;
+    u32 apic_id;
+    u32 softirq_pending; /* bits of enum softirq; remote CPUs set them atomically and send an IPI if needed */
+    u32 cr4_is_64;       /* CR4 holds the SMEP/SMAP setting for 64-bit vCPUs */
+    u64 cr3_loaded;
+    u32 flush_request, flush_done; /* TLB shootdown: tickets asked for and served */
+    struct tss tss __attribute__((aligned(16)));
+} __attribute__((aligned(64)));
+
+static inline struct percpu *this_cpu(void)
+{
+    unsigned long rsp;
+    __asm__("mov %%rsp, %0" : "=r"(rsp));
+    return (struct percpu *)((rsp | (STACK_ORDER_SIZE - 1)) + 1 - sizeof(struct percpu));
+}
+
+static inline struct percpu *percpu_of(unsigned cpu)
+{
+    return (struct percpu *)(STACKS_START + (cpu + 1) * (unsigned long)STACK_ORDER_SIZE - sizeof(struct percpu));
+}
+
+#define current     (this_cpu()->current)
+#define guest_regs() (&this_cpu()->regs)
+
+extern unsigned cpu_count; /* CPUs online, numbered from 0 without gaps */
+
+void raise_softirq(unsigned cpu, enum softirq which);
+
+#endif
