@@ -5,8 +5,28 @@
 
 CPUS ?= 2
 MEM ?= 1024M
+QEMU ?= qemu-system-x86_64
+QEMU_MACHINE := -accel tcg -cpu max -smp $(CPUS) -m $(MEM) -no-reboot -nic none
 
 .PHONY: iso run check
+
+iso: setup
+	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
+
+$(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg
+	$(Q)mkdir -p $(@D); cp $< $@
+
+$(B)/paravane.iso: $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/grub/grub.cfg
+	$(say ISO,$@)cp $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/ && \
+	    grub-mkrescue --compress=no --fonts= --locales= --themes= -o $@ $(B)/iso >$@.log 2>&1 || { cat $@.log; exit 1; }
+
+ALL += $(B)/paravane.iso
+
+# The serial line is the terminal; Ctrl-A X ends the machine.
+run: setup
+	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
+	$(Q)$(QEMU) $(QEMU_MACHINE) -display none -serial mon:stdio -cdrom $(B)/paravane.iso
+
 check: setup
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory run-checks

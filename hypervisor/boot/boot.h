@@ -9,7 +9,7 @@
 #include "types.h"
 
 #define BOOT_MAP_MAX      128
-#define BOOT_RESERVED_MAX 8
+#define BOOT_RESERVED_MAX 24
 
 enum boot_memory_type { BOOT_RAM = 1, BOOT_RESERVED = 2, BOOT_ACPI = 3, BOOT_NVS = 4, BOOT_UNUSABLE = 5 };
 

@@ -370,7 +370,7 @@ void dom0_build(void)
     if (ramdisk)
         put(b, b->module.start << PAGE_SHIFT, maddr_to_virt(ramdisk->start), module_bytes);
     write_p2m(b);
-    write_start_info(b, kernel->command, module_bytes);
+    write_start_info(b, boot_info.dom0_command, module_bytes);
     build_tables(b);
     if (vcpu_set_base(b->v, b->root, false, false))
         panic("dom0's initial page tables do not validate");

@@ -7,6 +7,7 @@
 #include "lib.h"
 #include "mm.h"
 #include "boot/boot.h"
+#include "boot/memory.h"
 #include "boot/multiboot.h"
 
 #define MB1_FLAG_COMMAND 0x004
@@ -35,7 +36,10 @@ struct mb2_tag {
 
 enum mb2_type { MB2_END, MB2_COMMAND, MB2_LOADER, MB2_MODULE, MB2_MAP = 6, MB2_RSDP_OLD = 14, MB2_RSDP_NEW = 15 };
 
+#define MAX_COMMAND 1024
+
 struct boot_info boot_info;
+static char command_line[MAX_COMMAND], dom0_command[MAX_COMMAND];
 
 static void add_module(u64 start, u64 end, const char *command)
 {
@@ -49,13 +53,15 @@ static void add_module(u64 start, u64 end, const char *command)
         panic("module %u ends at %#lx before it starts at %#lx", boot_info.module_count, (unsigned long)end,
               (unsigned long)start);
     m = &boot_info.modules[boot_info.module_count++];
-    *m = (struct boot_module){start, end, command ? command : ""};
+    *m = (struct boot_module){start, end, command ? command : ""}; /* the string lives until multiboot_parse ends */
     boot_memory_reserve(start, end);
 }
 
-/* The first word is the file's name; what follows is for it. */
-static const char *after_first_word(const char *s)
+/* GRUB 2 leaves the file's name out of a command line; others put it first. */
+static const char *without_file_name(const char *s)
 {
+    if (boot_info.loader_name && strncmp(boot_info.loader_name, "GRUB 2", 6) == 0)
+        return s;
     while (*s == ' ')
         s++;
     while (*s && *s != ' ')
@@ -68,7 +74,7 @@ static const char *after_first_word(const char *s)
 static void parse1(const struct mb1_info *info)
 {
     if (info->flags & MB1_FLAG_COMMAND)
-        boot_info.command_line = after_first_word(maddr_to_virt(info->command_line));
+        boot_info.command_line = maddr_to_virt(info->command_line);
     if (info->flags & MB1_FLAG_LOADER)
         boot_info.loader_name = maddr_to_virt(info->loader_name);
     if (!(info->flags & MB1_FLAG_MAP))
@@ -105,7 +111,6 @@ static void parse2(const char *info)
 {
     u32 total = *(const u32 *)info, at = 8;
 
-    boot_info.command_line = "";
     while (at + sizeof(struct mb2_tag) <= total) {
         const struct mb2_tag *tag = (const void *)(info + at);
         const u32 *words = (const u32 *)tag;
@@ -135,7 +140,10 @@ void multiboot_parse(u32 magic, u32 info)
         parse2(maddr_to_virt(info));
     else
         panic("not started by a Multiboot loader (magic %#x): use GRUB's multiboot2 command or qemu -kernel", magic);
-    for (unsigned i = 0; i < boot_info.module_count; i++)
-        if (i == 0)
-            boot_info.modules[i].command = after_first_word(boot_info.modules[i].command);
+    /* The loader's own strings are not kept: their memory goes to the heap. */
+    strlcpy(command_line, without_file_name(boot_info.command_line), sizeof(command_line));
+    boot_info.command_line = command_line;
+    if (boot_info.module_count)
+        strlcpy(dom0_command, without_file_name(boot_info.modules[0].command), sizeof(dom0_command));
+    boot_info.dom0_command = dom0_command;
 }

@@ -17,7 +17,7 @@
 
 struct boot_module {
     u64 start, end;      /* physical */
-    const char *command; /* its string, for module 0 the path and dom0's arguments */
+    const char *command; /* as the loader gave it; valid only inside multiboot_parse */
 };
 
 #define MAX_MODULES 16
@@ -25,6 +25,7 @@ struct boot_module {
 struct boot_info {
     const char *command_line; /* without the hypervisor's own file name */
     const char *loader_name;
+    const char *dom0_command; /* the first module's string without the file name */
     unsigned module_count;
     struct boot_module modules[MAX_MODULES];
     const void *rsdp;         /* a copy of the RSDP that the loader gave, or NULL */
