@@ -36,7 +36,7 @@ GUEST_LIBGCC32 := $(shell gcc -m32 -print-libgcc-file-name)
 GUEST_LIBGCC64 := $(shell gcc -m64 -print-libgcc-file-name)
 
 define guest_flags
-GUEST_CPPFLAGS$(1) := -nostdinc -isystem $(GUEST_COMPILER_INCLUDE) -isystem $(NEWLIB_PREFIX$(1))/include \
+GUEST_CPPFLAGS$(1) := -nostdinc -isystem $(NEWLIB_PREFIX$(1))/include -isystem $(GUEST_COMPILER_INCLUDE) \
                       -I. -Iinclude -Iguest-pv/include -I$(B)/gen
 GUEST_CFLAGS$(1) := $(GUEST_MACHINE$(1)) -std=gnu11 -O2 -g $(GUEST_CODE) $(WARN) $$(GUEST_CPPFLAGS$(1))
 GUEST_LIBS$(1) := $(B)/guest$(1)/libguestpv.a
