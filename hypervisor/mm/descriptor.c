@@ -14,6 +14,8 @@
 #define DESC_LONG    (1UL << 53)
 #define DESC_G       (1UL << 55)
 #define DESC_CALL    (0xCUL << 40)
+#define FLAT_CS_RING1 0xE019
+#define FLAT_CS_RING3 0xE033
 #define GATE_RESERVED_32 (0xE0UL << 32)
 #define GATE_RESERVED_64 (0xFFUL << 32)
 
@@ -38,7 +40,7 @@ static void stretch_flat(u64 *descriptor)
 
 static bool gate_target_ok(const struct domain *d, u16 selector)
 {
-    u16 flat = d->is_32bit ? FLAT_RING1_CS : FLAT_KERNEL_CS;
+    u16 flat = d->is_32bit ? FLAT_CS_RING1 : FLAT_CS_RING3;
     return (selector & ~3) == (flat & ~3) || (selector & 4) || (selector >> 3) < FIRST_RESERVED_GDT_ENTRY;
 }
 
