@@ -273,7 +273,7 @@ void page_put_and_type(mfn_t mfn)
 void hold_old_table(mfn_t mfn)
 {
     struct vcpu *v = current;
-    if (v->mm.old_table.value == INVALID_FRAME || v->mm.old_table.value == 0) {
+    if (!old_table_pending(v)) {
         v->mm.old_table = mfn;
         return;
     }
@@ -291,11 +291,10 @@ void table_release(struct domain *d, mfn_t mfn)
         page_put(mfn);
 }
 
-/* Frame 0 is never a guest's, so a zeroed vcpu_mm means none as well. */
 int finish_old_table(struct vcpu *v)
 {
     mfn_t mfn = v->mm.old_table;
-    if (likely(mfn.value == INVALID_FRAME || mfn.value == 0))
+    if (likely(!old_table_pending(v)))
         return 0;
     struct domain *d = owner_domain(fw_owner(frame_word(mfn)));
     spin_lock(&d->mm.page_lock);

@@ -104,6 +104,10 @@ bool frame_is_partial(u64 word);
 void table_release(struct domain *d, mfn_t mfn);
 /* Continues what table_release left: 0 or -ERESTART. Every MMU hypercall does this first. */
 int finish_old_table(struct vcpu *v) MUST_CHECK;
+static inline bool old_table_pending(const struct vcpu *v) /* frame 0 is never a guest's: zeroed means none as well */
+{
+    return v->mm.old_table.value != INVALID_FRAME && v->mm.old_table.value != 0;
+}
 void hold_old_table(mfn_t mfn); /* takes over the caller's general reference */
 
 /* owner.c: domains that own frames, by domid. A domain stays while it owns one. */
