@@ -8,6 +8,7 @@
  * why a send takes the sender's lock alone, and why the lock is never held while anything is waited for.
  */
 #include "evtchn_internal.h"
+#include "guest_access.h"
 
 bool evtchn_port_ok(struct domain *d, unsigned port)
 {
