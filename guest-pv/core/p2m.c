@@ -1,0 +1,115 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Guest frame to machine frame and back. The first table is the builder's; it is copied to a larger one when the
+ * balloon takes the domain past the size it was born with.
+ */
+#include <errno.h>
+#include <string.h>
+#include <pv/hypercall.h>
+#include <pv/paging.h>
+#include <pv/traps.h>
+#include "internal.h"
+
+static unsigned long *p2m;
+static unsigned long p2m_entries, p2m_capacity;
+static const unsigned long *m2p = (const unsigned long *)MACH2PHYS_VIRT_START;
+static unsigned long m2p_entries;
+
+void p2m_init(void)
+{
+    struct xen_machphys_mapping mapping;
+
+    p2m = (unsigned long *)(unsigned long)start_info->mfn_list;
+    p2m_entries = start_info->nr_pages < DIRECT_MAP_PAGES ? start_info->nr_pages : DIRECT_MAP_PAGES;
+    p2m_capacity = p2m_entries;
+    if (HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping) == 0) {
+        m2p = (const unsigned long *)(unsigned long)mapping.v_start;
+        m2p_entries = (unsigned long)mapping.max_mfn + 1;
+    } else {
+        m2p_entries = (MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) / sizeof(*m2p);
+    }
+}
+
+unsigned long pfn_limit(void)
+{
+    return p2m_entries;
+}
+
+unsigned long pfn_to_mfn(unsigned long pfn)
+{
+    return pfn < p2m_entries ? p2m[pfn] : INVALID_P2M;
+}
+
+void p2m_set(unsigned long pfn, unsigned long mfn)
+{
+    if (pfn < p2m_entries)
+        p2m[pfn] = mfn;
+}
+
+/* The table of the hypervisor may have holes: a missing part reads as "no such frame". */
+unsigned long mfn_to_pfn(unsigned long mfn)
+{
+    unsigned long pfn;
+
+    if (mfn >= m2p_entries)
+        return INVALID_P2M;
+    if (pfn_to_mfn(m2p[mfn]) == mfn)
+        return m2p[mfn];
+    pfn = INVALID_P2M;
+    return probe_read(&m2p[mfn], &pfn) && pfn_to_mfn(pfn) == mfn ? pfn : INVALID_P2M;
+}
+
+int p2m_grow(unsigned long pfns)
+{
+    const unsigned long per_page = PAGE_SIZE / sizeof(*p2m);
+    unsigned long *table;
+
+    if (pfns > DIRECT_MAP_PAGES)
+        return -ENOSPC;
+    if (pfns > p2m_capacity) {
+        unsigned long pages = (pfns + per_page - 1) / per_page;
+
+        table = pages_alloc(pages);
+        if (table == NULL)
+            return -ENOMEM;
+        memcpy(table, p2m, p2m_entries * sizeof(*p2m));
+        /* The previous table stays where it is: the toolstack may know it, and growing is rare. */
+        p2m = table;
+        p2m_capacity = pages * per_page;
+    }
+    for (; p2m_entries < pfns; p2m_entries++)
+        p2m[p2m_entries] = INVALID_P2M;
+    return 0;
+}
+
+static unsigned long later(unsigned long end, unsigned long addr, unsigned long size)
+{
+    unsigned long pfn = (addr + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+    return size != 0 && pfn > end ? pfn : end;
+}
+
+static unsigned long later_mfn(unsigned long end, unsigned long mfn)
+{
+    unsigned long pfn = mfn != 0 ? mfn_to_pfn(mfn) : INVALID_P2M;
+
+    return pfn != INVALID_P2M && pfn >= end ? pfn + 1 : end;
+}
+
+unsigned long boot_frames_end(void)
+{
+    unsigned long end = later(0, (unsigned long)_text, (unsigned long)(_end - _text));
+
+    end = later(end, (unsigned long)start_info, sizeof(*start_info));
+    end = later(end, (unsigned long)start_info->mfn_list, start_info->nr_pages * sizeof(unsigned long));
+    end = later(end, (unsigned long)start_info->mod_start, start_info->mod_len);
+    /* The boot stack is the page behind the page tables. */
+    end = later(end, (unsigned long)start_info->pt_base, (start_info->nr_pt_frames + 1) * PAGE_SIZE);
+    if (!pv_is_dom0()) {
+        end = later_mfn(end, start_info->store_mfn);
+        end = later_mfn(end, start_info->console.domU.mfn);
+    }
+    return end;
+}

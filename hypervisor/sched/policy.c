@@ -1,0 +1,342 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The scheduling policy: see policy.h for the rules. Every entry point runs under the scheduler's lock.
+ */
+#include "sched/policy.h"
+#include "domain.h"
+
+#define HARD_CLASSES (1 << MAX_CPUS)
+#define SOFT_CLASSES 64
+
+static struct sched_class classes[HARD_CLASSES + SOFT_CLASSES];
+static struct policy_cpu cpus[MAX_CPUS];
+static struct list active;
+static u32 online;
+static u32 idle;   /* CPUs that run nobody */
+static u64 floor_; /* no credit reaches further back than this vruntime */
+
+void policy_init(unsigned count)
+{
+    list_init(&active);
+    online = idle = 0;
+    floor_ = 0;
+    memset(classes, 0, sizeof(classes));
+    memset(cpus, 0, sizeof(cpus));
+    for (unsigned i = 0; i < HARD_CLASSES; i++)
+        classes[i].hard = classes[i].soft = i;
+    for (unsigned cpu = 0; cpu < count; cpu++)
+        policy_add_cpu(cpu);
+}
+
+void policy_add_cpu(unsigned cpu)
+{
+    online |= 1U << cpu;
+    idle |= 1U << cpu;
+}
+
+u32 policy_online(void)
+{
+    return online;
+}
+
+struct policy_cpu *policy_cpu(unsigned cpu)
+{
+    return &cpus[cpu];
+}
+
+/* The class of these masks. When all classes with a soft preference are taken, the preference has to be forgotten. */
+static struct sched_class *find_class(u32 hard, u32 soft)
+{
+    struct sched_class *free = NULL;
+
+    hard &= HARD_CLASSES - 1;
+    soft &= hard;
+    if (!soft || soft == hard)
+        return &classes[hard];
+    for (unsigned i = HARD_CLASSES; i < ARRAY_SIZE(classes); i++) {
+        if (!classes[i].users)
+            free = &classes[i];
+        else if (classes[i].hard == hard && classes[i].soft == soft)
+            return &classes[i];
+    }
+    if (!free)
+        return &classes[hard];
+    free->hard = hard;
+    free->soft = soft;
+    return free;
+}
+
+static void set_class(struct vcpu *v, struct sched_class *class)
+{
+    if (v->sched.class)
+        v->sched.class->users--;
+    v->sched.class = class;
+    if (class)
+        class->users++;
+}
+
+void policy_init_vcpu(struct vcpu *v)
+{
+    v->sched.hard_affinity = v->sched.soft_affinity = ~0U;
+    v->sched.vruntime = floor_;
+    set_class(v, find_class(~0U, ~0U));
+}
+
+void policy_destroy_vcpu(struct vcpu *v)
+{
+    policy_dequeue(v);
+    set_class(v, NULL);
+}
+
+int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft)
+{
+    bool queued = v->sched.queued;
+
+    if (!(hard & online))
+        return -EINVAL;
+    policy_dequeue(v);
+    v->sched.hard_affinity = hard;
+    v->sched.soft_affinity = soft;
+    set_class(v, find_class(hard, soft));
+    return queued;
+}
+
+static void lift_to_floor(struct vcpu *v)
+{
+    v->sched.vruntime = MAX(v->sched.vruntime, floor_);
+}
+
+static void enqueue_node(struct vcpu *v)
+{
+    struct sched_class *class = v->sched.class;
+
+    v->sched.node.key = v->sched.vruntime;
+    if (!class->heap.top)
+        list_add_tail(&class->active, &active);
+    heap_insert(&class->heap, &v->sched.node);
+    v->sched.queued = true;
+}
+
+void policy_dequeue(struct vcpu *v)
+{
+    struct sched_class *class = v->sched.class;
+
+    if (!v->sched.queued)
+        return;
+    heap_remove(&class->heap, &v->sched.node);
+    if (!class->heap.top)
+        list_del(&class->active);
+    v->sched.queued = false;
+}
+
+static struct vcpu *class_top(const struct sched_class *class)
+{
+    return container_of(class->heap.top, struct vcpu, sched.node);
+}
+
+void policy_charge(struct vcpu *v, ns_t now)
+{
+    struct domain *d = v->domain;
+    ns_t ran = now > v->sched.charged_until ? now - v->sched.charged_until : 0;
+
+    v->sched.charged_until = now;
+    v->sched.vruntime += ran * WEIGHT_DEFAULT / d->sched.weight;
+    if (d->sched.cap)
+        d->sched.budget -= (s64)ran;
+}
+
+static bool over_budget(const struct vcpu *v)
+{
+    return v->domain->sched.cap && v->domain->sched.budget <= 0;
+}
+
+/* What was used beyond the budget is owed in the next period. */
+bool policy_refill(struct domain *d)
+{
+    s64 full = (s64)(CAP_PERIOD * d->sched.cap / 100);
+
+    d->sched.budget = MIN(d->sched.budget + full, full);
+    return d->sched.budget == full;
+}
+
+static u32 first_cpu(u32 mask)
+{
+    return (u32)__builtin_ctz(mask);
+}
+
+/* An idle CPU for v: where it was, else one it prefers, else any it may use. */
+static int idle_cpu_for(const struct vcpu *v)
+{
+    const struct sched_class *class = v->sched.class;
+    u32 free = idle & class->hard;
+
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+        if ((free & 1U << cpu) && cpus[cpu].called)
+            free &= ~(1U << cpu);
+    if (!free)
+        return -1;
+    if (free & class->soft)
+        free &= class->soft;
+    return free & 1U << v->processor ? (int)v->processor : (int)first_cpu(free);
+}
+
+/* What the vCPU on this CPU has run up to now, in its own weight. */
+static u64 running_vruntime(const struct policy_cpu *cpu, ns_t now)
+{
+    const struct vcpu *v = cpu->running;
+    ns_t ran = now > v->sched.charged_until ? now - v->sched.charged_until : 0;
+
+    return MAX(v->sched.vruntime + ran * WEIGHT_DEFAULT / v->domain->sched.weight, floor_);
+}
+
+/* All CPUs that v may use are busy: one whose vCPU has less credit than v, or one that would never look again. */
+static int busy_cpu_for(const struct vcpu *v, ns_t now)
+{
+    const struct sched_class *class = v->sched.class;
+    u64 worst = v->sched.vruntime;
+    int found = -1, unarmed = -1;
+
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+        u64 vruntime;
+
+        if (!(class->hard & online & 1U << cpu) || !cpus[cpu].running || cpus[cpu].called)
+            continue;
+        if (!cpus[cpu].slice_armed)
+            unarmed = (int)cpu;
+        vruntime = running_vruntime(&cpus[cpu], now);
+        if (vruntime > worst + (class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE)) {
+            worst = vruntime;
+            found = (int)cpu;
+        }
+    }
+    return found >= 0 ? found : unarmed;
+}
+
+int policy_enqueue(struct vcpu *v, ns_t now)
+{
+    int cpu;
+
+    if (v->sched.queued)
+        return -1;
+    lift_to_floor(v);
+    enqueue_node(v);
+    cpu = idle_cpu_for(v);
+    if (cpu < 0)
+        cpu = busy_cpu_for(v, now);
+    if (cpu >= 0)
+        cpus[cpu].called = true;
+    return cpu;
+}
+
+/* The price of taking v to this CPU. */
+static u64 resistance(const struct vcpu *v, unsigned cpu)
+{
+    return (v->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE) + (v->processor == cpu ? 0 : MOVE_RESISTANCE);
+}
+
+static struct vcpu *best_in_queue(unsigned cpu, u64 *key)
+{
+    struct vcpu *best = NULL;
+    struct list *pos;
+
+    list_for_each(pos, &active) {
+        struct sched_class *class = list_entry(pos, struct sched_class, active);
+        struct vcpu *v;
+        u64 cost;
+
+        if (!(class->hard & 1U << cpu))
+            continue;
+        v = class_top(class);
+        cost = MAX(v->sched.vruntime, floor_) + resistance(v, cpu);
+        if (!best || cost < *key) {
+            best = v;
+            *key = cost;
+        }
+    }
+    return best;
+}
+
+/* Those whose domain has used up its cap are parked when their turn comes. */
+static struct vcpu *best_waiting(unsigned cpu, u64 *key)
+{
+    struct vcpu *v;
+
+    while ((v = best_in_queue(cpu, key)) && over_budget(v)) {
+        policy_dequeue(v);
+        v->sched.blocked_by |= PAUSE_PARKED;
+    }
+    return v;
+}
+
+/* Until the next one in line has more credit, within bounds; of a capped domain, no longer than its budget lasts. */
+static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
+{
+    u32 weight = v->domain->sched.weight;
+    ns_t slice = others ? SLICE_MAX : 0;
+
+    if (others && other_key > v->sched.vruntime) {
+        u64 lead = (other_key - v->sched.vruntime) * weight / WEIGHT_DEFAULT;
+
+        slice = MIN(MAX(lead, SLICE_TURN), SLICE_MAX);
+    } else if (others) {
+        slice = RATE_LIMIT;
+    }
+    if (v->domain->sched.cap) {
+        ns_t left = v->domain->sched.budget > (s64)SLICE_MIN ? (ns_t)v->domain->sched.budget : SLICE_MIN;
+
+        slice = slice ? MIN(slice, left) : left;
+    }
+    return slice;
+}
+
+static void refill_credit(const struct vcpu *v)
+{
+    if (v->sched.vruntime >= floor_ + CREDIT_PERIOD)
+        floor_ += (v->sched.vruntime - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
+}
+
+struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now)
+{
+    struct policy_choice choice = {NULL, 0};
+    u64 key = 0;
+    struct vcpu *waiting = best_waiting(cpu, &key);
+    bool may_stay = prev && prev_runnable && (prev->sched.class->hard & 1U << cpu);
+
+    if (may_stay && over_budget(prev)) {
+        prev->sched.blocked_by |= PAUSE_PARKED;
+        may_stay = false;
+    }
+    cpus[cpu].called = false;
+    if (may_stay && (!waiting || !prev->sched.yielding)) {
+        u64 own = MAX(prev->sched.vruntime, floor_) + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
+
+        if (!waiting || own <= key || now - prev->sched.slice_start < RATE_LIMIT)
+            choice.next = prev;
+    }
+    if (prev)
+        prev->sched.yielding = false;
+    if (!choice.next && waiting) {
+        choice.next = waiting;
+        policy_dequeue(waiting);
+        waiting = best_waiting(cpu, &key);
+        if (may_stay && (!waiting || prev->sched.vruntime < key)) {
+            waiting = prev;
+            key = prev->sched.vruntime;
+        }
+    }
+    cpus[cpu].running = choice.next;
+    if (!choice.next) {
+        idle |= 1U << cpu;
+        cpus[cpu].slice_armed = false;
+        return choice;
+    }
+    idle &= ~(1U << cpu);
+    refill_credit(choice.next);
+    lift_to_floor(choice.next);
+    if (choice.next != prev)
+        choice.next->sched.slice_start = choice.next->sched.charged_until = now;
+    choice.slice = slice_of(choice.next, waiting != NULL, key);
+    cpus[cpu].slice_armed = choice.slice != 0;
+    return choice;
+}
