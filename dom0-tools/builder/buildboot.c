@@ -36,46 +36,63 @@ static uint32_t start_flags(const struct building *building)
     return flags;
 }
 
-/* A mapped module of virtual address 0 cannot be told from none, so the fields are set from `pages`. */
-#define FILL_START_INFO(info, building)                                                                                \
-    do {                                                                                                               \
-        const struct layout *layout_ = &(building)->plan->layout;                                                      \
-        (info)->nr_pages = layout_->nr_pages;                                                                          \
-        (info)->shared_info = (uint64_t)(building)->shared_info_mfn << 12;                                             \
-        (info)->flags = start_flags(building);                                                                         \
-        (info)->store_mfn = (building)->out->store_mfn;                                                                \
-        (info)->store_evtchn = (building)->out->store_port;                                                            \
-        (info)->console_mfn = (building)->out->console_mfn;                                                            \
-        (info)->console_evtchn = (building)->out->console_port;                                                        \
-        (info)->pt_base = layout_->page_tables.virt;                                                                   \
-        (info)->nr_pt_frames = layout_->page_tables.pages;                                                             \
-        (info)->mfn_list = layout_->p2m.virt;                                                                          \
-        (info)->mod_start = module_start(layout_);                                                                     \
-        (info)->mod_len = (building)->plan->module_bytes;                                                              \
-        (info)->first_p2m_pfn = layout_->p2m_map.virt ? layout_->p2m.pfn : 0;                                          \
-        (info)->nr_p2m_frames = layout_->p2m_map.virt ? layout_->p2m.pages + layout_->p2m_tables.pages : 0;            \
-        snprintf((info)->cmd_line, sizeof((info)->cmd_line), "%s", (building)->input->config->command_line);           \
-    } while (0)
+static void fill_start_info(const struct building *building, struct start_info_64 *info)
+{
+    const struct layout *layout = &building->plan->layout;
+    bool own_p2m = layout->p2m_map.virt != layout->p2m_map.virt_end;
+
+    snprintf(info->magic, sizeof(info->magic), "xen-3.0-%s", layout->is_64bit ? "x86_64" : "x86_32p");
+    info->nr_pages = layout->nr_pages;
+    info->shared_info = (uint64_t)building->shared_info_mfn << 12;
+    info->flags = start_flags(building);
+    info->store_mfn = building->out->store_mfn;
+    info->store_evtchn = building->out->store_port;
+    info->console_frame = building->out->console_frame;
+    info->console_port = building->out->console_port;
+    info->pt_base = layout->page_tables.virt;
+    info->nr_pt_frames = layout->page_tables.pages;
+    info->mfn_list = layout->p2m.virt;
+    info->mod_start = module_start(layout);
+    info->mod_len = building->plan->module_bytes;
+    info->first_p2m_pfn = own_p2m ? layout->p2m.pfn : 0;
+    info->nr_p2m_frames = own_p2m ? layout->p2m.pages + layout->p2m_tables.pages : 0;
+    snprintf(info->cmd_line, sizeof(info->cmd_line), "%s", building->input->config->command_line);
+}
+
+static void narrow_start_info(const struct start_info_64 *wide, struct start_info_32 *info)
+{
+    memcpy(info->magic, wide->magic, sizeof(info->magic));
+    info->nr_pages = (uint32_t)wide->nr_pages;
+    info->shared_info = (uint32_t)wide->shared_info;
+    info->flags = wide->flags;
+    info->store_mfn = (uint32_t)wide->store_mfn;
+    info->store_evtchn = wide->store_evtchn;
+    info->console_frame = (uint32_t)wide->console_frame;
+    info->console_port = wide->console_port;
+    info->pt_base = (uint32_t)wide->pt_base;
+    info->nr_pt_frames = (uint32_t)wide->nr_pt_frames;
+    info->mfn_list = (uint32_t)wide->mfn_list;
+    info->mod_start = (uint32_t)wide->mod_start;
+    info->mod_len = (uint32_t)wide->mod_len;
+    info->first_p2m_pfn = (uint32_t)wide->first_p2m_pfn;
+    info->nr_p2m_frames = (uint32_t)wide->nr_p2m_frames;
+    memcpy(info->cmd_line, wide->cmd_line, sizeof(info->cmd_line));
+}
 
 static int write_start_info(struct building *building)
 {
     const struct layout *layout = &building->plan->layout;
+    struct start_info_64 wide = {{0}};
     void *page = building_map(building, layout->start_info.pfn, 1);
 
     if (page == NULL)
         return -1;
+    fill_start_info(building, &wide);
     memset(page, 0, 4096);
-    if (layout->is_64bit) {
-        struct start_info_64 *info = page;
-
-        strcpy(info->magic, "xen-3.0-x86_64");
-        FILL_START_INFO(info, building);
-    } else {
-        struct start_info_32 *info = page;
-
-        strcpy(info->magic, "xen-3.0-x86_32p");
-        FILL_START_INFO(info, building);
-    }
+    if (layout->is_64bit)
+        memcpy(page, &wide, sizeof(wide));
+    else
+        narrow_start_info(&wide, page);
     building_unmap(building, page, 1);
     return 0;
 }
@@ -139,7 +156,7 @@ static int seed_grants(struct building *building)
     table = xenforeignmemory_map(building->memory, building->out->domid, 3, 1, &mfn, NULL);
     if (table == NULL)
         return fail_call(building, "mapping the grant table");
-    set_entry(&table[GNTTAB_RESERVED_CONSOLE], building->out->console_mfn);
+    set_entry(&table[GNTTAB_RESERVED_CONSOLE], building->out->console_frame);
     set_entry(&table[GNTTAB_RESERVED_XENSTORE], building->out->store_mfn);
     xenforeignmemory_unmap(building->memory, table, 1);
     return 0;
@@ -217,7 +234,7 @@ int building_boot_state(struct building *building)
     const struct layout *layout = &building->plan->layout;
 
     building->out->store_mfn = building->mfns[layout->xenstore.pfn];
-    building->out->console_mfn = building->mfns[layout->console.pfn];
+    building->out->console_frame = building->mfns[layout->console.pfn];
     if (make_ports(building) != 0 || clear_shared_info(building) != 0)
         return -1;
     if (clear_page(building, layout->xenstore.pfn) != 0 || clear_page(building, layout->console.pfn) != 0 ||

@@ -45,7 +45,7 @@ struct build_plan {
 struct built_domain {
     domid_t domid;
     uint8_t uuid[16];
-    xen_pfn_t store_mfn, console_mfn;
+    xen_pfn_t store_mfn, console_frame;
     unsigned int store_port, console_port;
 };
 

@@ -19,8 +19,8 @@ struct start_info_32 {
     uint32_t flags;
     uint32_t store_mfn;
     uint32_t store_evtchn;
-    uint32_t console_mfn;
-    uint32_t console_evtchn;
+    uint32_t console_frame;
+    uint32_t console_port;
     uint32_t pt_base;
     uint32_t nr_pt_frames;
     uint32_t mfn_list;
@@ -38,8 +38,8 @@ struct start_info_64 {
     uint32_t flags;
     wire64_t store_mfn;
     uint32_t store_evtchn;
-    wire64_t console_mfn;
-    uint32_t console_evtchn;
+    wire64_t console_frame;
+    uint32_t console_port;
     wire64_t pt_base;
     wire64_t nr_pt_frames;
     wire64_t mfn_list;
