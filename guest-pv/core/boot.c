@@ -74,7 +74,7 @@ static void run_constructors(void)
 static void start_main(void)
 {
     static char words_text[MAX_GUEST_CMDLINE];
-    static char *argv[64] = {"kernel"};
+    static char name[] = "kernel", *argv[64] = {name};
     int argc;
 
     memcpy(words_text, pv_command_line(), strlen(pv_command_line()) + 1);

@@ -1,0 +1,1 @@
+$(eval $(call guest_program,hello,examples/hello/hello.c,32 64))
