@@ -143,7 +143,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 {
     if (!prev->idle)
         save_state(prev);
-    this_cpu()->current = next;
+    this_cpu()->vcpu = next;
     if (next->idle) {
         mm_switch_windows(prev, next);
         mm_load_cr3(next);
