@@ -20,7 +20,7 @@ void boot_main(u32 magic, u32 info);
 
 static void start_dom0(void)
 {
-    domain_unpause(domain_zero);
+    domain_controller_unpause(domain_zero);
     raise_softirq(0, SOFTIRQ_SCHEDULE);
     idle_loop();
 }
