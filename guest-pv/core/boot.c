@@ -74,7 +74,7 @@ static void run_constructors(void)
 static void start_main(void)
 {
     static char words_text[MAX_GUEST_CMDLINE];
-    static char *argv[64] = {"kernel"};
+    static char name[] = "kernel", *argv[64] = {name};
     int argc;
 
     memcpy(words_text, pv_command_line(), strlen(pv_command_line()) + 1);
@@ -98,6 +98,8 @@ void pv_start(struct start_info *info)
     irq_enable();
     if (info->mod_len != 0 && info->mod_start != 0)
         fs_init((const void *)(unsigned long)info->mod_start, info->mod_len);
+    if (!pv_is_dom0() && info->store_mfn != 0 && services_start != NULL)
+        services_start();
     start_main();
 }
 

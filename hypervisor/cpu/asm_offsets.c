@@ -7,6 +7,8 @@
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"#define " #name " %c0\"" : : "i"(value))
 
+#undef current /* offsetof needs the field itself */
+
 void asm_offsets(void);
 void asm_offsets(void)
 {

@@ -111,12 +111,18 @@ int domain_relinquish_memory(struct domain *d) MUST_CHECK;
 void domain_mm_dump(struct domain *d);
 
 /* Address spaces. */
+struct memory_map;
 struct domain_mm {
     spinlock_t lock;         /* reservation counts */
     spinlock_t page_lock;    /* all changes of this domain's page tables */
     unsigned long tot_pages, max_pages, outstanding_claim;
     unsigned long mfn_low, mfn_high; /* every frame owned lies in [low, high) */
     unsigned long shared_frames;     /* our pages it holds (shared_info, grant table) */
+    u32 dirty_cpus;                  /* CPUs whose CR3 is one of its tables */
+    struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
+    unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
+    u8 relinquish_stage;
+    struct memory_map *map;          /* XENMEM_set_memory_map's, NULL if none */
 };
 
 struct vcpu_mm {
@@ -139,6 +145,9 @@ void hv_fill_l4(u64 *l4, bool compat);
 /* Maps device memory or any frames for ourselves, uncached if asked. */
 void *hv_map_device(maddr_t maddr, size_t size);
 void mm_boot(void); /* after the boot allocator knows RAM: frame table, M2P, direct map, W^X */
+int mm_map_cpu_area(unsigned cpu); /* a CPU's stacks and descriptor window; 0 or -ENOMEM */
+/* For the idle loop, interrupts enabled or not: clears some memory that guests gave back; false when there is none. */
+bool mm_idle_work(void);
 
 /* The guest's L1 entry that maps va in the current address space: machine address of the entry, 0 if none. */
 maddr_t guest_l1e_address(struct vcpu *v, unsigned long va);

@@ -135,17 +135,29 @@ static struct vcpu *class_top(const struct sched_class *class)
     return container_of(class->heap.top, struct vcpu, sched.node);
 }
 
-bool policy_charge(struct vcpu *v, ns_t now)
+void policy_charge(struct vcpu *v, ns_t now)
 {
     struct domain *d = v->domain;
     ns_t ran = now > v->sched.charged_until ? now - v->sched.charged_until : 0;
 
     v->sched.charged_until = now;
     v->sched.vruntime += ran * WEIGHT_DEFAULT / d->sched.weight;
-    if (!d->sched.cap)
-        return false;
-    d->sched.budget -= (s64)ran;
-    return d->sched.budget <= 0;
+    if (d->sched.cap)
+        d->sched.budget -= (s64)ran;
+}
+
+static bool over_budget(const struct vcpu *v)
+{
+    return v->domain->sched.cap && v->domain->sched.budget <= 0;
+}
+
+/* What was used beyond the budget is owed in the next period. */
+bool policy_refill(struct domain *d)
+{
+    s64 full = (s64)(CAP_PERIOD * d->sched.cap / 100);
+
+    d->sched.budget = MIN(d->sched.budget + full, full);
+    return d->sched.budget == full;
 }
 
 static u32 first_cpu(u32 mask)
@@ -223,7 +235,7 @@ static u64 resistance(const struct vcpu *v, unsigned cpu)
     return (v->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE) + (v->processor == cpu ? 0 : MOVE_RESISTANCE);
 }
 
-static struct vcpu *best_waiting(unsigned cpu, u64 *key)
+static struct vcpu *best_in_queue(unsigned cpu, u64 *key)
 {
     struct vcpu *best = NULL;
     struct list *pos;
@@ -245,6 +257,18 @@ static struct vcpu *best_waiting(unsigned cpu, u64 *key)
     return best;
 }
 
+/* Those whose domain has used up its cap are parked when their turn comes. */
+static struct vcpu *best_waiting(unsigned cpu, u64 *key)
+{
+    struct vcpu *v;
+
+    while ((v = best_in_queue(cpu, key)) && over_budget(v)) {
+        policy_dequeue(v);
+        v->sched.blocked_by |= PAUSE_PARKED;
+    }
+    return v;
+}
+
 /* Until the next one in line has more credit, within bounds; of a capped domain, no longer than its budget lasts. */
 static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
 {
@@ -254,7 +278,7 @@ static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
     if (others && other_key > v->sched.vruntime) {
         u64 lead = (other_key - v->sched.vruntime) * weight / WEIGHT_DEFAULT;
 
-        slice = MIN(MAX(lead, RATE_LIMIT), SLICE_MAX);
+        slice = MIN(MAX(lead, SLICE_TURN), SLICE_MAX);
     } else if (others) {
         slice = RATE_LIMIT;
     }
@@ -279,6 +303,10 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
     struct vcpu *waiting = best_waiting(cpu, &key);
     bool may_stay = prev && prev_runnable && (prev->sched.class->hard & 1U << cpu);
 
+    if (may_stay && over_budget(prev)) {
+        prev->sched.blocked_by |= PAUSE_PARKED;
+        may_stay = false;
+    }
     cpus[cpu].called = false;
     if (may_stay && (!waiting || !prev->sched.yielding)) {
         u64 own = MAX(prev->sched.vruntime, floor_) + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);

@@ -21,6 +21,7 @@
 #define WEIGHT_DEFAULT  256
 #define SLICE_MAX       10000000ULL
 #define RATE_LIMIT      1000000ULL  /* a vCPU runs 1 ms before another takes its CPU by preemption */
+#define SLICE_TURN      3000000ULL  /* the least that equals run in turn */
 #define SLICE_MIN       500000ULL
 #define CAP_PERIOD      10000000ULL
 #define SOFT_RESISTANCE 2000000ULL  /* how much more credit pulls a vCPU off its soft affinity */
@@ -53,8 +54,10 @@ int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft);
 /* v became runnable and waits for a CPU. The CPU that should look at once, or -1. */
 int policy_enqueue(struct vcpu *v, ns_t now);
 void policy_dequeue(struct vcpu *v);
-/* Charges what the CPU's running vCPU ran. True when its domain's cap is used up: it has to be parked. */
-bool policy_charge(struct vcpu *v, ns_t now);
+/* Charges what a running vCPU ran since it was last charged. */
+void policy_charge(struct vcpu *v, ns_t now);
+/* A new period: true when that leaves a full budget, so that no further period need be timed. */
+bool policy_refill(struct domain *d);
 /* Whom cpu runs next; prev (not NULL, unless idle) may go on when prev_runnable. The choice is recorded as running. */
 struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now);
 struct policy_cpu *policy_cpu(unsigned cpu);

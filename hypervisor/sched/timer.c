@@ -6,6 +6,7 @@
  */
 #include "time.h"
 #include "percpu.h"
+#include "sched.h"
 
 struct timer_base {
     spinlock_t lock;

@@ -1,0 +1,110 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The base tables of a vCPU. 64-bit: a level-4 table for the kernel and one for user mode, loaded as they are. 32-bit:
+ * a level-3 table of four entries, hung under the first slot of a level-4 table of ours. Each holds a general and a
+ * type reference.
+ */
+#include "internal.h"
+
+int vcpu_mm_init(struct vcpu *v)
+{
+    v->mm.kernel_table = v->mm.user_table = v->mm.old_table = mfn_of(INVALID_FRAME);
+    return 0;
+}
+
+void vcpu_mm_destroy(struct vcpu *v)
+{
+    vcpu_drop_bases(v);
+    if (v->mm.compat_l4)
+        hv_free_pages(v->mm.compat_l4, 0);
+    v->mm.compat_l4 = NULL;
+}
+
+void vcpu_update_cr3(struct vcpu *v)
+{
+    if (v->is_32bit) {
+        v->mm.cr3 = v->mm.compat_l4 ? virt_to_maddr(v->mm.compat_l4) : 0;
+        return;
+    }
+    mfn_t table = v->kernel_mode ? v->mm.kernel_table : v->mm.user_table;
+    v->mm.cr3 = table.value == INVALID_FRAME ? 0 : table.value << PAGE_SHIFT;
+}
+
+static int make_compat_l4(struct vcpu *v)
+{
+    if (v->mm.compat_l4)
+        return 0;
+    v->mm.compat_l4 = hv_alloc_pages(0);
+    if (v->mm.compat_l4 == NULL)
+        return -ENOMEM;
+    hv_fill_l4(v->mm.compat_l4, true);
+    return 0;
+}
+
+static int take_base(struct vcpu *v, mfn_t table, bool preemptible)
+{
+    struct domain *d = v->domain;
+    int rc = v->is_32bit ? make_compat_l4(v) : 0;
+    if (rc)
+        return rc;
+    spin_lock(&d->mm.page_lock);
+    rc = page_get_and_type(table, d, v->is_32bit ? FRAME_L3 : FRAME_L4, preemptible);
+    spin_unlock(&d->mm.page_lock);
+    return rc;
+}
+
+/* On this CPU now if v runs here: before the old table's references go. */
+static void switch_base(struct vcpu *v)
+{
+    vcpu_update_cr3(v);
+    if (v == current)
+        mm_load_cr3(v);
+}
+
+static void release_base(struct vcpu *v, mfn_t table)
+{
+    spin_lock(&v->domain->mm.page_lock);
+    table_release(v->domain, table);
+    spin_unlock(&v->domain->mm.page_lock);
+}
+
+/* table INVALID_FRAME with user: none. The old table may be released over several hypercalls (finish_old_table). */
+int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible)
+{
+    mfn_t *base = user ? &v->mm.user_table : &v->mm.kernel_table, old = *base;
+    if (user && v->is_32bit)
+        return -EINVAL;
+    if (mfn_equal(old, table)) {
+        switch_base(v);
+        return 0;
+    }
+    if (table.value != INVALID_FRAME) {
+        int rc = take_base(v, table, preemptible);
+        if (rc)
+            return rc;
+    }
+    *base = table;
+    if (v->is_32bit && table.value != INVALID_FRAME)
+        v->mm.compat_l4[0] = pte_of(table, PTE_TABLE);
+    switch_base(v);
+    if (old.value != INVALID_FRAME)
+        release_base(v, old);
+    return 0;
+}
+
+/* Of a vCPU that runs nowhere. What cannot be finished at once waits in the current vCPU's old_table. */
+void vcpu_drop_bases(struct vcpu *v)
+{
+    while (finish_old_table(v) == -ERESTART)
+        ;
+    mfn_t kernel = v->mm.kernel_table, user = v->mm.user_table;
+    v->mm.kernel_table = v->mm.user_table = mfn_of(INVALID_FRAME);
+    if (v->mm.compat_l4)
+        v->mm.compat_l4[0] = 0;
+    vcpu_update_cr3(v);
+    if (kernel.value != INVALID_FRAME && kernel.value != 0)
+        release_base(v, kernel);
+    if (user.value != INVALID_FRAME && user.value != 0)
+        release_base(v, user);
+}

@@ -1,0 +1,251 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * One page-table entry: which values a guest may have there, which references they hold, and how one is replaced.
+ *
+ * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
+ * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
+ * levels: a table of the level below, of the domain itself, or, read-only, the table itself (a linear mapping, which
+ * holds no reference). 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the
+ * hypervisor leaves CR4.PGE clear. Software bits are the guest's.
+ */
+#include "internal.h"
+#include "boot/boot.h"
+
+#define LAPIC_FRAME  0xFEE00UL
+#define IOAPIC_FRAME 0xFEC00UL
+
+static u64 disallowed_l1(const struct domain *d)
+{
+    return d->iopl_trusted ? pte_disallowed_address : pte_disallowed_address | PTE_CACHE;
+}
+
+static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
+{
+    if (!mapper->iopl_trusted || (owner != mapper->id && owner != OWNER_IO))
+        return -EPERM;
+    return mfn.value == LAPIC_FRAME || mfn.value == IOAPIC_FRAME ? -EPERM : 0;
+}
+
+static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
+{
+    u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
+    if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
+        return io_get(mfn, mapper, owner);
+    if (owner == OWNER_XEN) {
+        if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
+            return -EBUSY;
+        __atomic_add_fetch(&frame_table[mfn.value].word, 1, __ATOMIC_SEQ_CST);
+        return 0;
+    }
+    if (owner == OWNER_IO || owner == OWNER_NONE)
+        return -EBUSY;
+    struct domain *d = owner_domain(owner);
+    if (d == NULL || !page_get(mfn, d))
+        return -EBUSY;
+    if ((entry & PTE_RW) && frame_get_type(mfn, d, FRAME_WRITABLE, false)) {
+        page_put(mfn);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+static u64 l1e_adjust(const struct domain *d, u64 entry)
+{
+    return d->is_32bit ? entry : entry | PTE_US;
+}
+
+/* 0, -EINVAL (flags), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
+int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
+{
+    u64 e = *entry;
+    if (unlikely(e & disallowed_l1(mapper)))
+        return -EINVAL;
+    mfn_t mfn = pte_mfn(e);
+    *entry = l1e_adjust(mapper, e);
+    if (likely(mfn_valid(mfn) && owner < OWNER_IO)) {
+        u64 word = frame_word(mfn);
+        u64 mask = FW_ALLOCATED | FW_OWNER_MASK, want = FW_ALLOCATED | FW_OWNER(owner), add = 1;
+        if (e & PTE_RW) {
+            mask |= FW_STATE_MASK;
+            want |= FW_VALID(FRAME_WRITABLE);
+            add += FW_COUNT_ONE;
+        }
+        while ((word & mask) == want && (word & FW_REF_MASK) < FW_REF_MASK - 1 &&
+               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
+            if (likely(frame_swap(mfn, &word, word + add)))
+                return 0;
+    }
+    return l1e_get_slow(e, mfn, mapper, owner);
+}
+
+static void drop_ldts(struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i] && d->vcpus[i]->ldt_mapped)
+            invalidate_ldt(d->vcpus[i]);
+}
+
+void l1e_put(u64 entry, struct domain *mapper)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (unlikely(!mfn_valid(mfn)))
+        return;
+    u64 word = frame_word(mfn);
+    if (unlikely(fw_owner(word) == OWNER_IO))
+        return;
+    u64 take = entry & PTE_RW ? FW_COUNT_ONE + 1 : 1;
+    if (unlikely(fw_type(word) == FRAME_DESCRIPTOR && fw_count(word) != 0 && fw_owner(word) == mapper->id)) {
+        drop_ldts(mapper);
+        word = frame_word(mfn);
+    }
+    while (!frame_swap(mfn, &word, word - take))
+        ;
+    word -= take;
+    if (fw_owner(word) != mapper->id || (take != 1 && fw_count(word) == 0))
+        mark_stale(mapper);
+    if (unlikely((word & FW_REF_MASK) == 0))
+        owned_frame_released(mfn, word);
+}
+
+static void store(u64 *entry, u64 value, unsigned flags)
+{
+    if (!(flags & KEEP_AD) || !(value & PTE_P)) {
+        __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+        return;
+    }
+    u64 old = READ_ONCE(*entry);
+    while (!__atomic_compare_exchange_n(entry, &old, value | (old & (PTE_A | PTE_D)), false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
+        ;
+}
+
+#define L1_SIGNIFICANT (PTE_P | PTE_RW | PTE_CACHE | PTE_ADDRESS)
+
+int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags)
+{
+    u64 old = READ_ONCE(*entry);
+    if (value & PTE_P) {
+        if (((old ^ value) & L1_SIGNIFICANT) == 0) { /* the same references */
+            if (value & disallowed_l1(d))
+                return -EINVAL;
+            store(entry, l1e_adjust(d, value), flags);
+            return 0;
+        }
+        int rc = l1e_get(&value, d, owner);
+        if (rc)
+            return rc;
+    }
+    store(entry, value, flags);
+    if (old & PTE_P)
+        l1e_put(old, d);
+    return 0;
+}
+
+#define UPPER_DISALLOWED     (PTE_CACHE | PTE_G)
+#define COMPAT_L3_DISALLOWED (UPPER_DISALLOWED | 0xFFF0000000000000UL)
+
+static u64 disallowed_upper(const struct domain *d, enum frame_type type)
+{
+    return pte_disallowed_address | (d->is_32bit && type == FRAME_L3 ? COMPAT_L3_DISALLOWED : UPPER_DISALLOWED);
+}
+
+static u64 upper_adjust(const struct domain *d, enum frame_type type, u64 entry)
+{
+    if (!d->is_32bit)
+        return entry | PTE_US;
+    return type == FRAME_L3 ? entry | PTE_US | PTE_RW : entry;
+}
+
+static enum frame_type child_type(const struct domain *d, enum frame_type type, unsigned slot)
+{
+    switch (type) {
+    case FRAME_L4:
+        return FRAME_L3;
+    case FRAME_L3:
+        return d->is_32bit && slot == 3 ? FRAME_L2_COMPAT : FRAME_L2;
+    default:
+        return FRAME_L1;
+    }
+}
+
+int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot, bool preemptible)
+{
+    u64 e = *entry;
+    if (e & disallowed_upper(d, type))
+        return -EINVAL;
+    mfn_t mfn = pte_mfn(e);
+    if (mfn_equal(mfn, table) && !(e & PTE_RW) && !(d->is_32bit && type == FRAME_L3)) {
+        *entry = upper_adjust(d, type, e);
+        return 0;
+    }
+    if (!page_get(mfn, d))
+        return -EINVAL;
+    enum frame_type child = child_type(d, type, slot);
+    int rc = frame_get_type(mfn, d, child, preemptible);
+    if (rc == 0 && child == FRAME_L2_COMPAT && fw_count(frame_word(mfn)) != 1) {
+        page_put_type(mfn); /* the fourth L2 belongs to one L3 alone */
+        rc = -EINVAL;
+    }
+    if (rc)
+        page_put(mfn);
+    else
+        *entry = upper_adjust(d, type, e);
+    return rc;
+}
+
+/* The reference is gone in any case; -ERESTART: the child is partial and somebody must continue. */
+int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (mfn_equal(mfn, table))
+        return 0;
+    int rc = 0;
+    if (preemptible)
+        rc = page_put_type_preemptible(mfn);
+    else
+        page_put_type(mfn);
+    page_put(mfn);
+    return rc;
+}
+
+static int slot_check(const struct domain *d, enum frame_type type, unsigned slot)
+{
+    if (type == FRAME_L2_COMPAT)
+        return slot < COMPAT_L2_FIRST_HV_SLOT ? 0 : -EPERM;
+    if (type == FRAME_L3 && d->is_32bit)
+        return slot < 3 ? 0 : -EINVAL;
+    if (type == FRAME_L4)
+        return slot < HV_SLOT_FIRST || slot > HV_SLOT_LAST ? 0 : -EINVAL;
+    return 0;
+}
+
+int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags)
+{
+    unsigned slot = ((unsigned long)entry & ~PAGE_MASK) / sizeof(*entry);
+    int rc = slot_check(d, type, slot);
+    if (rc)
+        return rc;
+    u64 old = READ_ONCE(*entry);
+    if (value & PTE_P) {
+        bool same = (old & PTE_P) && mfn_equal(pte_mfn(old), pte_mfn(value));
+        if (same && !mfn_equal(pte_mfn(value), table)) {
+            if (value & disallowed_upper(d, type))
+                return -EINVAL;
+            store(entry, upper_adjust(d, type, value), flags);
+            return 0;
+        }
+        rc = upper_get(&value, d, type, table, slot, true);
+        if (rc) {
+            if (rc != -ERESTART && page_get(pte_mfn(value), d)) {
+                give_back_partial(pte_mfn(value), d);
+                page_put(pte_mfn(value));
+            }
+            return rc;
+        }
+    }
+    store(entry, value, flags);
+    if ((old & PTE_P) && !mfn_equal(pte_mfn(old), table))
+        table_release(d, pte_mfn(old));
+    return 0;
+}

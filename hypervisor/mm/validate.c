@@ -1,0 +1,125 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Whole tables: taking and dropping the references of all entries. The frame is BUSY meanwhile: no guest can write it,
+ * and nobody else validates it. Levels above the first stop between entries when the CPU has something more urgent.
+ */
+#include "internal.h"
+#include "guest_access.h"
+
+unsigned table_entries(const struct domain *d, enum frame_type type)
+{
+    if (type == FRAME_L2_COMPAT)
+        return COMPAT_L2_FIRST_HV_SLOT;
+    return type == FRAME_L3 && d->is_32bit ? 4 : 512;
+}
+
+static bool is_ours(enum frame_type type, unsigned slot)
+{
+    return type == FRAME_L4 && slot >= HV_SLOT_FIRST && slot <= HV_SLOT_LAST;
+}
+
+static void release_l1(u64 *table, unsigned count, struct domain *d)
+{
+    while (count-- > 0)
+        if (table[count] & PTE_P)
+            l1e_put(table[count], d);
+}
+
+static int validate_l1(u64 *table, struct domain *d)
+{
+    for (unsigned i = 0; i < 512; i++) {
+        u64 entry = table[i];
+        if (!(entry & PTE_P))
+            continue;
+        int rc = l1e_get(&entry, d, d->id);
+        if (unlikely(rc)) {
+            release_l1(table, i, d);
+            return rc;
+        }
+        table[i] = entry;
+    }
+    return 0;
+}
+
+/* Before a table is accepted: what no entry alone shows. */
+static int precheck(const u64 *table, const struct domain *d, enum frame_type type)
+{
+    if (type == FRAME_L4)
+        return d->is_32bit ? -EINVAL : 0;
+    if (type == FRAME_L2_COMPAT)
+        return d->is_32bit ? 0 : -EINVAL;
+    if (type == FRAME_L3 && d->is_32bit) /* the fourth holds our mappings and must exist */
+        return table[3] & PTE_P ? 0 : -EINVAL;
+    return 0;
+}
+
+/* Our own entries, once the guest's are good. */
+static void complete(u64 *table, const struct domain *d, enum frame_type type)
+{
+    if (type == FRAME_L4)
+        hv_fill_l4(table, false);
+    else if (type == FRAME_L2_COMPAT)
+        memcpy(table + COMPAT_L2_FIRST_HV_SLOT, compat_m2p_l2e, sizeof(compat_m2p_l2e));
+    else if (type == FRAME_L3 && d->is_32bit)
+        memset(table + 4, 0, PAGE_SIZE - 4 * sizeof(*table));
+}
+
+int validate_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned *done, bool preemptible)
+{
+    u64 *table = mfn_to_virt(mfn);
+    if (type == FRAME_L1)
+        return validate_l1(table, d);
+    int rc = precheck(table, d, type);
+    if (rc)
+        return rc;
+    unsigned first = *done, count = table_entries(d, type);
+    for (unsigned i = first; i < count; i++) {
+        u64 entry = table[i];
+        if (!(entry & PTE_P) || is_ours(type, i))
+            continue;
+        *done = i;
+        if (i > first && preemptible && hypercall_preempt_check())
+            return -ERESTART;
+        rc = upper_get(&entry, d, type, mfn, i, preemptible);
+        if (rc)
+            return rc;
+        table[i] = entry;
+    }
+    complete(table, d, type);
+    return 0;
+}
+
+int release_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned *done, bool preemptible)
+{
+    u64 *table = mfn_to_virt(mfn);
+    if (type == FRAME_L1) {
+        release_l1(table, *done, d);
+        *done = 0;
+        return 0;
+    }
+    /* The entry where work stopped may have a child that was left half done. */
+    if ((type == FRAME_L3 || type == FRAME_L4) && *done < table_entries(d, type) && (table[*done] & PTE_P) &&
+        !is_ours(type, *done) && !mfn_equal(pte_mfn(table[*done]), mfn)) {
+        enum frame_type child = type == FRAME_L4 ? FRAME_L3 : d->is_32bit && *done == 3 ? FRAME_L2_COMPAT : FRAME_L2;
+        int rc = frame_dismantle_partial(pte_mfn(table[*done]), d, child, preemptible);
+        if (rc)
+            return rc;
+    }
+    bool progress = false;
+    while (*done > 0) {
+        u64 entry = table[*done - 1];
+        if ((entry & PTE_P) && !is_ours(type, *done - 1)) {
+            if (progress && preemptible && hypercall_preempt_check())
+                return -ERESTART;
+            --*done;
+            progress = true;
+            int rc = upper_put(entry, d, mfn, preemptible);
+            if (rc)
+                return rc;
+        } else {
+            --*done;
+        }
+    }
+    return 0;
+}

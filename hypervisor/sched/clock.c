@@ -1,0 +1,165 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How fast the TSC counts, and what time of day it is. Neither waits longer than it must: 8 ms for the TSC, measured
+ * against the PIT's second channel from edge to edge of its count; for the day's time at most the moment in which the
+ * CMOS clock is being updated.
+ */
+#include "sched/clock.h"
+#include "lib.h"
+
+#define PIT_HZ        1193182
+#define PIT_CHANNEL2  0x42
+#define PIT_COMMAND   0x43
+#define PIT_GATE      0x61
+#define MEASURE_TICKS (PIT_HZ / 125) /* 8 ms */
+#define PATIENCE      1000000        /* port reads after which the PIT is taken for dead */
+#define TSC_FALLBACK  1000000000ULL
+
+static inline u8 port_read(u16 port)
+{
+    u8 value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void port_write(u16 port, u8 value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+/* The channel counts down and wraps at 65536. */
+static u16 pit_count(void)
+{
+    u8 low;
+
+    port_write(PIT_COMMAND, 0x80); /* latch channel 2 */
+    low = port_read(PIT_CHANNEL2);
+    return (u16)(port_read(PIT_CHANNEL2) << 8 | low);
+}
+
+/* Waits until the count has gone down by at least `ticks` and has just changed: the count and the TSC at that edge. */
+static bool pit_edge(u16 from, u16 ticks, u16 *count, u64 *tsc)
+{
+    u16 last = pit_count();
+
+    for (unsigned i = 0; i < PATIENCE; i++) {
+        u64 before = read_tsc();
+        u16 now = pit_count();
+
+        if (now != last && (u16)(from - now) >= ticks) {
+            *count = now;
+            *tsc = before + (read_tsc() - before) / 2;
+            return true;
+        }
+        last = now;
+    }
+    return false;
+}
+
+static u64 measure_by_pit(void)
+{
+    u8 gate = port_read(PIT_GATE);
+    u64 tsc0 = 0, tsc1 = 0, result = 0;
+    u16 count0 = 0, count1 = 0;
+
+    port_write(PIT_GATE, (u8)((gate & ~2) | 1)); /* count, speaker off */
+    port_write(PIT_COMMAND, 0xB4);               /* channel 2, both bytes, rate generator */
+    port_write(PIT_CHANNEL2, 0);
+    port_write(PIT_CHANNEL2, 0);
+    if (pit_edge(pit_count(), 1, &count0, &tsc0) && pit_edge(count0, MEASURE_TICKS, &count1, &tsc1))
+        result = (tsc1 - tsc0) * PIT_HZ / (u16)(count0 - count1);
+    port_write(PIT_GATE, gate);
+    return result;
+}
+
+static void cpuid(u32 leaf, u32 out[4])
+{
+    __asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
+}
+
+/* CPUs that know their crystal's frequency say the TSC's exactly. */
+static u64 tsc_by_cpuid(void)
+{
+    u32 r[4];
+
+    cpuid(0, r);
+    if (r[0] < 0x15)
+        return 0;
+    cpuid(0x15, r);
+    return r[0] && r[1] && r[2] ? (u64)r[2] * r[1] / r[0] : 0;
+}
+
+u64 clock_measure_tsc(void)
+{
+    u64 hz = tsc_by_cpuid();
+
+    if (!hz)
+        hz = measure_by_pit();
+    if (hz < 1000000) {
+        logf(LOG_WARNING, "The TSC's rate cannot be measured: taken to be %llu MHz\n", TSC_FALLBACK / 1000000);
+        hz = TSC_FALLBACK;
+    }
+    return hz;
+}
+
+u64 seconds_of_date(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second)
+{
+    /* Years that begin in March put the leap day at their end. */
+    u64 y = month > 2 ? year : year - 1;
+    u64 m = month > 2 ? month - 3 : month + 9;
+    u64 days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
+
+    return ((days * 24 + hour) * 60 + minute) * 60 + second;
+}
+
+static u8 cmos_read(u8 index)
+{
+    port_write(0x70, index);
+    return port_read(0x71);
+}
+
+struct cmos_date {
+    u8 second, minute, hour, day, month, year, status_b;
+};
+
+static struct cmos_date cmos_sample(void)
+{
+    struct cmos_date date;
+
+    for (unsigned i = 0; i < PATIENCE / 10 && (cmos_read(0x0A) & 0x80); i++)
+        ;
+    date.second = cmos_read(0);
+    date.minute = cmos_read(2);
+    date.hour = cmos_read(4);
+    date.day = cmos_read(7);
+    date.month = cmos_read(8);
+    date.year = cmos_read(9);
+    date.status_b = cmos_read(0x0B);
+    return date;
+}
+
+static unsigned from_bcd(const struct cmos_date *date, u8 value)
+{
+    return date->status_b & 4 ? value : (value >> 4) * 10U + (value & 15);
+}
+
+u64 clock_read_cmos(void)
+{
+    struct cmos_date date = cmos_sample(), again;
+    unsigned year, hour;
+
+    for (unsigned i = 0; i < 5; i++) {
+        again = cmos_sample();
+        if (!memcmp(&date, &again, sizeof(date)))
+            break;
+        date = again;
+    }
+    year = from_bcd(&date, date.year);
+    hour = from_bcd(&date, date.hour & 0x7F);
+    if (!(date.status_b & 2)) /* 12-hour clock, the top bit says p.m. */
+        hour = hour % 12 + (date.hour & 0x80 ? 12 : 0);
+    return seconds_of_date(year + (year < 70 ? 2000 : 1900), from_bcd(&date, date.month), from_bcd(&date, date.day), hour,
+                           from_bcd(&date, date.minute), from_bcd(&date, date.second));
+}
