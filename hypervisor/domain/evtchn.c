@@ -9,6 +9,7 @@
  */
 #include "evtchn_internal.h"
 #include "guest_access.h"
+#include "table.h"
 
 bool evtchn_port_ok(struct domain *d, unsigned port)
 {
@@ -192,31 +193,6 @@ bool send_guest_pirq(struct domain *d, unsigned pirq)
         evtchn_set_pending(d, port_channel(d, port)->vcpu, port_channel(d, port));
     spin_unlock(&d->evtchn.lock);
     return port != 0;
-}
-
-static void *table_alloc(size_t size)
-{
-    unsigned order = 0;
-
-    if (size <= PAGE_SIZE)
-        return hv_alloc(size);
-    while ((PAGE_SIZE << order) < size)
-        order++;
-    return hv_alloc_pages(order);
-}
-
-static void table_free(void *table, size_t size)
-{
-    unsigned order = 0;
-
-    if (size <= PAGE_SIZE) {
-        hv_free(table);
-        return;
-    }
-    while ((PAGE_SIZE << order) < size)
-        order++;
-    if (table)
-        hv_free_pages(table, order);
 }
 
 static size_t bucket_table_size(const struct domain_evtchn *e)
