@@ -6,7 +6,7 @@
 
 HV_DIRS := boot cpu mm emulate domain sched hypercall control dev lib
 HV_C := $(filter-out hypervisor/cpu/asm_offsets.c,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
-        dom0-tools/builder/elfimage.c
+        $(wildcard dom0-tools/builder/elf*.c)
 HV_S := $(filter-out hypervisor/boot/container.S,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S)))
 HV_OBJ := $(HV_C:%.c=$(B)/hv/%.o) $(HV_S:%.S=$(B)/hv/%.o) $(B)/hv/gen/hypercall_table.o
 
