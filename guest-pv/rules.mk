@@ -18,8 +18,10 @@ NEWLIB_STAMP32 := $(B)/cache/newlib32/stamp
 NEWLIB_STAMP64 := $(B)/cache/newlib64/stamp
 
 # An interrupted kernel finds the bounce frame on its own stack: no red zone in ring 3 either.
-GUEST_MACHINE32 := -m32 -march=i686
-GUEST_MACHINE64 := -m64 -mno-red-zone
+# The compiler is the one for Linux programs, which these are not.
+GUEST_SYSTEM := -Ulinux -U__linux -U__linux__ -U__gnu_linux__
+GUEST_MACHINE32 := -m32 -march=i686 $(GUEST_SYSTEM)
+GUEST_MACHINE64 := -m64 -mno-red-zone $(GUEST_SYSTEM)
 GUEST_CODE := -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
               -ffunction-sections -fdata-sections
 
@@ -34,7 +36,7 @@ GUEST_LIBGCC32 := $(shell gcc -m32 -print-libgcc-file-name)
 GUEST_LIBGCC64 := $(shell gcc -m64 -print-libgcc-file-name)
 
 define guest_flags
-GUEST_CPPFLAGS$(1) := -nostdinc -isystem $(GUEST_COMPILER_INCLUDE) -isystem $(NEWLIB_PREFIX$(1))/include \
+GUEST_CPPFLAGS$(1) := -nostdinc -isystem $(NEWLIB_PREFIX$(1))/include -isystem $(GUEST_COMPILER_INCLUDE) \
                       -I. -Iinclude -Iguest-pv/include -I$(B)/gen
 GUEST_CFLAGS$(1) := $(GUEST_MACHINE$(1)) -std=gnu11 -O2 -g $(GUEST_CODE) $(WARN) $$(GUEST_CPPFLAGS$(1))
 GUEST_LIBS$(1) := $(B)/guest$(1)/libguestpv.a

@@ -294,7 +294,7 @@ static bool find_table(const struct layout *layout, uint64_t pfn, unsigned int *
     return false;
 }
 
-static uint64_t leaf_entry(const struct layout *layout, const struct layout_map *map, const uint64_t *mfns,
+static uint64_t leaf_entry(const struct layout *layout, const struct layout_map *map, const unsigned long *mfns,
                            uint64_t virt)
 {
     uint64_t pfn = map->pfn + ((virt - map->virt) >> PAGE_BITS);
@@ -304,19 +304,20 @@ static uint64_t leaf_entry(const struct layout *layout, const struct layout_map 
         return 0;
     if (!layout_is_page_table(layout, pfn))
         flags |= PTE_WRITE;
-    return mfns[pfn] << PAGE_BITS | flags;
+    return (uint64_t)mfns[pfn] << PAGE_BITS | flags;
 }
 
-static uint64_t table_entry(const struct layout *layout, const uint64_t *mfns, unsigned int level, uint64_t virt)
+static uint64_t table_entry(const struct layout *layout, const unsigned long *mfns, unsigned int level, uint64_t virt)
 {
     uint64_t table = layout_table_of(layout, level - 1, virt);
     bool pae_top = !layout->is_64bit && level == 2;
 
-    return mfns[table] << PAGE_BITS | PTE_PRESENT | (pae_top ? 0 : PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY);
+    return (uint64_t)mfns[table] << PAGE_BITS | PTE_PRESENT |
+           (pae_top ? 0 : PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY);
 }
 
 /* Addresses of a 64-bit guest repeat above bit 47; of a table's entries only the low 48 bits count. */
-static void fill_from_map(const struct layout *layout, const struct layout_map *map, const uint64_t *mfns,
+static void fill_from_map(const struct layout *layout, const struct layout_map *map, const unsigned long *mfns,
                           unsigned int level, uint64_t table_virt, uint64_t entries[512])
 {
     unsigned int shift = PAGE_BITS + 9 * level;
@@ -336,7 +337,8 @@ static void fill_from_map(const struct layout *layout, const struct layout_map *
     }
 }
 
-void layout_fill_table(const struct layout *layout, const uint64_t *mfns, uint64_t table_pfn, uint64_t entries[512])
+void layout_fill_table(const struct layout *layout, const unsigned long *mfns, uint64_t table_pfn,
+                       uint64_t entries[512])
 {
     unsigned int level;
     uint64_t virt;
@@ -347,5 +349,5 @@ void layout_fill_table(const struct layout *layout, const uint64_t *mfns, uint64
     fill_from_map(layout, &layout->main, mfns, level, virt, entries);
     fill_from_map(layout, &layout->p2m_map, mfns, level, virt, entries);
     if (layout->has_hole_l2 && level == 2)
-        entries[3] = mfns[layout->hole_l2_pfn] << PAGE_BITS | PTE_PRESENT;
+        entries[3] = (uint64_t)mfns[layout->hole_l2_pfn] << PAGE_BITS | PTE_PRESENT;
 }

@@ -56,6 +56,7 @@ bool layout_is_page_table(const struct layout *layout, uint64_t pfn);
 uint64_t layout_table_of(const struct layout *layout, unsigned int level, uint64_t virt);
 
 /* Gives one page table's 512 entries, from the machine frames of the domain. */
-void layout_fill_table(const struct layout *layout, const uint64_t *mfns, uint64_t table_pfn, uint64_t entries[512]);
+void layout_fill_table(const struct layout *layout, const unsigned long *mfns, uint64_t table_pfn,
+                       uint64_t entries[512]);
 
 #endif

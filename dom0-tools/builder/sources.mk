@@ -4,3 +4,6 @@
 # The parts of the domain builder that need no operating system: the hypervisor links the same files for dom0.
 
 ELFIMAGE_SOURCES := dom0-tools/builder/elfimage.c dom0-tools/builder/elfnotes.c dom0-tools/builder/elfsymtab.c
+
+BUILDER_SOURCES := $(ELFIMAGE_SOURCES) dom0-tools/builder/layout.c dom0-tools/builder/builder.c \
+                   dom0-tools/builder/buildmem.c dom0-tools/builder/buildimage.c dom0-tools/builder/buildboot.c

@@ -72,6 +72,8 @@ unsigned long pages_top(void);
 void time_init(void);
 void threads_init(void);
 
+void services_start(void) __attribute__((weak));
+
 unsigned int fs_init(const void *archive, size_t size);
 
 void pv_start(struct start_info *info);

@@ -35,11 +35,21 @@ static bool heap_extend(unsigned long pages)
     return false;
 }
 
+/* Room for the pages and the tables that map them twice, with something left for others. */
+static bool affordable(unsigned long pages)
+{
+    return pages + pages / 128 + 2 * STEP < pages_free_count();
+}
+
 void *sbrk(ptrdiff_t increment)
 {
     unsigned long before = heap_break, wanted = heap_break + (unsigned long)increment;
 
     if (wanted < HEAP_BASE || wanted > HEAP_END || (increment > 0 && wanted < before)) {
+        errno = ENOMEM;
+        return (void *)-1;
+    }
+    if (wanted > heap_mapped && !affordable((wanted - heap_mapped) >> PAGE_SHIFT)) {
         errno = ENOMEM;
         return (void *)-1;
     }

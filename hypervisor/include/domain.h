@@ -84,18 +84,26 @@ struct vcpu {
 #define vcpu_upcall_pending(v) (((volatile u8 *)(v)->info)[0])
 #define vcpu_upcall_mask(v)    (((volatile u8 *)(v)->info)[1])
 
+#define SHUTDOWN_NONE 0xFF
+
+#define VM_ASSIST_VALID                                                                                                \
+    (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \
+     1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_pae_extended_cr3 |                                    \
+     1UL << VMASST_TYPE_architectural_iopl | 1UL << VMASST_TYPE_runstate_update_flag | 1UL << VMASST_TYPE_m2p_strict)
+
 enum domain_dying { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
 
 struct domain {
     u16 id;
-    bool is_32bit, privileged, initial, shutting_down, shut_down, paused_by_controller, debugger;
-    u8 shutdown_code;
+    bool is_32bit, privileged, initial, shutting_down, shut_down, debugger;
+    u8 shutdown_code;    /* SHUTDOWN_NONE until one is given */
+    u8 controller_pauses;
     u8 dying; /* enum domain_dying */
     u32 refs; /* struct lifetime: domain_get / domain_put */
     u32 max_vcpus;
     struct vcpu **vcpus; /* [max_vcpus]; entries NULL until created */
     u8 handle[16];
-    u32 vm_assist;       /* bits 1 << VMASST_TYPE_* */
+    u64 vm_assist;       /* bits 1 << VMASST_TYPE_* */
     union {
         struct shared_info *shared_info;
         struct compat_shared_info *compat_shared_info;
@@ -103,6 +111,9 @@ struct domain {
     u64 hypercall_count, crash_reason;
     bool iopl_trusted;   /* dom0: may touch I/O ports and device memory */
     u32 pause_count;
+    u32 suspend_port;    /* told instead of VIRQ_DOM_EXC when it suspends; 0: none */
+    u32 ssidref;
+    spinlock_t vcpu_lock; /* serialises VCPUOP_initialise */
     s64 time_offset_seconds;
     u32 address_width;   /* 0, or clamp for machine addresses */
     struct domain_mm mm;
@@ -119,10 +130,12 @@ struct domain {
 extern struct domain *domain_zero;
 extern struct vcpu *idle_vcpus[MAX_CPUS];
 
-/* Life cycle: domain/domain.c. */
+/* Life cycle: domain/domain.c. A new domain is paused once by its controller. DOMID_ANY takes the next free domid. */
+#define DOMID_ANY 0x7FF4
 struct domain *domain_create(unsigned domid, unsigned flags, unsigned max_vcpus, unsigned max_grant_frames,
                              unsigned max_maptrack_frames, unsigned max_evtchn_port, int *error);
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
+struct vcpu *idle_vcpu_create(unsigned cpu);
 int domain_set_32bit(struct domain *d); /* before it has pages beyond our own */
 int domain_kill(struct domain *d);      /* 0 or -ERESTART, preemptible: all resources given back, then domain_put */
 struct domain *domain_get(unsigned domid); /* NULL if none; takes a reference. DOMID_SELF is not resolved. */
@@ -130,7 +143,12 @@ struct domain *domain_get(unsigned domid); /* NULL if none; takes a reference. D
 struct domain *domain_get_remote(unsigned domid, int *error);
 void domain_put(struct domain *d);
 struct domain *domain_first(void); /* iterate under domain_list_lock */
+struct domain *domain_get_from(unsigned domid); /* the first with this domid or a higher one; takes a reference */
 extern spinlock_t domain_list_lock;
+
+/* The toolstack's own pauses: counted, the domain's list shows them. 0, -EINVAL or -EUSERS past 255. */
+int domain_controller_pause(struct domain *d);
+int domain_controller_unpause(struct domain *d);
 
 /* The guest broke a rule or asked to end. domain_crash prints the report: which rule, registers, stack. */
 void domain_crash(struct domain *d, const char *format, ...) PRINTF(2, 3);

@@ -13,24 +13,31 @@ struct vcpu;
 struct domain;
 
 #define VIRQ_COUNT 24
+#define PIRQ_COUNT 256
 
-struct evtchn;       /* domain/evtchn.c */
-struct evtchn_fifo;  /* domain/evtchn_fifo.c */
+struct evtchn;       /* domain/evtchn_internal.h */
+struct evtchn_fifo;
 
 struct vcpu_evtchn {
     u32 virq_port[VIRQ_COUNT]; /* 0 = unbound */
     struct evtchn_fifo_vcpu *fifo;
 };
 
+/* lock guards all but what senders from other domains read: see domain/evtchn.c. */
 struct domain_evtchn {
     spinlock_t lock;
+    u32 valid_ports;         /* ports that have a struct evtchn; only grows */
     struct evtchn **buckets; /* pages of struct evtchn, allocated as ports are used */
-    u32 valid_ports;         /* ports that have a struct evtchn */
-    u32 max_port;            /* limit set by the toolstack */
-    u32 first_free;
-    u32 active;
-    struct evtchn_fifo *fifo;
+    struct evtchn_fifo *fifo; /* NULL: 2-level */
+    u64 *pending, *mask;     /* 2-level bitmaps in the shared page; the words are 1 << word_shift bits */
+    u32 word_shift;
     u32 poll_mask;           /* vCPUs in SCHEDOP_poll */
+    u64 *used;               /* bit per port: not free */
+    u32 max_port;            /* highest port the toolstack allows */
+    u32 table_ports;         /* ports the tables above have room for */
+    u32 first_free;          /* no free port below it */
+    u32 active;
+    u32 *pirq_port;          /* [PIRQ_COUNT], once one is bound; 0 = unbound */
 };
 
 int evtchn_init(struct domain *d, unsigned max_port);

@@ -10,24 +10,27 @@
 #include "abi/grant_table.h"
 
 struct domain;
-struct grant_active; /* domain/grant.c */
+struct grant_active; /* domain/grant_internal.h */
 struct grant_maptrack;
 
+/* lock guards all; what a mapping of another domain's page needs is under that domain's lock. */
 struct domain_grant {
     spinlock_t lock;
     u32 version;
     u32 frames, max_frames, status_frames, max_maptrack_frames;
-    void **shared;             /* [max_frames] pages shared with the guest */
-    u64 **status;              /* v2 status pages */
-    struct grant_active **active;
+    u32 active_pages;
+    void **shared;                /* [max_frames] pages shared with the guest */
+    u16 **status;                 /* [max_status_frames] version 2: reading and writing bits */
+    struct grant_active **active; /* pages, kept until no other domain has a mapping */
     struct grant_maptrack **maptrack;
-    u32 maptrack_limit, maptrack_free;
-    u32 maps_of_others;        /* handles in use */
+    u32 maptrack_limit, maptrack_free; /* handles that exist; first free one, or limit */
+    u32 maps_of_others;                /* handles in use */
 };
 
 int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames);
-int grant_release_mappings(struct domain *d); /* of a dying domain: 0 or -ERESTART */
-void grant_free(struct domain *d);
+/* Of a dying domain: gives back its mappings of others' pages, then the pages shared with it. 0 or -ERESTART. */
+int grant_release_mappings(struct domain *d);
+void grant_free(struct domain *d); /* memory, after the last reference is gone */
 /* For acquire_resource and add_to_physmap: frame of the shared (or status) array, growing the table if needed. */
 int grant_frame_mfn(struct domain *d, unsigned index, bool status, unsigned long *mfn);
 void grant_warn_leaks(struct domain *d);

@@ -151,7 +151,10 @@ bool mm_idle_work(void);
 
 /* The guest's L1 entry that maps va in the current address space: machine address of the entry, 0 if none. */
 maddr_t guest_l1e_address(struct vcpu *v, unsigned long va);
-/* Grant maps: pte_maddr (GNTMAP_contains_pte) or va. 0 or a GNTST_* code. */
+/* Grant maps: pte_maddr (GNTMAP_contains_pte) or va. 0 or a GNTST_* code. The caller has taken the reference (and the
+ * writable type reference unless read-only) that the entry needs: from success on it is the entry's, and goes with it
+ * when the guest overwrites the entry or dies. unmap removes the entry without dropping them and without a TLB flush:
+ * both are then the caller's task. */
 int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags);
 int grant_unmap_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags, u64 new_address);
 /* A trapped guest write of `size` bytes to a page-table page: merges, validates, performs. X86EMUL-like result in

@@ -91,6 +91,13 @@ void update_domain_wallclock(struct domain *d)
     spin_unlock(&wall_lock);
 }
 
+void time_forget_domain(struct domain *d)
+{
+    spin_lock(&wall_lock);
+    d->shared_info = NULL;
+    spin_unlock(&wall_lock);
+}
+
 void set_wall_clock(u64 seconds, u32 nanoseconds, ns_t system_time)
 {
     spin_lock(&wall_lock);

@@ -13,7 +13,7 @@
 
 static struct layout layout;
 static char why[LAYOUT_WHY_SIZE];
-static uint64_t *mfns;
+static unsigned long *mfns;
 static uint64_t nr_mfns;
 
 static struct elf_image kernel_64(uint64_t base, uint64_t size)

@@ -1,0 +1,189 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The steps of building a domain, and what is checked before the first of them.
+ */
+#include "building.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLACK_KIB   1024u /* what a domain may own beyond its target, as xl allows */
+#define MODULES_MAX 64
+
+int build_fail(struct build_error *error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    return -1;
+}
+
+static int check_width(struct ctl *ctl, const struct build_input *input, const struct elf_image *image,
+                       struct build_error *error)
+{
+    static char capabilities[sizeof(xen_capabilities_info_t)];
+    const char *need = image->is_64bit ? "xen-3.0-x86_64" : "xen-3.0-x86_32p";
+
+    if (!image->is_64bit && image->pae == ELF_PAE_NO)
+        return build_fail(error,
+                          "%s: a 32-bit kernel without PAE; only PAE kernels (note PAE_MODE \"yes\") can run here",
+                          input->config->kernel);
+    if (ctl_version(ctl, XENVER_capabilities, capabilities, sizeof(capabilities)) < 0)
+        return build_fail(error, "asking the hypervisor for its capabilities failed: %s", strerror(errno));
+    if (strstr(capabilities, need) == NULL)
+        return build_fail(error, "%s: a %s kernel (%s); this hypervisor runs %s", input->config->kernel,
+                          image->is_64bit ? "64-bit" : "32-bit", need, capabilities);
+    return 0;
+}
+
+static int check_kernel(struct ctl *ctl, const struct build_input *input, struct elf_image *image,
+                        struct build_error *error)
+{
+    const char *name = input->config->kernel, *why;
+
+    if (elf_image_parse(input->kernel, input->kernel_size, image, &why) != 0)
+        return build_fail(error, "%s: %s", name, why);
+    if (image->phys32_entry != ELF_UNSET && image->xen_version[0] == '\0')
+        return build_fail(error, "%s: a kernel for PVH domains only; this hypervisor runs PV kernels", name);
+    if (image->notes == ELF_NOTES_NONE)
+        return build_fail(error, "%s: not a kernel for Xen: it has no Xen notes and no __xen_guest section", name);
+    return check_width(ctl, input, image, error);
+}
+
+static int check_free(struct ctl *ctl, const struct build_input *input, struct build_error *error)
+{
+    uint64_t pages = input->config->memory_kib / 4;
+    struct xen_sysctl_physinfo info;
+
+    if (ctl_physinfo(ctl, &info) != 0)
+        return build_fail(error, "asking the hypervisor for free memory failed: %s", strerror(errno));
+    if (info.free_pages < pages + info.outstanding_pages)
+        return build_fail(error,
+                          "not enough memory for \"%s\": %llu MiB asked for, %llu MiB free; shrink another domain with "
+                          "mem-set or ask for less with memory=",
+                          input->config->name, (unsigned long long)pages / 256,
+                          (unsigned long long)(info.free_pages - info.outstanding_pages) / 256);
+    return 0;
+}
+
+int build_plan(struct ctl *ctl, const struct build_input *input, struct build_plan *plan, struct build_error *error)
+{
+    char why[LAYOUT_WHY_SIZE];
+
+    if (check_kernel(ctl, input, &plan->image, error) != 0)
+        return -1;
+    if (input->module_count > MODULES_MAX)
+        return build_fail(error, "%zu modules: at most %d are possible", input->module_count, MODULES_MAX);
+    if (input->module_count > 1 && plan->image.mod_start_pfn)
+        plan->image.mod_start_pfn = false; /* a list of modules holds virtual addresses, so they must be mapped */
+    plan->module_bytes = building_module_bytes(input);
+    if (layout_plan(&plan->image, input->config->memory_kib / 4, plan->module_bytes, &plan->layout, why) != 0)
+        return build_fail(error, "%s: %s", input->config->kernel, why);
+    return check_free(ctl, input, error);
+}
+
+static int create(struct building *building)
+{
+    const struct domain_config *config = building->input->config;
+    struct xen_domctl_createdomain create = {
+        .max_vcpus = config->max_vcpus,
+        .max_evtchn_port = (uint32_t)config->max_event_channels,
+        .max_grant_frames = (int32_t)config->max_grant_frames,
+        .max_maptrack_frames = (int32_t)config->max_maptrack_frames,
+        .grant_opts = XEN_DOMCTL_GRANT_version(config->max_grant_version),
+    };
+
+    memcpy(create.handle, building->out->uuid, sizeof(create.handle));
+    if (ctl_domain_create(building->ctl, &create, &building->out->domid) != 0)
+        return build_fail(building->error, "the hypervisor refused to create \"%s\" (%u vCPUs, %u grant frames): %s",
+                          config->name, config->max_vcpus, config->max_grant_frames, strerror(errno));
+    return 0;
+}
+
+static int set_affinity(struct building *building)
+{
+    const struct domain_config *config = building->input->config;
+
+    for (unsigned int vcpu = 0; vcpu < config->max_vcpus; vcpu++) {
+        struct cpu_map hard = config->hard, soft = config->soft;
+        bool own = config->pinning != NULL && config->pinning[vcpu].set;
+
+        if (own)
+            hard = config->pinning[vcpu].hard;
+        if (!own && !config->has_hard && !config->has_soft)
+            continue;
+        if (ctl_vcpu_set_affinity(building->ctl, building->out->domid, vcpu, own || config->has_hard ? hard.bits : NULL,
+                                  config->has_soft ? soft.bits : NULL, false) != 0)
+            return build_fail(building->error, "vCPU %u of \"%s\" cannot run on the CPUs asked for: %s", vcpu,
+                              config->name, strerror(errno));
+    }
+    return 0;
+}
+
+static int set_scheduling(struct building *building)
+{
+    const struct domain_config *config = building->input->config;
+    struct xen_domctl_sched_credit2 params;
+
+    if (config->weight == 0 && config->cap == 0)
+        return 0;
+    if (ctl_sched_get(building->ctl, building->out->domid, &params) != 0)
+        return build_fail(building->error, "reading the scheduling parameters failed: %s", strerror(errno));
+    if (config->weight != 0)
+        params.weight = (uint16_t)config->weight;
+    params.cap = (uint16_t)config->cap;
+    if (ctl_sched_set(building->ctl, building->out->domid, &params) != 0)
+        return build_fail(building->error, "the scheduler refused weight %u, cap %u: %s", params.weight, params.cap,
+                          strerror(errno));
+    return 0;
+}
+
+static int set_limits(struct building *building)
+{
+    const struct domain_config *config = building->input->config;
+    domid_t domid = building->out->domid;
+
+    if (ctl_domain_max_vcpus(building->ctl, domid, config->max_vcpus) != 0)
+        return build_fail(building->error, "\"%s\" cannot have %u vCPUs: %s", config->name, config->max_vcpus,
+                          strerror(errno));
+    if (set_affinity(building) != 0 || set_scheduling(building) != 0)
+        return -1;
+    if (ctl_domain_max_mem(building->ctl, domid, config->memory_kib + SLACK_KIB) != 0)
+        return build_fail(building->error, "\"%s\" cannot have %llu MiB: %s", config->name,
+                          (unsigned long long)config->memory_kib / 1024, strerror(errno));
+    if (ctl_domain_address_size(building->ctl, domid, building->plan->layout.is_64bit ? 64 : 32) != 0)
+        return build_fail(building->error, "\"%s\" cannot be %s: %s", config->name,
+                          building->plan->layout.is_64bit ? "64-bit" : "32-bit", strerror(errno));
+    if (ctl_domain_memory_map(building->ctl, domid, config->max_memory_kib * 1024) != 0)
+        return build_fail(building->error, "setting the memory map of \"%s\" failed: %s", config->name,
+                          strerror(errno));
+    return 0;
+}
+
+int build_domain(struct ctl *ctl, xenforeignmemory_handle *memory, const struct build_input *input,
+                 const struct build_plan *plan, struct built_domain *out, struct build_error *error)
+{
+    struct building building = {.ctl = ctl, .memory = memory, .input = input, .plan = plan, .out = out, .error = error};
+    int status;
+
+    if (create(&building) != 0)
+        return -1;
+    status = set_limits(&building);
+    if (status == 0)
+        status = building_populate(&building);
+    if (status == 0)
+        status = building_write_image(&building);
+    if (status == 0)
+        status = building_boot_state(&building);
+    free(building.mfns);
+    if (status != 0)
+        (void)ctl_domain_destroy(ctl, out->domid);
+    return status;
+}

@@ -1,0 +1,87 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the control domain asks of the hypervisor, one function per operation, over the stable call library: so the same
+ * source serves the embedded dom0 and a Linux one. Every function returns 0 (or what its comment says) or -1 with errno.
+ * Memory sizes are in pages or KiB as the names say.
+ */
+#ifndef LIBCTL_CTL_H
+#define LIBCTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <abi/xen.h>
+#include <abi/domctl.h>
+#include <abi/memory.h>
+#include <abi/sysctl.h>
+#include <abi/version.h>
+
+struct ctl;
+
+struct ctl *ctl_open(void);
+void ctl_close(struct ctl *ctl);
+
+/* Life of a domain. The number of the new domain comes back in *domid. */
+int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *create, domid_t *domid);
+int ctl_domain_destroy(struct ctl *ctl, domid_t domid);
+int ctl_domain_pause(struct ctl *ctl, domid_t domid);
+int ctl_domain_unpause(struct ctl *ctl, domid_t domid);
+int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);
+int ctl_domain_max_mem(struct ctl *ctl, domid_t domid, uint64_t kib);
+int ctl_domain_address_size(struct ctl *ctl, domid_t domid, unsigned int bits);
+int ctl_domain_get_address_size(struct ctl *ctl, domid_t domid, unsigned int *bits);
+int ctl_domain_set_handle(struct ctl *ctl, domid_t domid, const uint8_t handle[16]);
+int ctl_domain_hypercall_page(struct ctl *ctl, domid_t domid, xen_pfn_t mfn);
+int ctl_domain_memory_map(struct ctl *ctl, domid_t domid, uint64_t bytes);
+
+/* ESRCH when there is no such domain. */
+int ctl_domain_info(struct ctl *ctl, domid_t domid, struct xen_domctl_getdomaininfo *info);
+
+/* The domains from first_domain on, at most `max`; returns how many. */
+int ctl_domain_list(struct ctl *ctl, domid_t first_domain, struct xen_domctl_getdomaininfo *infos, unsigned int max);
+
+/* vCPUs. `context` has the layout of the domain's width and `size` bytes. */
+int ctl_vcpu_set_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *context, size_t size);
+int ctl_vcpu_info(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_getvcpuinfo *info);
+#define CTL_CPU_BYTES 32
+int ctl_vcpu_get_affinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t hard[CTL_CPU_BYTES],
+                          uint8_t soft[CTL_CPU_BYTES]);
+
+/* NULL leaves that one alone. What became effective comes back in the maps. */
+int ctl_vcpu_set_affinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t *hard, uint8_t *soft, bool force);
+
+int ctl_sched_get(struct ctl *ctl, domid_t domid, struct xen_domctl_sched_credit2 *params);
+int ctl_sched_set(struct ctl *ctl, domid_t domid, const struct xen_domctl_sched_credit2 *params);
+
+/* Memory. populate and decrease return how many extents were done; frames[] is in and out as the ABI says. */
+long ctl_populate(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, unsigned int flags,
+                  xen_pfn_t *frames);
+long ctl_decrease(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, xen_pfn_t *frames);
+int ctl_claim(struct ctl *ctl, domid_t domid, unsigned long pages);
+int ctl_pin_table(struct ctl *ctl, domid_t domid, unsigned int command, xen_pfn_t mfn);
+
+/* Machine frame i of the domain's grant table. */
+int ctl_grant_frame(struct ctl *ctl, domid_t domid, unsigned int index, xen_pfn_t *mfn);
+
+/* A port of `domid` that `remote` may bind to; returns it. */
+int ctl_evtchn_alloc_unbound(struct ctl *ctl, domid_t domid, domid_t remote);
+
+/* The machine. */
+int ctl_physinfo(struct ctl *ctl, struct xen_sysctl_physinfo *info);
+int ctl_scheduler(struct ctl *ctl, unsigned int *id);
+int ctl_cpu_idle(struct ctl *ctl, uint64_t *idle_ns, unsigned int max, unsigned int *count);
+
+/* Reads on from *index (0: from the oldest byte); returns the number of bytes, 0 at the end. */
+long ctl_console_read(struct ctl *ctl, char *buffer, size_t size, uint32_t *index, bool clear);
+int ctl_debug_keys(struct ctl *ctl, const char *keys);
+
+/* xen_version; returns its result. */
+int ctl_version(struct ctl *ctl, unsigned int command, void *buffer, size_t size);
+
+/* Powers off (SHUTDOWN_poweroff) or restarts (SHUTDOWN_reboot) the machine; returns only on failure. */
+int ctl_host_shutdown(struct ctl *ctl, unsigned int reason);
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The shared connection; see link.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pv/threads.h>
+
+#include "link.h"
+#include "transport.h"
+
+/* A request under way; lives on the stack of the thread that waits for it. */
+struct exchange {
+    LIST_ENTRY(exchange) link;
+    uint32_t req_id;
+    uint32_t type;
+    bool done;
+    int error;
+    char *payload;
+    size_t len;
+};
+
+static struct {
+    struct mutex write_lock;
+    struct waitq changed; /* a reply or event was received, or the receiver's role is free */
+    bool receiving;
+    int error; /* set once the connection is beyond repair */
+    uint32_t last_req_id, last_number;
+    LIST_HEAD(, exchange) exchanges;
+    LIST_HEAD(, xs_handle) handles;
+    struct xsd_sockmsg header;
+    size_t received; /* of the current message, header included */
+    char *payload;
+    char out[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX]; /* under write_lock */
+} connection;
+
+int xs_link_attach(struct xs_handle *handle)
+{
+    int error = -xs_transport_open();
+
+    if (error)
+        return error;
+    if (connection.error)
+        return connection.error;
+    handle->number = ++connection.last_number;
+    STAILQ_INIT(&handle->events);
+    LIST_INSERT_HEAD(&connection.handles, handle, link);
+    return 0;
+}
+
+void xs_link_detach(struct xs_handle *handle)
+{
+    struct xs_event *event;
+
+    LIST_REMOVE(handle, link);
+    while ((event = STAILQ_FIRST(&handle->events))) {
+        STAILQ_REMOVE_HEAD(&handle->events, link);
+        free(event);
+    }
+}
+
+static struct xs_handle *find_handle(unsigned long number)
+{
+    struct xs_handle *handle;
+
+    LIST_FOREACH(handle, &connection.handles, link)
+    {
+        if (handle->number == number)
+            return handle;
+    }
+    return NULL;
+}
+
+/* An event of a watch that is gone has no handle any more, and is dropped. */
+static int deliver_event(const char *payload, size_t len)
+{
+    size_t path_size = strnlen(payload, len) + 1, token_size;
+    struct xs_handle *handle;
+    struct xs_event *event;
+    char *token;
+
+    if (path_size >= len || payload[len - 1] != '\0')
+        return EIO;
+    handle = find_handle(strtoul(payload + path_size, &token, 16));
+    if (!handle || *token != ':')
+        return 0;
+    token_size = strlen(++token) + 1;
+    event = malloc(sizeof(*event) + path_size + token_size);
+    if (!event)
+        return ENOMEM;
+    event->path_size = path_size;
+    event->token_size = token_size;
+    memcpy(event->bytes, payload, path_size);
+    memcpy(event->bytes + path_size, token, token_size);
+    STAILQ_INSERT_TAIL(&handle->events, event, link);
+    return 0;
+}
+
+static int error_of_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof(xsd_errors) / sizeof(xsd_errors[0]); i++)
+        if (!strcmp(name, xsd_errors[i].errstring))
+            return xsd_errors[i].errnum;
+    return EINVAL;
+}
+
+/* Takes over the payload. A reply that nobody waits for is a broken server. */
+static int deliver_reply(const struct xsd_sockmsg *header, char *payload)
+{
+    struct exchange *exchange;
+
+    LIST_FOREACH(exchange, &connection.exchanges, link)
+    {
+        if (exchange->req_id == header->req_id && !exchange->done)
+            break;
+    }
+    if (!exchange || (header->type != exchange->type && header->type != XS_ERROR)) {
+        free(payload);
+        return EIO;
+    }
+    exchange->done = true;
+    if (header->type == XS_ERROR) {
+        exchange->error = error_of_name(payload);
+        free(payload);
+    } else {
+        exchange->payload = payload;
+        exchange->len = header->len;
+    }
+    return 0;
+}
+
+static int deliver(void)
+{
+    char *payload = connection.payload;
+    int error;
+
+    connection.payload = NULL;
+    connection.received = 0;
+    payload[connection.header.len] = '\0';
+    if (connection.header.type != XS_WATCH_EVENT)
+        return deliver_reply(&connection.header, payload);
+    error = deliver_event(payload, connection.header.len);
+    free(payload);
+    return error;
+}
+
+static int begin_payload(void)
+{
+    if (connection.header.len > XENSTORE_PAYLOAD_MAX)
+        return EIO;
+    connection.payload = malloc(connection.header.len + 1u);
+    return connection.payload ? 0 : ENOMEM;
+}
+
+/* Receives until one message is complete. EAGAIN if that would mean waiting and `block` is not set. */
+static int receive_message(bool block)
+{
+    const size_t head = sizeof(connection.header);
+
+    for (;;) {
+        size_t whole = head + (connection.payload ? connection.header.len : 0);
+        char *to = connection.received < head ? (char *)&connection.header + connection.received
+                                              : connection.payload + (connection.received - head);
+        ssize_t got;
+
+        if (connection.payload && connection.received == whole)
+            return deliver();
+        got = xs_transport_read(to, (connection.received < head ? head : whole) - connection.received, block);
+        if (got <= 0)
+            return got ? (int)-got : EIO;
+        connection.received += (size_t)got;
+        if (connection.received == head && !connection.payload) {
+            int error = begin_payload();
+
+            if (error)
+                return error;
+        }
+    }
+}
+
+/* Makes progress: receives one message, or waits for the thread that does. Only a lost message is final. */
+static int pump(bool block)
+{
+    int error;
+
+    if (connection.error)
+        return connection.error;
+    if (connection.receiving) {
+        if (!block)
+            return EAGAIN;
+        waitq_wait(&connection.changed);
+        return 0;
+    }
+    connection.receiving = true;
+    error = receive_message(block);
+    connection.receiving = false;
+    if (error && error != EAGAIN)
+        connection.error = error;
+    waitq_wake(&connection.changed);
+    return error;
+}
+
+static int send_request(struct exchange *exchange, xs_transaction_t transaction, const struct xs_piece *pieces,
+                        unsigned int count)
+{
+    struct xsd_sockmsg header = {exchange->type, 0, transaction, 0};
+    size_t used = sizeof(header);
+    ssize_t written;
+
+    mutex_lock(&connection.write_lock);
+    for (unsigned int i = 0; i < count; i++) {
+        memcpy(connection.out + used, pieces[i].bytes, pieces[i].len);
+        used += pieces[i].len;
+    }
+    exchange->req_id = header.req_id = ++connection.last_req_id;
+    header.len = (uint32_t)(used - sizeof(header));
+    memcpy(connection.out, &header, sizeof(header));
+    LIST_INSERT_HEAD(&connection.exchanges, exchange, link);
+    written = xs_transport_write(connection.out, used);
+    mutex_unlock(&connection.write_lock);
+    return written < 0 ? (int)-written : 0;
+}
+
+char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_piece *pieces, unsigned int count,
+                  size_t *len)
+{
+    struct exchange exchange = {.type = type};
+    size_t total = 0;
+    int error;
+
+    for (unsigned int i = 0; i < count; i++)
+        total += pieces[i].len;
+    if (total > XENSTORE_PAYLOAD_MAX) {
+        errno = E2BIG;
+        return NULL;
+    }
+    if (connection.error) {
+        errno = connection.error;
+        return NULL;
+    }
+    error = send_request(&exchange, transaction, pieces, count);
+    if (error)
+        connection.error = error; /* the server may have got half of it */
+    while (!error && !exchange.done)
+        error = pump(true);
+    LIST_REMOVE(&exchange, link);
+    error = exchange.done ? exchange.error : error;
+    if (error) {
+        errno = error;
+        return NULL;
+    }
+    if (len)
+        *len = exchange.len;
+    return exchange.payload;
+}
+
+struct xs_event *xs_link_event(struct xs_handle *handle, bool block)
+{
+    struct xs_event *event;
+
+    while (!(event = STAILQ_FIRST(&handle->events))) {
+        int error = pump(block);
+
+        if (error) {
+            errno = error;
+            return NULL;
+        }
+    }
+    STAILQ_REMOVE_HEAD(&handle->events, link);
+    return event;
+}

@@ -1,0 +1,21 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the files about a domain's and a vCPU's life share among themselves.
+ */
+#ifndef HYPERVISOR_DOMAIN_LIFECYCLE_H
+#define HYPERVISOR_DOMAIN_LIFECYCLE_H
+
+#include "domain.h"
+
+extern struct vcpu_info dummy_vcpu_info; /* where a vCPU's info points when it has lost its own */
+
+void vcpu_free(struct vcpu *v);
+int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset);
+void vcpu_unmap_info(struct vcpu *v);
+/* Copies a guest context of the width of v's domain from or to guest memory. -EFAULT, -ENOMEM, -ERESTART (repeat the
+ * hypercall) or what vcpu_set_context says. */
+int vcpu_load_context(struct vcpu *v, unsigned long from);
+int vcpu_store_context(struct vcpu *v, unsigned long to);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the hypervisor says: leveled lines with the prefix that every Xen user knows, panic with registers and a
+ * backtrace by name, and the wait for a contended lock.
+ */
+#include "domain.h"
+#include "boot/boot.h"
+#include "boot/cmdline.h"
+#include "cpu/cpu.h"
+#include "dev/console.h"
+#include "dev/power.h"
+#include "lib/symbols.h"
+
+#define LINE_SIZE  512
+#define GUEST_BURST 50 /* lines a second about guests */
+
+static const char prefix[] = "(XEN) ";
+
+static void vlog(const char *lead, const char *format, va_list args)
+{
+    char line[LINE_SIZE];
+    size_t length = (size_t)snprintf(line, sizeof(line), "%s%s", prefix, lead);
+    int wanted = vsnprintf(line + length, sizeof(line) - length, format, args);
+
+    length = MIN(length + (size_t)MAX(wanted, 0), sizeof(line) - 1);
+    if (wanted > 0 && (size_t)wanted >= sizeof(line) - 8)
+        line[length - 1] = '\n';
+    console_write(line, length);
+}
+
+void logf(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (level > options.log_level)
+        return;
+    va_start(args, format);
+    vlog("", format, args);
+    va_end(args);
+}
+
+/* A guest can cause these lines at will, so they are rationed. */
+void guest_logf(enum log_level level, const char *format, ...)
+{
+    static ns_t second;
+    static unsigned count, dropped;
+    ns_t now = time_now() / 1000000000UL;
+    char lead[32] = "";
+    va_list args;
+
+    if (level > options.guest_log_level)
+        return;
+    if (now != second) {
+        if (dropped)
+            logf(LOG_WARNING, "%u messages about guests were left out\n", dropped);
+        second = now;
+        count = dropped = 0;
+    }
+    if (++count > GUEST_BURST) {
+        dropped++;
+        return;
+    }
+    if (current && !current->idle)
+        snprintf(lead, sizeof(lead), "d%uv%u ", current->domain->id, current->id);
+    va_start(args, format);
+    vlog(lead, format, args);
+    va_end(args);
+}
+
+/* The embedded table: for each function in ascending order its offset from the image's start and its name. */
+const char *symbol_name(unsigned long address, unsigned long *offset)
+{
+    const char *names = (const char *)(symbol_offsets + symbol_count);
+    unsigned low = 0, high = symbol_count;
+    unsigned long wanted = address - IMAGE_START;
+
+    if (symbol_count == 0 || wanted < symbol_offsets[0].address || address >= (unsigned long)_text_end)
+        return NULL;
+    while (high - low > 1) {
+        unsigned middle = (low + high) / 2;
+        if (symbol_offsets[middle].address <= wanted)
+            low = middle;
+        else
+            high = middle;
+    }
+    *offset = wanted - symbol_offsets[low].address;
+    return names + symbol_offsets[low].name;
+}
+
+static void print_address(unsigned long address)
+{
+    unsigned long offset;
+    const char *name = symbol_name(address, &offset);
+
+    if (name)
+        logf(LOG_ERROR, "   [%p] %s+%#lx\n", (void *)address, name, offset);
+    else
+        logf(LOG_ERROR, "   [%p]\n", (void *)address);
+}
+
+/* Frames are linked by rbp and all lie on the stack that ends with the per-CPU block. */
+void print_backtrace(unsigned long rbp)
+{
+    unsigned long low, high = (unsigned long)this_cpu();
+
+    low = high & ~(STACK_ORDER_SIZE - 1UL);
+    logf(LOG_ERROR, "Xen call trace:\n");
+    for (unsigned depth = 0; depth < 32 && rbp >= low && rbp < high - 16 && !(rbp & 7); depth++) {
+        const unsigned long *frame = (const unsigned long *)rbp;
+        if (frame[1] < IMAGE_START || frame[1] >= (unsigned long)_text_end)
+            break;
+        print_address(frame[1]);
+        if (frame[0] <= rbp)
+            break;
+        rbp = frame[0];
+    }
+}
+
+void print_registers(const struct cpu_regs *r)
+{
+    logf(LOG_ERROR, "rip %016lx cs %04x rflags %08lx rsp %016lx ss %04x\n", (unsigned long)r->rip, r->cs,
+         (unsigned long)r->rflags, (unsigned long)r->rsp, r->ss);
+    logf(LOG_ERROR, "rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", (unsigned long)r->rax, (unsigned long)r->rbx,
+         (unsigned long)r->rcx, (unsigned long)r->rdx);
+    logf(LOG_ERROR, "rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", (unsigned long)r->rsi, (unsigned long)r->rdi,
+         (unsigned long)r->rbp, (unsigned long)r->r8);
+    logf(LOG_ERROR, "r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", (unsigned long)r->r9, (unsigned long)r->r10,
+         (unsigned long)r->r11, (unsigned long)r->r12);
+    logf(LOG_ERROR, "r13 %016lx r14 %016lx r15 %016lx cr3 %016lx\n", (unsigned long)r->r13, (unsigned long)r->r14,
+         (unsigned long)r->r15, (unsigned long)read_cr3());
+}
+
+void panic(const char *format, ...)
+{
+    static bool again;
+    va_list args;
+
+    __asm__ volatile("cli");
+    console_force();
+    va_start(args, format);
+    vlog("Panic on CPU: ", format, args);
+    va_end(args);
+    console_write("\n", 1);
+    if (!again) {
+        again = true;
+        print_backtrace((unsigned long)__builtin_frame_address(0));
+    }
+    if (options.noreboot) {
+        logf(LOG_ERROR, "noreboot: halted\n");
+        for (;;)
+            __asm__ volatile("hlt");
+    }
+    machine_restart();
+}
+
+void spin_lock_contended(spinlock_t *lock)
+{
+    do {
+        while (READ_ONCE(lock->held)) {
+            smp_serve_requests();
+            __asm__ volatile("pause");
+        }
+    } while (!spin_trylock(lock));
+}

@@ -1,0 +1,12 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The empty symbol table of the first link; the second link's table replaces it, for these are weak.
+
+    .section .symbols, "a", @progbits
+    .weak symbol_count, symbol_offsets
+    .balign 8
+symbol_count:
+    .long   0
+symbol_offsets:
+    .long   0

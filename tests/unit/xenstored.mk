@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+
+include dom0-tools/xenstored/sources.mk
+XENSTORED_HARNESS := tests/unit/xenstored_harness.c $(XENSTORED_CORE)
+$(eval $(call unit_test,xenstored,tests/unit/test_xenstored.c $(XENSTORED_HARNESS),-Iinclude))
+$(eval $(call unit_test,xenstored_transactions,tests/unit/test_xenstored_transactions.c $(XENSTORED_HARNESS),-Iinclude))
+$(eval $(call unit_test,xenstored_domains,tests/unit/test_xenstored_domains.c $(XENSTORED_HARNESS),-Iinclude))
