@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 #include "guest_access.h"
-#include "mm/handlers.h"
+#include "hypercall_prototypes.h"
 #include "mm/reservation.h"
 #include "abi/memory.h"
 
