@@ -30,7 +30,10 @@ ALL :=
 CHECKS :=
 
 include scripts/setup.mk
--include $(wildcard abi/rules.mk hypervisor/rules.mk guest-pv/rules.mk dom0-tools/rules.mk examples/rules.mk \
+-include abi/rules.mk
+GEN_HEADERS := $(ABI_GENERATED)
+GENERATED_HEADERS := $(ABI_GENERATED)
+-include $(wildcard hypervisor/rules.mk guest-pv/rules.mk dom0-tools/rules.mk examples/rules.mk \
                     docs/rules.mk tests/rules.mk)
 include scripts/run.mk
 

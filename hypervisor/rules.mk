@@ -6,50 +6,60 @@
 
 HV_DIRS := boot cpu mm emulate domain sched hypercall control dev lib
 HV_C := $(filter-out hypervisor/cpu/asm_offsets.c,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
-        dom0-tools/builder/elfimage.c
+        $(wildcard dom0-tools/builder/elf*.c)
 HV_S := $(filter-out hypervisor/boot/container.S,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S)))
 HV_OBJ := $(HV_C:%.c=$(B)/hv/%.o) $(HV_S:%.S=$(B)/hv/%.o) $(B)/hv/gen/hypercall_table.o
 
-HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen
+HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 HV_CFLAGS := -std=gnu11 -O2 -g -m64 -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
     -fPIE -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
     -fno-strict-aliasing -fno-common -fno-jump-tables -fno-delete-null-pointer-checks -fcf-protection=none \
     -ffunction-sections -fdata-sections $(WARN) $(HV_INCLUDES) -include hypervisor/include/visibility.h
 
 $(B)/gen/asm-offsets.h: hypervisor/cpu/asm_offsets.c | $(GEN_HEADERS)
-	$(say GEN,$@)mkdir -p $(@D); $(CC) $(HV_CFLAGS) -MMD -MP -MF $@.d -MT $@ -S $< -o $@.s && \
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D); $(CC) $(HV_CFLAGS) -MMD -MP -MF $@.d -MT $@ -S $< -o $@.s && \
 	    sed -n 's/^.*\.ascii "\(#define [^"]*\)".*/\1/p' $@.s > $@
 
 $(B)/hv/%.o: %.c | $(GEN_HEADERS)
-	$(say CC,$@)mkdir -p $(@D); $(CC) $(HV_CFLAGS) $(DEPFLAGS) -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D); $(CC) $(HV_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
 $(B)/hv/%.o: %.S $(B)/gen/asm-offsets.h
-	$(say AS,$@)mkdir -p $(@D); $(CC) -m64 -D__ASSEMBLER__ $(HV_INCLUDES) $(DEPFLAGS) -c $< -o $@
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D); $(CC) -m64 -D__ASSEMBLER__ $(HV_INCLUDES) $(DEPFLAGS) -c $< -o $@
 
-$(B)/hv/gen/%.o: $(B)/gen/%.c | $(GEN_HEADERS)
-	$(say CC,$@)mkdir -p $(@D); $(CC) $(HV_CFLAGS) $(DEPFLAGS) -c $< -o $@
+$(B)/hv/gen/%.o: $(B)/gen/%.S
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D); $(CC) -m64 $(HV_INCLUDES) -c $< -o $@
 
 HV_LINK = $(CC) -m64 -nostdlib -static -no-pie -Wl,-T,hypervisor/boot/hypervisor.lds -Wl,--gc-sections \
     -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 $(B)/hv/pass1.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds
-	$(say LD,$@)$(HV_LINK) $(HV_OBJ) -o $@
+	$(call say,LD,$@)
+	$(Q)$(HV_LINK) $(HV_OBJ) -o $@
 
 $(B)/hv/symbols.S: $(B)/hv/pass1.elf scripts/symbols.py
-	$(say GEN,$@)nm -n $< | $(PYTHON) scripts/symbols.py > $@
+	$(call say,GEN,$@)
+	$(Q)nm -n $< | $(PYTHON) scripts/symbols.py > $@
 
 $(B)/hv/symbols.o: $(B)/hv/symbols.S
-	$(say AS,$@)$(CC) -m64 -c $< -o $@
+	$(call say,AS,$@)
+	$(Q)$(CC) -m64 -c $< -o $@
 
 $(B)/paravane.elf64: $(HV_OBJ) $(B)/hv/symbols.o hypervisor/boot/hypervisor.lds
-	$(say LD,$@)$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols.o -o $@
+	$(call say,LD,$@)
+	$(Q)$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols.o -o $@
 
 $(B)/hv/paravane.flat: $(B)/paravane.elf64
-	$(say OBJCOPY,$@)objcopy -O binary $< $@
+	$(call say,OBJCOPY,$@)
+	$(Q)objcopy -O binary $< $@
 
 # Physical entry and the room behind the flat image come from the linked file.
 $(B)/paravane: $(B)/hv/paravane.flat hypervisor/boot/container.S hypervisor/boot/container.lds
-	$(say LD,$@)entry=$$(nm $(B)/paravane.elf64 | awk '$$3 == "boot_entry32" { print $$1 }'); \
+	$(call say,LD,$@)
+	$(Q)entry=$$(nm $(B)/paravane.elf64 | awk '$$3 == "boot_entry32" { print $$1 }'); \
 	end=$$(nm $(B)/paravane.elf64 | awk '$$3 == "_image_end" { print $$1 }'); \
 	size=$$(stat -c %s $<); \
 	$(CC) -m32 -DIMAGE_FILE='"$<"' -DIMAGE_ENTRY=$$((0x$$entry - 0xFFFF828000000000 + 0x200000)) \

@@ -17,7 +17,8 @@ $(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg
 	$(Q)mkdir -p $(@D); cp $< $@
 
 $(B)/paravane.iso: $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/grub/grub.cfg
-	$(say ISO,$@)cp $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/ && \
+	$(call say,ISO,$@)
+	$(Q)cp $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/ && \
 	    grub-mkrescue --compress=no --fonts= --locales= --themes= -o $@ $(B)/iso >$@.log 2>&1 || { cat $@.log; exit 1; }
 
 ALL += $(B)/paravane.iso

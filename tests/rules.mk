@@ -10,7 +10,8 @@ UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-reco
 define unit_test
 UNIT_TESTS += $(B)/tests/unit/$(1)
 $(B)/tests/unit/$(1): $(2) | $(GEN_HEADERS)
-	$$(say HOSTCC,$$@)mkdir -p $$(@D); $(HOSTCC) $(UNIT_CFLAGS) $(3) -MMD -MP -MF $$@.d $(2) -o $$@ \
+	$$(call say,HOSTCC,$$@)
+	$$(Q)mkdir -p $$(@D); $(HOSTCC) $(UNIT_CFLAGS) $(3) -MMD -MP -MF $$@.d $(2) -o $$@ \
 	    -lcheck -lsubunit -lm -lrt -pthread
 endef
 

@@ -4,6 +4,7 @@
  * From the boot loader's hand to dom0's first instruction, in the order the parts need each other.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "emulate.h"
 #include "boot/boot.h"
 #include "boot/cmdline.h"
@@ -19,7 +20,7 @@ void boot_main(u32 magic, u32 info);
 
 static void start_dom0(void)
 {
-    domain_unpause(domain_zero);
+    domain_controller_unpause(domain_zero);
     raise_softirq(0, SOFTIRQ_SCHEDULE);
     idle_loop();
 }
@@ -36,7 +37,7 @@ static void boot_on_own_stack(void)
     sched_init();
     time_init_cpu(0);
     sched_init_cpu(0);
-    this_cpu()->current = this_cpu()->idle = idle_vcpu_create(0);
+    this_cpu()->vcpu = this_cpu()->idle = idle_vcpu_create(0);
     smp_boot();
     dom0_build();
     for (unsigned i = 0; i < boot_info.module_count; i++)

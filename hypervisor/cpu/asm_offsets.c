@@ -7,13 +7,11 @@
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"#define " #name " %c0\"" : : "i"(value))
 
-#undef current /* offsetof needs the field itself */
-
 void asm_offsets(void);
 void asm_offsets(void)
 {
     DEFINE(PERCPU_SIZE, sizeof(struct percpu));
-    DEFINE(PERCPU_CURRENT, offsetof(struct percpu, current));
+    DEFINE(PERCPU_CURRENT, offsetof(struct percpu, vcpu));
     DEFINE(PERCPU_SOFTIRQ, offsetof(struct percpu, softirq_pending));
     DEFINE(REGS_R15, offsetof(struct cpu_regs, r15));
     DEFINE(REGS_RAX, offsetof(struct cpu_regs, rax));

@@ -8,7 +8,7 @@
 #include "asm-offsets.h"
 #include "cpu/entry.h"
 
-#define FRAME_RSP(cpu) (STACKS_START + (cpu + 1) * STACK_ORDER_SIZE - PERCPU_SIZE + REGS_RSP)
+#define FRAME_RSP(cpu) ((cpu + 1) * STACK_ORDER_SIZE - PERCPU_SIZE + REGS_RSP) /* from stacks_base */
 
     .section .text.entry, "ax", @progbits
 
@@ -20,15 +20,15 @@ syscall_pads:
     .rept 8
     .balign 64
     .set frame_rsp, FRAME_RSP(cpu)
-    mov     %rsp, frame_rsp(%rip)
-    lea     frame_rsp(%rip), %rsp
+    mov     %rsp, stacks_base + frame_rsp(%rip)
+    lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     lstar_entry
     .balign 64
-    mov     %rsp, frame_rsp(%rip)
-    lea     frame_rsp(%rip), %rsp
+    mov     %rsp, stacks_base + frame_rsp(%rip)
+    lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     cstar_entry
     .balign 64
-    lea     frame_rsp(%rip), %rsp
+    lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     sysenter_entry
     .set cpu, cpu + 1
     .endr

@@ -6,6 +6,7 @@
  * serves its own requests meanwhile, so two CPUs can never wait for each other.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "emulate.h"
 #include "boot/boot.h"
 #include "boot/cmdline.h"
@@ -83,7 +84,7 @@ static bool start_cpu(u32 apic_id)
     p->cpu = cpu;
     p->apic_id = apic_id;
     p->cr4_is_64 = 1;
-    p->current = p->idle = idle_vcpu_create(cpu);
+    p->vcpu = p->idle = idle_vcpu_create(cpu);
     if (!p->idle)
         return false;
     ap_stack = p;

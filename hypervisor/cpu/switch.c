@@ -126,12 +126,6 @@ static void load_state(struct vcpu *prev, struct vcpu *next)
         deliver_failsafe();
 }
 
-/* From here on another CPU may run it. */
-static void left_cpu(struct vcpu *v)
-{
-    __atomic_store_n(&v->sched.on_cpu, false, __ATOMIC_RELEASE);
-}
-
 void continue_running(struct vcpu *same)
 {
     if (same->idle)
@@ -143,15 +137,15 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 {
     if (!prev->idle)
         save_state(prev);
-    this_cpu()->current = next;
+    this_cpu()->vcpu = next;
     if (next->idle) {
         mm_switch_windows(prev, next);
         mm_load_cr3(next);
-        left_cpu(prev);
+        sched_context_saved(prev);
         reset_stack_and_call(idle_loop);
     }
     load_state(prev, next);
-    left_cpu(prev);
+    sched_context_saved(prev);
     update_runstate_area(next);
     update_vcpu_time(next);
     reset_stack_to_guest();

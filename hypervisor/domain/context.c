@@ -12,6 +12,7 @@
 #include "domain.h"
 #include "emulate.h"
 #include "cpu/cpu.h"
+#include "domain/context_fpu.h"
 #include "domain/lifecycle.h"
 
 #define TF_KERNEL_RPL(d) ((d)->is_32bit ? 1 : 3)

@@ -9,7 +9,7 @@
 #include "guest_access.h"
 #include "cpu/cpu.h"
 #include "boot/cmdline.h"
-#include "dev/acpi.h"
+#include "dev/power.h"
 #include "abi/sched.h"
 
 #define STACK_WORDS 16

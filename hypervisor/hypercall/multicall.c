@@ -7,18 +7,17 @@
 #include "domain.h"
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
-#include "hypercall_tables.h"
 
 #define ENTRY_LAYOUT  "lsllllll"
 #define RESULT_OFFSET(width) (width)
 
 static long dispatch(const struct multicall_entry *e, bool is_32bit)
 {
-    hypercall_fn *const *table = is_32bit ? hypercall_table_pv32 : hypercall_table_pv64;
+    hypercall_handler_t *const *table = is_32bit ? hypercall_table_pv32 : hypercall_table_pv64;
 
     if (e->op >= 64)
         return -ENOSYS;
-    return table[e->op](e->args[0], e->args[1], e->args[2], e->args[3], e->args[4], e->args[5]);
+    return table[e->op](e->args[0], e->args[1], e->args[2], e->args[3], e->args[4]);
 }
 
 static long run(unsigned long list, unsigned long count)

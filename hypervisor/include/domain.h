@@ -86,6 +86,11 @@ struct vcpu {
 
 #define SHUTDOWN_NONE 0xFF
 
+#define VM_ASSIST_VALID                                                                                                \
+    (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \
+     1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_pae_extended_cr3 |                                    \
+     1UL << VMASST_TYPE_architectural_iopl | 1UL << VMASST_TYPE_runstate_update_flag | 1UL << VMASST_TYPE_m2p_strict)
+
 enum domain_dying { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
 
 struct domain {
@@ -108,6 +113,7 @@ struct domain {
     u32 pause_count;
     u32 suspend_port;    /* told instead of VIRQ_DOM_EXC when it suspends; 0: none */
     u32 ssidref;
+    spinlock_t vcpu_lock; /* serialises VCPUOP_initialise */
     s64 time_offset_seconds;
     u32 address_width;   /* 0, or clamp for machine addresses */
     struct domain_mm mm;

@@ -28,7 +28,7 @@
 #define DIRECTMAP_END    0xFFFF880000000000
 
 /* One 32 KiB block a CPU: page 0 guard, 1 #DF stack, 2 NMI stack, 3 #MC stack, 4 guard, 5 to 7 the stack. */
-#define STACKS_START     0xFFFF8280A0000000
+#define STACKS_START     0xFFFF828020000000
 #define STACK_ORDER_SIZE 0x8000
 #define STACK_IST_DF     1
 #define STACK_IST_NMI    2
@@ -36,10 +36,10 @@
 #define STACK_GUARD      4
 
 /* A window a CPU: pages 0 to 13 the current vCPU's GDT frames, 14 ours, 15 free; 16 to 31 its LDT frames. */
-#define WINDOWS_START    0xFFFF8280A8000000
+#define WINDOWS_START    0xFFFF828028000000
 #define WINDOW_SIZE      0x20000
 #define WINDOW_LDT       0x10000
 
-#define DEVICES_START    0xFFFF8280C0000000
+#define DEVICES_START    0xFFFF828040000000
 
 #endif

@@ -29,7 +29,8 @@ struct time_scale {
 
 struct vcpu_time {
     struct timer periodic, singleshot;
-    ns_t period, last_periodic;
+    ns_t period, last_periodic; /* under lock, as is periodic */
+    spinlock_t lock;
     unsigned long secondary_area; /* register_vcpu_time_memory_area */
 };
 
@@ -79,6 +80,7 @@ void guest_timers_init_domain(struct domain *d);
 void guest_timers_kill_domain(struct domain *d);
 void guest_periodic_enter(struct vcpu *v, ns_t now); /* v starts to run */
 void guest_periodic_leave(struct vcpu *v);
+void guest_set_period(struct vcpu *v, ns_t period); /* 0 stops it */
 long guest_watchdog(struct domain *d, u32 id, u32 timeout_seconds);
 
 #endif

@@ -5,6 +5,7 @@
  * backtrace by name, and the wait for a contended lock.
  */
 #include "domain.h"
+#include "boot/boot.h"
 #include "boot/cmdline.h"
 #include "cpu/cpu.h"
 #include "dev/console.h"

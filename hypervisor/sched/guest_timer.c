@@ -19,37 +19,61 @@ static void singleshot_expired(void *data)
     tick(data);
 }
 
-/* Ticks that are already over count as one. */
-static void periodic_work(struct vcpu *v, ns_t now)
+/* Ticks that are already over count as one. v->time.lock is held; true when the guest is to be told. */
+static bool advance(struct vcpu *v, ns_t now)
 {
     ns_t period = v->time.period;
+    bool due = period && now >= v->time.last_periodic + period;
 
-    if (!period)
-        return;
-    if (now >= v->time.last_periodic + period) {
-        tick(v);
+    if (due)
         v->time.last_periodic = now;
-    }
-    timer_set(&v->time.periodic, v->time.last_periodic + period);
+    if (period)
+        timer_set(&v->time.periodic, v->time.last_periodic + period);
+    return due;
+}
+
+static void periodic_work(struct vcpu *v, ns_t now)
+{
+    bool due;
+
+    spin_lock(&v->time.lock);
+    due = advance(v, now);
+    spin_unlock(&v->time.lock);
+    if (due)
+        tick(v);
 }
 
 static void periodic_expired(void *data)
 {
     struct vcpu *v = data;
 
-    if (v == current)
+    if (READ_ONCE(v->sched.on_cpu))
         periodic_work(v, time_now());
 }
 
 void guest_periodic_enter(struct vcpu *v, ns_t now)
 {
-    periodic_work(v, now);
+    if (v->time.period)
+        periodic_work(v, now);
 }
 
 void guest_periodic_leave(struct vcpu *v)
 {
-    if (v->time.periodic.queued)
-        timer_stop(&v->time.periodic);
+    if (!v->time.periodic.queued)
+        return;
+    spin_lock(&v->time.lock);
+    timer_stop(&v->time.periodic);
+    spin_unlock(&v->time.lock);
+}
+
+void guest_set_period(struct vcpu *v, ns_t period)
+{
+    spin_lock(&v->time.lock);
+    timer_stop(&v->time.periodic);
+    v->time.period = period;
+    spin_unlock(&v->time.lock);
+    if (period)
+        periodic_work(v, time_now());
 }
 
 void guest_timers_init_vcpu(struct vcpu *v)
@@ -95,19 +119,17 @@ long guest_watchdog(struct domain *d, u32 id, u32 timeout_seconds)
     if (id > ARRAY_SIZE(d->time.watchdog))
         return -EINVAL;
     spin_lock(&d->time.watchdog_lock);
-    if (!id && !timeout_seconds) {
-        rc = -EINVAL;
-    } else if (!id) {
+    if (!id) {
         for (; id < ARRAY_SIZE(d->time.watchdog) && (d->time.watchdogs_in_use & 1U << id); id++)
             ;
         rc = id < ARRAY_SIZE(d->time.watchdog) ? (long)++id : -ENOSPC;
     } else if (!(d->time.watchdogs_in_use & 1U << (id - 1))) {
         rc = -EINVAL;
     }
-    if (rc >= 0 && timeout_seconds) {
+    if (rc > 0 || (!rc && timeout_seconds)) {
         d->time.watchdogs_in_use |= 1U << (id - 1);
         timer_set(&d->time.watchdog[id - 1], expires);
-    } else if (rc >= 0) {
+    } else if (!rc) {
         d->time.watchdogs_in_use &= ~(1U << (id - 1));
         timer_stop(&d->time.watchdog[id - 1]);
     }

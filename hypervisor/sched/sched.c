@@ -341,7 +341,7 @@ int vcpu_set_affinity(struct vcpu *v, const u32 *hard, const u32 *soft)
 
 int vcpu_pin_override(struct vcpu *v, int cpu)
 {
-    int rc = 0;
+    int rc = -EINVAL;
 
     spin_lock(&lock);
     if (cpu < 0 && v->sched.saved_hard_affinity) {
@@ -349,10 +349,10 @@ int vcpu_pin_override(struct vcpu *v, int cpu)
         v->sched.saved_hard_affinity = 0;
     } else if (cpu >= 0 && v->sched.saved_hard_affinity) {
         rc = -EBUSY;
-    } else if (cpu >= 0) {
+    } else if (cpu >= 0 && cpu < MAX_CPUS) {
         u32 saved = v->sched.hard_affinity;
 
-        rc = cpu < MAX_CPUS ? change_affinity(v, 1U << cpu, v->sched.soft_affinity) : -EINVAL;
+        rc = change_affinity(v, 1U << cpu, v->sched.soft_affinity);
         if (!rc)
             v->sched.saved_hard_affinity = saved;
     }
