@@ -12,6 +12,7 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/traps.h>
+#include "../../guest-pv/core/internal.h"
 #include "check.h"
 #include "raw.h"
 
@@ -46,8 +47,6 @@ static void set_gate(unsigned int vector, unsigned int flags, void (*entry)(void
 
 static void gate_back(unsigned int vector)
 {
-    extern const unsigned long trap_entries[32];
-
     set_gate(vector, vector == TRAP_BP ? 7 : 4, (void (*)(void))trap_entries[vector]);
 }
 
@@ -98,8 +97,6 @@ static bool note_mask(struct trap_frame *frame)
 
 static void test_event_flag(void)
 {
-    extern const unsigned long trap_entries[32];
-
     check_group("masking of events by the gate");
     trap_set_handler(TRAP_UD, note_mask);
     __asm__ volatile("ud2");
@@ -332,13 +329,11 @@ static void test_user(void)
     check_user_frame(0, user_int80 + 2, "int 0x80");
     run_user(0x80, 4, user_int80);
     check_user_frame(0, user_int80 + 2, "int 0x80 through a gate of privilege 0");
-    set_gate(0x80, 0, NULL);
+    CHECK_EQ(HYPERVISOR_set_trap_table(NULL), 0, "a null table clears every gate");
     run_user(TRAP_GP, 4, user_int80);
     check_user_frame(1, user_int80, "int 0x80 without a gate: a fault of the instruction");
     CHECK(raw(RAW_ERROR, 0) == 0x80 * 8 + 2 || raw(RAW_ERROR, 0) == 0x80 * 16 + 2, "whose code names the vector");
-    gate_back(TRAP_GP);
-    gate_back(TRAP_UD);
-    gate_back(TRAP_BP);
+    traps_register();
 }
 
 #ifdef __x86_64__
