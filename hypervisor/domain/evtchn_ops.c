@@ -289,7 +289,7 @@ static long op_reset(union arguments *a)
 
     if (!d)
         return error;
-    if (d == current->domain || d->paused_by_controller) {
+    if (d == current->domain || d->controller_pauses) {
         result = evtchn_close_all(d);
         if (!result)
             fifo_destroy(d);
