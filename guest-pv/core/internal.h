@@ -72,7 +72,7 @@ unsigned long pages_top(void);
 void time_init(void);
 void threads_init(void);
 
-void services_start(void) __attribute__((weak));
+void services_start(void);
 
 unsigned int fs_init(const void *archive, size_t size);
 
