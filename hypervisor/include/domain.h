@@ -95,7 +95,7 @@ enum domain_dying { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
 
 struct domain {
     u16 id;
-    bool is_32bit, privileged, initial, shutting_down, shut_down, debugger;
+    bool is_32bit, privileged, initial, shutting_down, shut_down, debugger, xs_domain;
     u8 shutdown_code;    /* SHUTDOWN_NONE until one is given */
     u8 controller_pauses;
     u8 dying; /* enum domain_dying */
@@ -145,6 +145,8 @@ void domain_put(struct domain *d);
 struct domain *domain_first(void); /* iterate under domain_list_lock */
 struct domain *domain_get_from(unsigned domid); /* the first with this domid or a higher one; takes a reference */
 extern spinlock_t domain_list_lock;
+
+struct domain *domain_get_next(struct domain *d); /* after d, which the caller holds; takes a reference */
 
 /* The toolstack's own pauses: counted, the domain's list shows them. 0, -EINVAL or -EUSERS past 255. */
 int domain_controller_pause(struct domain *d);

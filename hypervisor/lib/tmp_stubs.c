@@ -5,13 +5,10 @@
 #define W __attribute__((weak))
 W int assign_page(struct domain *d, mfn_t mfn, bool k) { return -1; }
 W int steal_page(struct domain *d, mfn_t mfn, bool k) { return -1; }
-W void debug_key(char k) {}
 W long do_domctl(void) { return -38; }
 W long do_sysctl(void) { return -38; }
 W long do_platform_op(void) { return -38; }
 W long do_memory_op(void) { return -38; }
-W long do_physdev_op(void) { return 0; }
-W long do_physdev_op_compat(void) { return 0; }
 W long do_get_debugreg(void) { return 0; }
 W long do_set_debugreg(void) { return 0; }
 W long guest_set_debugreg(struct vcpu *v, unsigned r, u64 x) { return 0; }
