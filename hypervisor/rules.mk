@@ -57,14 +57,10 @@ $(B)/hv/paravane.flat: $(B)/paravane.elf64
 	$(Q)objcopy -O binary $< $@
 
 # Physical entry and the room behind the flat image come from the linked file.
-$(B)/paravane: $(B)/hv/paravane.flat hypervisor/boot/container.S hypervisor/boot/container.lds
+$(B)/paravane: $(B)/hv/paravane.flat hypervisor/boot/container.S hypervisor/boot/container.lds scripts/container.py
 	$(call say,LD,$@)
-	$(Q)entry=$$(nm $(B)/paravane.elf64 | awk '$$3 == "boot_entry32" { print $$1 }'); \
-	end=$$(nm $(B)/paravane.elf64 | awk '$$3 == "_image_end" { print $$1 }'); \
-	size=$$(stat -c %s $<); \
-	$(CC) -m32 -DIMAGE_FILE='"$<"' -DIMAGE_ENTRY=$$((0x$$entry - 0xFFFF828000000000 + 0x200000)) \
-	    -DIMAGE_BSS=$$((0x$$end - 0xFFFF828000000000 - size)) -c hypervisor/boot/container.S -o $(B)/hv/container.o && \
-	ld -m elf_i386 -T hypervisor/boot/container.lds --no-warn-rwx-segments -z max-page-size=4096 \
-	    $(B)/hv/container.o -o $@
+	$(Q)nm $(B)/paravane.elf64 | $(PYTHON) scripts/container.py $< > $(B)/hv/container.h
+	$(Q)$(CC) -m32 -include $(B)/hv/container.h -c hypervisor/boot/container.S -o $(B)/hv/container.o
+	$(Q)ld -m elf_i386 -T hypervisor/boot/container.lds --no-warn-rwx-segments -z max-page-size=4096 $(B)/hv/container.o -o $@
 
 ALL += $(B)/paravane

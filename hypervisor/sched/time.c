@@ -27,8 +27,8 @@ void time_scale_set(struct time_scale *s, u64 ticks_per_second)
         ticks <<= 1;
         s->shift++;
     }
-    /* Recomputed from the exact rate: halving may have dropped bits. */
-    s->mul = (u32)((((unsigned __int128)1000000000 << 32 << (s->shift < 0 ? -s->shift : 0)) / ticks_per_second) >>
+    /* Recomputed from the exact rate: halving may have dropped bits. 10^9 << 34 still fits, so rates below 8 GHz do. */
+    s->mul = (u32)(((1000000000UL << 32 << (s->shift < 0 ? -s->shift : 0)) / ticks_per_second) >>
                    (s->shift > 0 ? s->shift : 0));
 }
 
