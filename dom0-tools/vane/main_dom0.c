@@ -13,7 +13,7 @@
 #include <pv/pv.h>
 
 #include "dom0-tools/console/console.h"
-#include "dom0-tools/xenstored/xenstored.h"
+#include "dom0-tools/xenstored/start.h"
 #include "lifecycle.h"
 #include "shell.h"
 #include "store.h"
@@ -47,8 +47,8 @@ int main(int argc, char **argv)
 {
     const char *commands = pv_option("vane.run");
 
-    xenstored_start();
-    if (start("the console backend", console_start()) != 0 || !vane_open(&vane))
+    if (start("the xenstore", xenstored_start()) != 0 || start("the console backend", console_start()) != 0 ||
+        !vane_open(&vane))
         pv_panic("the embedded dom0 cannot work without its services");
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
