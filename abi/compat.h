@@ -14,6 +14,7 @@
 #include "grant_table.h"
 #include "memory.h"
 #include "physdev.h"
+#include "platform.h"
 #include "io/ring.h"
 
 typedef uint32_t compat_ulong_t;
@@ -203,6 +204,23 @@ struct compat_vcpu_runstate_info {
     compat_u64 time[4];
 };
 
+/* A 32-bit kernel may leave the upper half of the union as it was: read h. */
+struct compat_vcpu_register_runstate_memory_area {
+    union {
+        compat_handle_t h;
+        compat_handle_t v;
+        compat_u64 p;
+    } addr;
+};
+
+struct compat_vcpu_register_time_memory_area {
+    union {
+        compat_handle_t h;
+        compat_handle_t v;
+        compat_u64 p;
+    } addr;
+};
+
 /* Shorter than the 64-bit forms by the padding at their ends: never read or written beyond. */
 struct compat_vcpu_set_singleshot_timer {
     compat_u64 timeout_abs_ns;
@@ -371,6 +389,70 @@ struct compat_physdev_op {
         struct compat_physdev_set_iobitmap set_iobitmap;
         struct compat_physdev_apic apic_op;
         physdev_irq_t irq_op;
+    } u;
+};
+
+struct compat_xenpf_getidletime {
+    compat_handle_t cpumap_bitmap;
+    uint32_t cpumap_nr_cpus;
+    compat_handle_t idletime;
+    compat_u64 now;
+};
+
+struct compat_xenpf_firmware_info {
+    uint32_t type;
+    uint32_t index;
+    union {
+        struct {
+            uint8_t device;
+            uint8_t version;
+            uint16_t interface_support;
+            uint16_t legacy_max_cylinder;
+            uint8_t legacy_max_head;
+            uint8_t legacy_sectors_per_track;
+            compat_handle_t edd_params;
+        } disk_info;
+        struct {
+            uint8_t device;
+            uint32_t mbr_signature;
+        } disk_mbr_signature;
+        struct {
+            uint8_t capabilities;
+            uint8_t edid_transfer_time;
+            compat_handle_t edid;
+        } vbeddc_info;
+        union compat_xenpf_efi_info {
+            uint32_t version;
+            struct {
+                compat_u64 addr;
+                uint32_t nent;
+            } cfg;
+            struct {
+                uint32_t revision;
+                uint32_t bufsz;
+                compat_handle_t name;
+            } vendor;
+            struct {
+                compat_u64 addr;
+                compat_u64 size;
+                compat_u64 attr;
+                uint32_t type;
+            } mem;
+            struct {
+                uint16_t segment;
+                uint8_t bus;
+                uint8_t devfn;
+                uint16_t vendor;
+                uint16_t devid;
+                compat_u64 address;
+                compat_ulong_t size;
+            } pci_rom;
+            struct {
+                compat_u64 address;
+                compat_ulong_t size;
+            } apple_properties;
+        } efi_info;
+        uint8_t kbd_shift_flags;
     } u;
 };
 

@@ -18,7 +18,9 @@ STATUSES = ("implemented", "enosys", "eopnotsupp")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
+# REUSE-IgnoreStart
 LICENCE = ("SPDX-FileCopyrightText: 2026 The Paravane developers", "SPDX-License-Identifier: BSD-2-Clause")
+# REUSE-IgnoreEnd
 
 
 class TableError(Exception):

@@ -50,8 +50,6 @@ struct grant_entry_v1 {
     uint32_t frame;
 };
 typedef struct grant_entry_v1 grant_entry_v1_t;
-#define grant_entry   grant_entry_v1
-#define grant_entry_t grant_entry_v1_t
 
 /* Version 2: sixteen bytes; which member applies is told by the flags: transitive type, sub_page bit, or neither. */
 struct grant_entry_header {

@@ -301,9 +301,6 @@ struct start_info {
 };
 typedef struct start_info start_info_t;
 
-#define console_mfn    console.domU.mfn
-#define console_evtchn console.domU.evtchn
-
 struct xen_multiboot_mod_list {
     uint32_t mod_start; /* virtual */
     uint32_t mod_end;

@@ -57,12 +57,12 @@ define guest_library
 GUESTPV_OBJECTS$(1) := $$(GUESTPV_SOURCES:%.c=$(B)/guest$(1)/obj/%.o) \
                        $$(patsubst %.S,$(B)/guest$(1)/obj/%.o,$$(sort $$(wildcard guest-pv/arch/*$(1).S)))
 
-$(B)/guest$(1)/obj/%.o: %.c | $$(NEWLIB_STAMP$(1)) $$(GENERATED_HEADERS)
+$(B)/guest$(1)/obj/%.o: %.c | $$(NEWLIB_STAMP$(1)) $$(GEN_HEADERS)
 	$$(call say,CC$(1),$$<)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$$(CC) $$(GUEST_CFLAGS$(1)) $$(GUEST_EXTRA) $$(OBJECT_CFLAGS) $$(DEPFLAGS) -c -o $$@ $$<
 
-$(B)/guest$(1)/obj/%.o: %.S | $$(NEWLIB_STAMP$(1)) $$(GENERATED_HEADERS)
+$(B)/guest$(1)/obj/%.o: %.S | $$(NEWLIB_STAMP$(1)) $$(GEN_HEADERS)
 	$$(call say,AS$(1),$$<)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$$(CC) $$(GUEST_MACHINE$(1)) $$(GUEST_CPPFLAGS$(1)) $$(GUEST_EXTRA) $$(OBJECT_CFLAGS) -D__ASSEMBLY__ $$(DEPFLAGS) -c -o $$@ $$<
@@ -72,6 +72,7 @@ $(B)/guest$(1)/libguestpv.a: $$(GUESTPV_OBJECTS$(1))
 	$(Q)rm -f $$@ && $(GUEST_AR) rcs $$@ $$^
 endef
 $(foreach w,$(GUEST_WIDTHS),$(eval $(call guest_library,$(w))))
+
 
 # name, sources, width, extra flags
 define guest_program_width

@@ -157,12 +157,12 @@ static int connect_domain(struct domain *domain, unsigned long mfn, unsigned int
 {
     int port;
 
-    domain->ring = platform_map_ring(domain->domid, mfn);
+    domain->ring = platform_map_ring(domain->domid, mfn, &domain->how_mapped);
     if (!domain->ring)
         return errno;
     port = platform_bind_port(domain->domid, remote_port);
     if (port < 0) {
-        platform_unmap_ring(domain->domid, domain->ring);
+        platform_unmap_ring(domain->domid, domain->ring, domain->how_mapped);
         return -port;
     }
     set_port(domain, (unsigned int)port);
@@ -197,9 +197,11 @@ static int new_domain(struct xenstored *xenstored, unsigned int domid, unsigned 
 int domain_introduce(struct xenstored *xenstored, unsigned int domid, unsigned long mfn, unsigned int port)
 {
     struct domain *domain = domain_find(xenstored, domid);
-    enum domain_state state = platform_domain_state(domid);
+    enum domain_state state;
     int error;
 
+    platform_domains_changed();
+    state = platform_domain_state(domid);
     if (state == DOMAIN_GONE || state == DOMAIN_DYING)
         return EINVAL;
     error = domain ? reintroduce(domain, port) : new_domain(xenstored, domid, mfn, port);
@@ -220,7 +222,7 @@ void domain_release(struct domain *domain, bool gone)
     LIST_REMOVE(domain, by_port);
     client_free(domain->client);
     platform_unbind_port(domain->port);
-    platform_unmap_ring(domid, domain->ring);
+    platform_unmap_ring(domid, domain->ring, domain->how_mapped);
     free(domain);
     xenstored_domain_released(xenstored, domid, gone);
 }
@@ -229,6 +231,7 @@ void domains_check(struct xenstored *xenstored)
 {
     struct domain *domain = TAILQ_FIRST(&xenstored->domains.all), *next;
 
+    platform_domains_changed();
     for (; domain; domain = next) {
         enum domain_state state = platform_domain_state(domain->domid);
 

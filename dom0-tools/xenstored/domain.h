@@ -28,6 +28,7 @@ struct domain {
     struct xenstored *xenstored;
     struct client *client;
     struct xenstore_domain_interface *ring;
+    unsigned int how_mapped;
     unsigned int domid;
     unsigned int port;
     bool is_runnable;

@@ -16,11 +16,16 @@ enum domain_state { DOMAIN_GONE, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYING }
 
 void platform_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The state may be remembered until the next call of platform_domains_changed. */
 enum domain_state platform_domain_state(unsigned int domid);
+void platform_domains_changed(void);
 
-/* The domain's ring page, mapped writable: by its reserved grant, or else by frame number. NULL with errno set. */
-struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned long mfn);
-void platform_unmap_ring(unsigned int domid, struct xenstore_domain_interface *ring);
+/*
+ * The domain's ring page, mapped writable: by its reserved grant, or else by frame number. NULL with errno set. What
+ * comes back in `*how` is for unmapping.
+ */
+struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned long mfn, unsigned int *how);
+void platform_unmap_ring(unsigned int domid, struct xenstore_domain_interface *ring, unsigned int how);
 
 /* The local port of a fresh channel to a port that the domain left unbound for us; or a negative errno value. */
 int platform_bind_port(unsigned int domid, unsigned int remote_port);

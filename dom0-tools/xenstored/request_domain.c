@@ -60,6 +60,7 @@ int do_release(struct request *request)
 
     if (error)
         return error;
+    platform_domains_changed();
     state = platform_domain_state(domain->domid);
     request_ok(request);
     domain_release(domain, state == DOMAIN_GONE || state == DOMAIN_DYING);

@@ -98,7 +98,7 @@ void pv_start(struct start_info *info)
     irq_enable();
     if (info->mod_len != 0 && info->mod_start != 0)
         fs_init((const void *)(unsigned long)info->mod_start, info->mod_len);
-    if (!pv_is_dom0() && info->store_mfn != 0 && services_start != NULL)
+    if (!pv_is_dom0() && info->store_mfn != 0)
         services_start();
     start_main();
 }

@@ -39,6 +39,7 @@ struct trap_frame;
 
 void trap_dispatch(struct trap_frame *frame);
 void traps_init(void);
+void traps_register(void);
 
 void events_init(void);
 void event_upcall(void);
@@ -72,7 +73,7 @@ unsigned long pages_top(void);
 void time_init(void);
 void threads_init(void);
 
-void services_start(void) __attribute__((weak));
+void services_start(void);
 
 unsigned int fs_init(const void *archive, size_t size);
 

@@ -329,7 +329,7 @@ static void create(struct build *b)
     unsigned vcpus = MIN(cpu_count, options.dom0_max_vcpus ? options.dom0_max_vcpus : cpu_count);
     int error = 0;
 
-    b->d = domain_create(0, 0, MAX(vcpus, 1U), 64, 1024, 0, &error);
+    b->d = domain_create(0, 0, MAX(vcpus, 1U), 64, 1024, ~0U, &error);
     if (!b->d)
         panic("dom0 cannot be created (error %d)", error);
     b->d->privileged = b->d->initial = b->d->iopl_trusted = true;

@@ -33,6 +33,7 @@ static void boot_on_own_stack(void)
     acpi_init(boot_info.rsdp);
     apic_init();
     time_boot();
+    apic_timer_calibrate();
     irq_init();
     sched_init();
     time_init_cpu(0);

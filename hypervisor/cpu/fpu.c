@@ -10,13 +10,26 @@
 #define FCW_DEFAULT 0x37F
 #define MXCSR_DEFAULT 0x1F80
 
+#define AREA_ALIGN 64
+
+static size_t area_size(void)
+{
+    return cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
+}
+
+static bool area_is_large(void)
+{
+    return area_size() + AREA_ALIGN > PAGE_SIZE;
+}
+
 int fpu_vcpu_init(struct vcpu *v)
 {
-    size_t size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
-    u8 *area = size > PAGE_SIZE ? hv_alloc_pages(1) : hv_alloc(ROUND_UP(size, 64));
+    u8 *area;
 
-    if (!area)
+    v->xsave_block = area_is_large() ? hv_alloc_pages(1) : hv_alloc(area_size() + AREA_ALIGN);
+    if (!v->xsave_block)
         return -ENOMEM;
+    area = (u8 *)ROUND_UP((unsigned long)v->xsave_block, AREA_ALIGN);
     *(u16 *)area = FCW_DEFAULT;
     *(u32 *)(area + 24) = MXCSR_DEFAULT;
     v->xsave_area = area;
@@ -25,15 +38,11 @@ int fpu_vcpu_init(struct vcpu *v)
 
 void fpu_vcpu_destroy(struct vcpu *v)
 {
-    size_t size = cpu_features.xsave ? cpu_features.xsave_size : FXSAVE_SIZE;
-
-    if (!v->xsave_area)
-        return;
-    if (size > PAGE_SIZE)
-        hv_free_pages(v->xsave_area, 1);
+    if (v->xsave_block && area_is_large())
+        hv_free_pages(v->xsave_block, 1);
     else
-        hv_free(v->xsave_area);
-    v->xsave_area = NULL;
+        hv_free(v->xsave_block);
+    v->xsave_block = v->xsave_area = NULL;
 }
 
 /* A vCPU that has switched components off runs with its own XCR0; its area holds all components all the same. */

@@ -3,7 +3,8 @@
  *
  * A domain's grant table: its pages, its growth, its version, its beginning and end.
  *
- * The table grows by frames that the guest may map, up to max_frames. Our record of entries in use is sized for version
+ * The table grows by frames that the guest may map, up to max_frames; the first one comes when somebody asks for the
+ * table, since a domain under construction cannot own pages yet. Our record of entries in use is sized for version
  * 1, which has the smaller entries. The pages shared with the guest go when it dies, the record stays until nobody
  * holds a reference to the domain, hence a mapping of it, any more.
  */
@@ -90,10 +91,8 @@ static size_t maptrack_size(const struct domain_grant *g)
     return g->max_maptrack_frames * sizeof(g->maptrack[0]);
 }
 
-static int set_up(struct domain *d)
+static int set_up(struct domain_grant *g)
 {
-    struct domain_grant *g = &d->grant;
-
     g->shared = table_alloc(shared_size(g));
     g->status = table_alloc(status_size(g));
     g->active = table_alloc(active_size(g));
@@ -101,7 +100,7 @@ static int set_up(struct domain *d)
         g->maptrack = table_alloc(maptrack_size(g));
     if (!g->shared || !g->status || !g->active || (g->max_maptrack_frames && !g->maptrack))
         return -ENOMEM;
-    return grant_grow(d, 1);
+    return 0;
 }
 
 int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames)
@@ -114,11 +113,9 @@ int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_fram
     g->max_maptrack_frames = max_maptrack_frames == ~0U ? MAX_MAPTRACK_FRAMES : max_maptrack_frames;
     if (g->max_frames == 0 || g->max_frames > MAX_GRANT_FRAMES || g->max_maptrack_frames > MAX_MAPTRACK_FRAMES)
         return -EINVAL;
-    error = set_up(d);
-    if (error) {
-        grant_unshare(d);
+    error = set_up(g);
+    if (error)
         grant_free(d);
-    }
     return error;
 }
 
@@ -225,10 +222,11 @@ int grant_set_version(struct domain *d, unsigned version)
     struct reserved_entry saved[GNTTAB_NR_RESERVED_ENTRIES];
     int error;
 
-    if (d->dying || g->frames == 0)
-        return -EINVAL;
     if (g->version == version)
         return 0;
+    error = grant_grow(d, 1);
+    if (error)
+        return error;
     if (in_use_past_reserved(g))
         return -EBUSY;
     error = save_reserved(g, saved);

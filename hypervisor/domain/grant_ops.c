@@ -96,7 +96,7 @@ static long query_size(unsigned long va)
         return -EFAULT;
     op.status = (s16)find_domain(op.dom, &d);
     if (!op.status) {
-        op.nr_frames = d->grant.frames;
+        op.nr_frames = MAX(d->grant.frames, 1U); /* the first comes into being when it is looked at */
         op.max_nr_frames = d->grant.max_frames;
         domain_put(d);
     }

@@ -24,7 +24,9 @@
 #define M2P_COMPAT_WRITABLE 0xFFFF80C000000000
 #define IMAGE_START      0xFFFF828000000000
 #define IMAGE_PHYS       0x200000
+#ifndef DIRECTMAP_START /* host unit tests put it elsewhere */
 #define DIRECTMAP_START  0xFFFF830000000000
+#endif
 #define DIRECTMAP_END    0xFFFF880000000000
 
 /* One 32 KiB block a CPU: page 0 guard, 1 #DF stack, 2 NMI stack, 3 #MC stack, 4 guard, 5 to 7 the stack. */

@@ -34,8 +34,12 @@ struct percpu {
     u32 cr4_is_64;       /* CR4 holds the SMEP/SMAP setting for 64-bit vCPUs */
     u64 cr3_loaded;
     u32 flush_request, flush_done; /* TLB shootdown: tickets asked for and served */
-    struct tss tss __attribute__((aligned(16)));
-} __attribute__((aligned(64)));
+    struct tss tss;
+    u64 pad;
+};
+
+/* The CPU aligns its stack to 16 before it pushes a frame: where that begins must be aligned already. */
+_Static_assert((sizeof(struct percpu) - offsetof(struct cpu_regs, es)) % 16 == 0, "TSS.rsp0 must be aligned to 16");
 
 static inline struct percpu *this_cpu(void)
 {

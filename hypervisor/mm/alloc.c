@@ -65,8 +65,9 @@ struct slab {
 
 #define SLAB_HEADER 64
 
-/* Chosen so that 126, 63, 42, ... 2 objects fill a page behind the header. */
-static const u16 sizes[] = {32, 64, 96, 128, 192, 256, 336, 448, 576, 800, 1008, 1344, 2016};
+/* Chosen so that 126, 63, 31, ... 2 objects fill a page behind the header. From 64 on all are aligned to a cache line,
+ * as a vector state area must be. */
+static const u16 sizes[] = {32, 64, 128, 192, 256, 320, 448, 576, 640, 768, 960, 1344, 1984};
 static struct list partial_slabs[ARRAY_SIZE(sizes)];
 static spinlock_t slab_lock;
 

@@ -10,7 +10,6 @@
  * hypervisor leaves CR4.PGE clear. Software bits are the guest's.
  */
 #include "internal.h"
-#include "boot/boot.h"
 
 #define LAPIC_FRAME  0xFEE00UL
 #define IOAPIC_FRAME 0xFEC00UL

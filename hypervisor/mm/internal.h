@@ -119,6 +119,8 @@ void uncharge_shared(struct domain *d);
 void note_owned(struct domain *d, mfn_t mfn, unsigned long count);
 void owned_frame_released(mfn_t mfn, u64 word); /* the last reference is gone */
 
+struct domain *owner_next(struct domain *d); /* NULL: the first; for the audit, in no order */
+
 /* validate.c */
 unsigned table_entries(const struct domain *d, enum frame_type type);
 /* Takes the references of entries [*done, n); on failure *done says how far it came. */
@@ -173,6 +175,10 @@ void page_owner_put(struct page_owner *owner);
 int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus) MUST_CHECK;
 
 #define OWNER_XEN 0x7FF2 /* as DOMID_XEN: the M2P, for dom0 to read */
+
+/* audit.c: compares every frame's counts with what tables, pins and vCPUs hold; says what is wrong in the log. exact:
+ * there are no other holders. Returns how many frames are wrong. */
+unsigned long frames_audit(bool exact);
 
 static inline bool guest_address_ok(const struct domain *d, unsigned long va)
 {

@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 #include "guest_access.h"
-#include "mm/handlers.h"
+#include "hypercall_prototypes.h"
 
 #define MMU_PREEMPTED 0x80000000U /* in count: a continuation */
 

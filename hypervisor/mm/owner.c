@@ -23,6 +23,16 @@ struct domain *owner_domain(unsigned domid)
     return d;
 }
 
+struct domain *owner_next(struct domain *d)
+{
+    unsigned bucket = d ? d->id % BUCKETS + 1 : 0;
+    if (d && d->mm.next_owner)
+        return d->mm.next_owner;
+    while (bucket < BUCKETS && owners[bucket] == NULL)
+        bucket++;
+    return bucket < BUCKETS ? owners[bucket] : NULL;
+}
+
 /* Both with d's mm.lock held, so that they happen in the order of the counts. */
 static void enter(struct domain *d)
 {

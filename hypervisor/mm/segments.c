@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 #include "guest_access.h"
-#include "mm/handlers.h"
+#include "hypercall_prototypes.h"
 
 long do_set_gdt(unsigned long frame_list, unsigned long entries_arg)
 {

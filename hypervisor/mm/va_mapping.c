@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 #include "guest_access.h"
-#include "mm/handlers.h"
+#include "hypercall_prototypes.h"
 
 static long flush_after(struct vcpu *v, unsigned long va, unsigned long flags)
 {

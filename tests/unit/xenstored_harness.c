@@ -224,7 +224,11 @@ enum domain_state platform_domain_state(unsigned int domid)
     return domid < 1024 ? fake_domains[domid].state : DOMAIN_GONE;
 }
 
-struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned long mfn)
+void platform_domains_changed(void)
+{
+}
+
+struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned long mfn, unsigned int *how)
 {
     struct fake_domain *domain = &fake_domains[domid];
 
@@ -237,11 +241,13 @@ struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned
     if (!domain->ring)
         domain->ring = calloc(1, sizeof(*domain->ring));
     domain->mapped = true;
+    *how = domid;
     return domain->ring;
 }
 
-void platform_unmap_ring(unsigned int domid, struct xenstore_domain_interface *ring)
+void platform_unmap_ring(unsigned int domid, struct xenstore_domain_interface *ring, unsigned int how)
 {
+    ck_assert_uint_eq(how, domid);
     ck_assert(fake_domains[domid].mapped && fake_domains[domid].ring == ring);
     fake_domains[domid].mapped = false;
     fake_domains[domid].unmaps++;

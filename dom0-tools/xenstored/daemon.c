@@ -1,0 +1,95 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The daemon's thread: takes events, gives each domain its turns, sleeps when there is nothing to do.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <abi/xen.h>
+#include <pv/evtchn_wait.h>
+#include <pv/threads.h>
+#include <xenevtchn.h>
+#include <xenstore.h>
+
+#include "daemon.h"
+#include "domain.h"
+#include "start.h"
+
+struct xenstored daemon_instance;
+bool daemon_running;
+
+static int dom_exc_port;
+static bool kicked;
+
+void daemon_kick(void)
+{
+    xenstored_flush(&daemon_instance);
+    if (TAILQ_EMPTY(&daemon_instance.domains.runnable))
+        return;
+    kicked = true;
+    waitq_wake(xenevtchn_waitq(platform_evtchn));
+}
+
+static void take_event(void)
+{
+    int port = xenevtchn_pending(platform_evtchn);
+
+    if (port < 0)
+        return;
+    xenevtchn_unmask(platform_evtchn, (evtchn_port_t)port);
+    if (port == dom_exc_port)
+        domains_check(&daemon_instance);
+    else
+        domain_event(&daemon_instance, (unsigned int)port);
+}
+
+static void daemon_loop(void *arg)
+{
+    for (;;) {
+        bool more;
+
+        while (xenevtchn_is_pending(platform_evtchn))
+            take_event();
+        kicked = false;
+        more = domains_run(&daemon_instance);
+        xenstored_flush(&daemon_instance);
+        if (more)
+            thread_yield();
+        else
+            wait_event(xenevtchn_waitq(platform_evtchn), kicked || xenevtchn_is_pending(platform_evtchn));
+    }
+}
+
+/* What tools expect to find in every store. */
+static bool first_nodes(void)
+{
+    static const char *const nodes[][2] = {
+        {"/tool/xenstored", ""}, {"/local/domain/0/domid", "0"}, {"/local/domain/0/name", "Domain-0"}};
+    struct xs_handle *xs = xs_open(0);
+    bool ok = xs != NULL;
+
+    for (size_t i = 0; ok && i < sizeof(nodes) / sizeof(nodes[0]); i++)
+        ok = xs_write(xs, XBT_NULL, nodes[i][0], nodes[i][1], (unsigned int)strlen(nodes[i][1]));
+    xs_close(xs);
+    return ok;
+}
+
+int xenstored_start(void)
+{
+    int error = platform_start();
+
+    if (error)
+        return error;
+    dom_exc_port = xenevtchn_bind_virq(platform_evtchn, VIRQ_DOM_EXC);
+    if (dom_exc_port < 0)
+        return -errno;
+    if (!xenstored_init(&daemon_instance))
+        return -ENOMEM;
+    daemon_running = true;
+    if (!first_nodes() || !thread_create("xenstored", daemon_loop, NULL))
+        return -ENOMEM;
+    return 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How much memory a domain has: allocation against its maximum and against others' claims, and the hypercalls that
+ * raise and lower it. Memory is cleared before a domain sees it, unless nothing but the boot loader ever used it and
+ * the domain is dom0.
+ */
+#include "internal.h"
+#include "guest_access.h"
+#include "mm/reservation.h"
+
+#define DOMU_MAX_ORDER    9
+#define CONTROL_MAX_ORDER 12
+
+static unsigned long all_claims;
+static spinlock_t claim_lock;
+
+unsigned max_extent_order(const struct domain *caller)
+{
+    return caller->privileged ? CONTROL_MAX_ORDER : DOMU_MAX_ORDER;
+}
+
+/* Takes `count` frames out of what others have not claimed. */
+static bool claim_allows(struct domain *d, unsigned long count)
+{
+    if (likely(READ_ONCE(all_claims) == 0))
+        return true;
+    spin_lock(&claim_lock);
+    bool ok = count + all_claims - d->mm.outstanding_claim <= free_frames();
+    if (ok) {
+        unsigned long used = MIN(count, d->mm.outstanding_claim);
+        d->mm.outstanding_claim -= used;
+        all_claims -= used;
+    }
+    spin_unlock(&claim_lock);
+    return ok;
+}
+
+/* The call names the total that the domain shall be able to reach. 0 ends a claim. */
+long claim_pages(struct domain *d, unsigned long pages)
+{
+    long rc = 0;
+    spin_lock(&claim_lock);
+    unsigned long old = d->mm.outstanding_claim, total = d->mm.tot_pages;
+    if (pages == 0) {
+        all_claims -= old;
+        d->mm.outstanding_claim = 0;
+    } else if (old || pages <= total || pages > d->mm.max_pages) {
+        rc = -EINVAL;
+    } else if (all_claims + (pages - total) > free_frames()) {
+        rc = -ENOMEM;
+    } else {
+        d->mm.outstanding_claim = pages - total;
+        all_claims += pages - total;
+    }
+    spin_unlock(&claim_lock);
+    return rc;
+}
+
+static void clean(struct domain *d, mfn_t first, unsigned order)
+{
+    if (!(d->initial && domain_zero == NULL))
+        memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
+}
+
+/* Gives a guest's page back: it leaves the domain when its last user lets go. */
+static int give_back(struct domain *d, mfn_t mfn)
+{
+    if (!page_get(mfn, d))
+        return -EINVAL;
+    u64 word = frame_word(mfn);
+    if (unlikely((word & FW_PINNED) && type_is_table(fw_type(word)))) {
+        spin_lock(&d->mm.page_lock);
+        word = __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
+        if (word & FW_PINNED)
+            table_release(d, mfn);
+        spin_unlock(&d->mm.page_lock);
+        word = frame_word(mfn);
+    }
+    do {
+        if (!(word & FW_ALLOCATED) || (word & FW_PINNED)) { /* given back already; or ours, shared with it */
+            page_put(mfn);
+            return -EINVAL;
+        }
+    } while (!frame_swap(mfn, &word, (word & ~FW_ALLOCATED) - 1));
+    page_put(mfn);
+    return 0;
+}
+
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
+{
+    unsigned long count = 1UL << order;
+    bool dirty;
+    int rc = charge_frames(d, count);
+    if (rc)
+        return rc;
+    *first = mfn_of(INVALID_FRAME);
+    if (claim_allows(d, count)) /* BUSY keeps everyone off until the frames are clean */
+        *first = heap_take(order, address_limit(address_bits), FW_ALLOCATED | FW_OWNER(OWNER_NONE) | FW_BUSY | 1,
+                           &dirty);
+    if (first->value == INVALID_FRAME) {
+        uncharge_frames(d, count);
+        return -ENOMEM;
+    }
+    flush_stale();
+    if (dirty)
+        clean(d, *first, order);
+    note_owned(d, *first, count);
+    for (unsigned long i = 0; i < count; i++)
+        WRITE_ONCE(frame_table[first->value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+    if (likely(!READ_ONCE(d->dying)))
+        return 0;
+    /* Its memory may have been collected already: these frames came too late. */
+    for (unsigned long i = 0; i < count; i++)
+        if (give_back(d, mfn_add(*first, i)))
+            break;
+    return -ENOMEM;
+}
+
+/* Nobody but the owner's allocation may use it, and no CPU may still reach it. It becomes ours. */
+int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
+{
+    if (!mfn_valid(mfn))
+        return -EINVAL;
+    u64 word = frame_word(mfn);
+    do {
+        if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_REF_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id) | 1) ||
+            fw_count(word) != 0 || (word & (FW_BUSY | FW_PARTIAL | FW_PINNED)))
+            return -EINVAL;
+    } while (!frame_swap(mfn, &word, WORD_OURS));
+    mark_stale(d);
+    flush_stale();
+    if (!keep_accounting)
+        uncharge_frames(d, 1);
+    return 0;
+}
+
+int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)
+{
+    int rc = keep_accounting ? 0 : charge_frames(d, 1);
+    if (rc)
+        return rc;
+    note_owned(d, mfn, 1);
+    WRITE_ONCE(frame_table[mfn.value].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+    return 0;
+}
+
+static unsigned extent_address_bits(const struct domain *d, u32 flags)
+{
+    unsigned bits = flags & 0xFF;
+    return d->address_width && (bits == 0 || d->address_width < bits) ? d->address_width : bits;
+}
+
+static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
+{
+    *preempted = i > from && (old_table_pending(current) || hypercall_preempt_check());
+    return *preempted;
+}
+
+unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
+{
+    unsigned bits = extent_address_bits(d, r->flags);
+    unsigned long i;
+    for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
+        mfn_t first;
+        if (domain_alloc_frames(d, r->order, bits, &first))
+            break;
+        if (r->list && write_guest_long(r->list, i, first.value))
+            break;
+    }
+    return i;
+}
+
+unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
+{
+    unsigned bits = extent_address_bits(d, r->flags);
+    unsigned long i, pfn;
+    for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
+        mfn_t first;
+        if (read_guest_long(&pfn, r->list, i) || domain_alloc_frames(d, r->order, bits, &first))
+            break;
+        for (unsigned long j = 0; j < 1UL << r->order; j++)
+            m2p_set(mfn_add(first, j), pfn_of(pfn + j));
+        if (write_guest_long(r->list, i, first.value))
+            break;
+    }
+    return i;
+}
+
+unsigned long decrease_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
+{
+    unsigned long i, frame;
+    for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
+        if (read_guest_long(&frame, r->list, i))
+            break;
+        for (unsigned long j = 0; j < 1UL << r->order; j++)
+            if (give_back(d, mfn_of(frame + j)))
+                return i;
+    }
+    return i;
+}

@@ -1,0 +1,38 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * memory_op's parts that change how much memory a domain has, and the maps it is told of.
+ */
+#ifndef HYPERVISOR_MM_RESERVATION_H
+#define HYPERVISOR_MM_RESERVATION_H
+
+#include "domain.h"
+
+#define MEMOP_SHIFT 6 /* bits of the command; above: where a continuation goes on */
+#define MEMOP_MASK  0x3FUL
+
+/* The native shape of the hypercall's structure. */
+struct reservation {
+    unsigned long list, nr_extents;
+    u32 order, flags;
+    u16 domid;
+};
+#define RESERVATION_LAYOUT "plwwh"
+
+unsigned max_extent_order(const struct domain *caller);
+/* Extents [from, ...): where it stopped; *preempted says why. */
+unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
+unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
+unsigned long decrease_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
+long exchange_memory(unsigned long arg);
+long claim_pages(struct domain *d, unsigned long pages);
+
+/* memory_map.c */
+long get_memory_map(unsigned long arg);
+long set_memory_map(unsigned long arg);
+long machine_memory_map(unsigned long arg);
+
+/* domain_get_remote, but DOMID_SELF and the caller's own domid are allowed. */
+struct domain *memory_domain(unsigned domid, int *error);
+
+#endif

@@ -1,0 +1,11 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Is abi/ what the reference headers of Debian's libxen-dev say? REFERENCE=DIR compares with another set of them.
+
+REFERENCE ?= /usr/include
+
+CHECKS += check-abi
+.PHONY: check-abi
+check-abi: $(ABI_GENERATED)
+	$(Q)$(PYTHON) tests/abi/check.py . $(B) $(REFERENCE)

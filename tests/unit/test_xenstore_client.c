@@ -1,0 +1,370 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The store client against the real daemon, over dom0's own transport. There is one thread; what another thread would do
+ * while one waits is done by a hook in thread_block.
+ */
+#include <pv/threads.h>
+#include <xenstore.h>
+
+#include "../../dom0-tools/xenstored/daemon.h"
+#include "xenstored_harness.h"
+
+struct xenstored daemon_instance;
+bool daemon_running = true;
+static void (*while_waiting)(void);
+static struct xs_handle *xs, *other;
+
+void daemon_kick(void)
+{
+    xenstored_flush(&daemon_instance);
+}
+
+void waiter_enter(struct waiter *w, struct waitq *q)
+{
+}
+
+void waiter_leave(struct waiter *w)
+{
+}
+
+bool thread_block(uint64_t deadline_ns)
+{
+    void (*hook)(void) = while_waiting;
+
+    ck_assert_msg(hook != NULL, "a thread waits for what nobody will do");
+    while_waiting = NULL;
+    hook();
+    return true;
+}
+
+void waitq_wake(struct waitq *q)
+{
+}
+
+void mutex_lock(struct mutex *m)
+{
+    ck_assert_ptr_null(m->owner);
+    m->owner = (struct thread *)m;
+}
+
+void mutex_unlock(struct mutex *m)
+{
+    ck_assert_ptr_nonnull(m->owner);
+    m->owner = NULL;
+}
+
+void thread_sleep_ns(uint64_t ns)
+{
+    ck_abort_msg("the daemon takes no input");
+}
+
+static void setup(void)
+{
+    ck_assert(xenstored_init(&daemon_instance));
+    xs = xs_open(0);
+    other = xs_open(XS_UNWATCH_FILTER);
+    ck_assert(xs && other);
+}
+
+static void teardown(void)
+{
+    xs_close(xs);
+    xs_close(other);
+    ck_assert_uint_eq(store_audit(&daemon_instance.store), 0);
+    xenstored_destroy(&daemon_instance);
+}
+
+static void expect_value(const char *path, const char *expected)
+{
+    unsigned int len = 0;
+    char *value = xs_read(xs, XBT_NULL, path, &len);
+
+    ck_assert_ptr_nonnull(value);
+    ck_assert_str_eq(value, expected);
+    ck_assert_uint_eq(len, strlen(expected));
+    free(value);
+}
+
+static void expect_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    char **event = xs_check_watch(h);
+
+    ck_assert_msg(event != NULL, "no event of %s", path);
+    ck_assert_str_eq(event[XS_WATCH_PATH], path);
+    ck_assert_str_eq(event[XS_WATCH_TOKEN], token);
+    free(event);
+}
+
+static void expect_no_watch(struct xs_handle *h)
+{
+    errno = 0;
+    ck_assert_ptr_null(xs_check_watch(h));
+    ck_assert_int_eq(errno, EAGAIN);
+}
+
+START_TEST(test_nodes)
+{
+    unsigned int num = 99;
+    char **names;
+
+    ck_assert(xs_write(xs, XBT_NULL, "/a/b", "value", 5));
+    expect_value("/a/b", "value");
+    ck_assert(xs_mkdir(xs, XBT_NULL, "/a/c"));
+    names = xs_directory(xs, XBT_NULL, "/a", &num);
+    ck_assert_uint_eq(num, 2);
+    ck_assert_str_eq(names[0], "b");
+    ck_assert_str_eq(names[1], "c");
+    free(names);
+    names = xs_directory(xs, XBT_NULL, "/a/c", &num);
+    ck_assert(names && num == 0);
+    free(names);
+    ck_assert(xs_rm(xs, XBT_NULL, "/a/b"));
+    ck_assert_ptr_null(xs_read(xs, XBT_NULL, "/a/b", NULL));
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert(!xs_write(xs, XBT_NULL, "/bad path", "", 0));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert(!xs_restrict(xs, 1));
+    ck_assert_int_eq(errno, EOPNOTSUPP);
+}
+END_TEST
+
+/* More than a reply can hold comes in parts and is put together. */
+START_TEST(test_long_directory)
+{
+    unsigned int num;
+    char **names, name[32];
+
+    for (unsigned int i = 0; i < 1500; i++) {
+        snprintf(name, sizeof(name), "/many/entry%04u", i);
+        ck_assert(xs_write(xs, XBT_NULL, name, "", 0));
+    }
+    names = xs_directory(xs, XBT_NULL, "/many", &num);
+    ck_assert_ptr_nonnull(names);
+    ck_assert_uint_eq(num, 1500);
+    for (unsigned int i = 0; i < num; i++) {
+        snprintf(name, sizeof(name), "entry%04u", i);
+        ck_assert_str_eq(names[i], name);
+    }
+    free(names);
+}
+END_TEST
+
+START_TEST(test_payload_limit)
+{
+    static char big[5000];
+
+    ck_assert(!xs_write(xs, XBT_NULL, "/big", big, sizeof(big)));
+    ck_assert_int_eq(errno, E2BIG);
+    ck_assert(xs_write(xs, XBT_NULL, "/big", big, 4000));
+}
+END_TEST
+
+START_TEST(test_permissions)
+{
+    struct xs_permissions perms[3] = {{5, XS_PERM_NONE}, {6, XS_PERM_READ}, {7, XS_PERM_READ | XS_PERM_WRITE}}, *got;
+    unsigned int num;
+
+    ck_assert(xs_write(xs, XBT_NULL, "/p", "", 0));
+    ck_assert(xs_set_permissions(xs, XBT_NULL, "/p", perms, 3));
+    got = xs_get_permissions(xs, XBT_NULL, "/p", &num);
+    ck_assert_uint_eq(num, 3);
+    ck_assert(!memcmp(got, perms, sizeof(perms)));
+    free(got);
+    perms[0].perms = XS_PERM_OWNER;
+    ck_assert(!xs_set_permissions(xs, XBT_NULL, "/p", perms, 1));
+    ck_assert(!xs_strings_to_perms(perms, 1, "x5"));
+    ck_assert(!xs_strings_to_perms(perms, 1, "r"));
+    ck_assert(!xs_strings_to_perms(perms, 1, "r5x"));
+    ck_assert(!xs_strings_to_perms(perms, 1, ""));
+}
+END_TEST
+
+START_TEST(test_transactions)
+{
+    xs_transaction_t t = xs_transaction_start(xs);
+
+    ck_assert_uint_ne(t, XBT_NULL);
+    ck_assert(xs_write(xs, t, "/t", "1", 1));
+    ck_assert_ptr_null(xs_read(other, XBT_NULL, "/t", NULL));
+    ck_assert(xs_transaction_end(xs, t, false));
+    expect_value("/t", "1");
+    t = xs_transaction_start(xs);
+    ck_assert(xs_write(xs, t, "/t", "2", 1));
+    ck_assert(xs_write(other, XBT_NULL, "/t", "3", 1));
+    ck_assert(!xs_transaction_end(xs, t, false));
+    ck_assert_int_eq(errno, EAGAIN);
+    t = xs_transaction_start(xs);
+    ck_assert(xs_transaction_end(xs, t, true));
+    ck_assert(!xs_transaction_end(xs, t, true));
+    ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+/* Two handles over one connection may use the same path and token, and each hears of its own watches only. */
+START_TEST(test_watches)
+{
+    ck_assert(xs_watch(xs, "/w", "token"));
+    ck_assert(xs_watch(other, "/w", "token"));
+    ck_assert(!xs_watch(xs, "/w", "token"));
+    ck_assert_int_eq(errno, EEXIST);
+    expect_watch(xs, "/w", "token");
+    expect_no_watch(xs);
+    expect_watch(other, "/w", "token");
+    ck_assert(xs_unwatch(xs, "/w", "token"));
+    ck_assert(!xs_unwatch(xs, "/w", "token"));
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert(xs_write(xs, XBT_NULL, "/w/x", "", 0));
+    expect_no_watch(xs);
+    expect_watch(other, "/w/x", "token");
+}
+END_TEST
+
+/* With the filter flag nothing of an ended watch is delivered any more; without it, what was under way still is. */
+START_TEST(test_unwatch_filter)
+{
+    ck_assert(xs_watch(other, "/w", "token"));
+    ck_assert(xs_watch(other, "/v", "token2"));
+    ck_assert(xs_write(xs, XBT_NULL, "/w/x", "", 0));
+    ck_assert(xs_unwatch(other, "/w", "token"));
+    expect_watch(other, "/v", "token2");
+    expect_no_watch(other);
+    ck_assert(xs_watch(xs, "/w", "token"));
+    ck_assert(xs_unwatch(xs, "/w", "token"));
+    expect_watch(xs, "/w", "token");
+}
+END_TEST
+
+static void write_meanwhile(void)
+{
+    ck_assert(xs_write(other, XBT_NULL, "/w/meanwhile", "", 0));
+}
+
+/* Another thread may receive the event that this one sleeps for. */
+static void receive_meanwhile(void)
+{
+    ck_assert(xs_write(other, XBT_NULL, "/w/meanwhile", "", 0));
+    ck_assert(xs_write(other, XBT_NULL, "/elsewhere", "", 0));
+}
+
+/* While one thread waits for an event it receives for the others too. */
+START_TEST(test_read_watch)
+{
+    unsigned int num = 0;
+    char **event;
+
+    ck_assert(xs_watch(xs, "/w", "token"));
+    free(xs_read_watch(xs, &num));
+    ck_assert_uint_eq(num, 2);
+    expect_no_watch(xs);
+    ck_assert(xs_write(other, XBT_NULL, "/w/y", "", 0));
+    event = xs_read_watch(xs, &num);
+    ck_assert_str_eq(event[XS_WATCH_PATH], "/w/y");
+    free(event);
+    while_waiting = write_meanwhile;
+    event = xs_read_watch(xs, &num);
+    ck_assert_str_eq(event[XS_WATCH_PATH], "/w/meanwhile");
+    free(event);
+    while_waiting = receive_meanwhile;
+    event = xs_read_watch(xs, &num);
+    ck_assert_str_eq(event[XS_WATCH_PATH], "/w/meanwhile");
+    free(event);
+    expect_no_watch(xs);
+}
+END_TEST
+
+/* A closed handle leaves neither watches nor transactions in the daemon. */
+START_TEST(test_close)
+{
+    struct client *client = TAILQ_FIRST(&daemon_instance.clients);
+    struct xs_handle *third = xs_open(0);
+
+    ck_assert(xs_watch(third, "/a", "1"));
+    ck_assert(xs_watch(third, "@releaseDomain", "2"));
+    ck_assert_uint_ne(xs_transaction_start(third), XBT_NULL);
+    ck_assert_uint_eq(client->nr_watches, 2);
+    xs_close(third);
+    ck_assert_uint_eq(client->nr_watches, 0);
+    ck_assert_uint_eq(client->nr_transactions, 0);
+    ck_assert(xs_write(xs, XBT_NULL, "/a", "", 0));
+    xs_close(NULL);
+}
+END_TEST
+
+START_TEST(test_domains)
+{
+    char *path;
+
+    fake_domains[5].state = DOMAIN_RUNNING;
+    ck_assert(!xs_is_domain_introduced(xs, 5));
+    ck_assert(xs_introduce_domain(xs, 5, 1005, 3));
+    ck_assert(xs_is_domain_introduced(xs, 5));
+    ck_assert(!xs_introduce_domain(xs, 6, 1006, 3));
+    ck_assert(!xs_set_target(xs, 5, 6));
+    ck_assert(xs_resume_domain(xs, 5));
+    path = xs_get_domain_path(xs, 5);
+    ck_assert_str_eq(path, "/local/domain/5");
+    free(path);
+    ck_assert_int_eq(xs_suspend_evtchn_port(5), -1);
+    ck_assert(xs_write(xs, XBT_NULL, "/local/domain/5/device/suspend/event-channel", "17", 2));
+    ck_assert_int_eq(xs_suspend_evtchn_port(5), 17);
+    ck_assert(xs_release_domain(xs, 5));
+    ck_assert(!xs_is_domain_introduced(xs, 5));
+}
+END_TEST
+
+START_TEST(test_control)
+{
+    char print[] = "hello";
+    char *answer = xs_control_command(xs, "help", NULL, 0);
+
+    ck_assert_ptr_nonnull(strstr(answer, "quota"));
+    free(answer);
+    answer = xs_debug_command(xs, "print", print, sizeof(print));
+    ck_assert_str_eq(answer, "OK");
+    free(answer);
+    ck_assert_str_eq(last_log, "hello");
+}
+END_TEST
+
+START_TEST(test_helpers)
+{
+    ck_assert(xs_path_is_subpath("/a", "/a/b"));
+    ck_assert(xs_path_is_subpath("/a", "/a"));
+    ck_assert(xs_path_is_subpath("/", "/a"));
+    ck_assert(!xs_path_is_subpath("/a", "/ab"));
+    ck_assert(!xs_path_is_subpath("/a/b", "/a"));
+    ck_assert(!xs_path_is_subpath("/", "a"));
+    ck_assert_int_eq(xs_fileno(xs), -1);
+    ck_assert_uint_ge(MAX_STRLEN(unsigned int), sizeof("4294967295"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("xenstore client");
+    TCase *tcase = tcase_create("client");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_nodes);
+    tcase_add_test(tcase, test_long_directory);
+    tcase_add_test(tcase, test_payload_limit);
+    tcase_add_test(tcase, test_permissions);
+    tcase_add_test(tcase, test_transactions);
+    tcase_add_test(tcase, test_watches);
+    tcase_add_test(tcase, test_unwatch_filter);
+    tcase_add_test(tcase, test_read_watch);
+    tcase_add_test(tcase, test_close);
+    tcase_add_test(tcase, test_domains);
+    tcase_add_test(tcase, test_control);
+    tcase_add_test(tcase, test_helpers);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
