@@ -15,10 +15,13 @@ import sys
 
 SLOTS = 64
 STATUSES = ("implemented", "enosys", "eopnotsupp")
+SUB_STATUSES = ("implemented", "refused", "enosys")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
+# REUSE-IgnoreStart
 LICENCE = ("SPDX-FileCopyrightText: 2026 The Paravane developers", "SPDX-License-Identifier: BSD-2-Clause")
+# REUSE-IgnoreEnd
 
 
 class TableError(Exception):
@@ -72,7 +75,7 @@ def parse_return(where, rest):
 
 def parse_sub(where, rest):
     number, name, status, caller, argument, prose = rest.split(None, 5)
-    expect(number.isdigit() and status in ("implemented", "enosys") and caller in CALLERS, where, "unknown word")
+    expect(number.isdigit() and status in SUB_STATUSES and caller in CALLERS, where, "unknown word")
     expect(argument in ("none", "null") or POINTER.match(argument), where, f"unknown argument {argument}")
     return {"number": int(number), "name": name, "status": status, "caller": caller, "argument": argument,
             "prose": prose, "returns": []}
@@ -115,6 +118,8 @@ def check(path, calls):
         subs = [sub["number"] for sub in call["subs"]]
         expect(len(set(subs)) == len(subs), place, "a sub-operation occurs twice")
         expect(call["text"], place, "no text")
+        for sub in call["subs"]:
+            expect(sub["status"] != "refused" or sub["returns"], place, f"{sub['name']} is refused without an answer")
         expect(call["returns"] or call["name"] == "iret", place, "no ret line")
         expect(len(registers(call, 64)) <= 5 and len(registers(call, 32)) <= 5, place, "more than five registers")
 
@@ -301,7 +306,7 @@ def document_subs(call):
     out = ["| number | sub-operation | who | argument | what it does; further returns |\n|---|---|---|---|---|\n"]
     for sub in call["subs"]:
         prose = sub["prose"] + "".join(f" **{item['code']}**: {item['prose']}" for item in sub["returns"])
-        if sub["status"] == "enosys" and not sub["returns"]:
+        if sub["status"] == "enosys":
             prose += " Not implemented: **-ENOSYS**."
         out.append(f"| {sub['number']} | {sub['name']} | {sub['caller']} | {kind_words(sub['argument'])} | {prose} |\n")
     return "".join(out) + "\n"

@@ -34,6 +34,8 @@ void machine_poweroff(void)
         outw(acpi.pm1a_control, (u16)(acpi.s5_type_a << 10 | SLP_EN));
         if (acpi.pm1b_control)
             outw(acpi.pm1b_control, (u16)(acpi.s5_type_b << 10 | SLP_EN));
+        for (unsigned i = 0; i < 100000000; i++) /* it takes a moment */
+            __asm__ volatile("pause");
     }
     logf(LOG_ERROR, "this machine has no way to power off that we know: halted\n");
     for (;;)

@@ -69,6 +69,16 @@ struct domain *domain_get_from(unsigned domid)
     return d;
 }
 
+struct domain *domain_get_next(struct domain *d)
+{
+    struct domain *next;
+
+    spin_lock(&domain_list_lock);
+    next = referenced(d->next);
+    spin_unlock(&domain_list_lock);
+    return next;
+}
+
 struct domain *domain_get_remote(unsigned domid, int *error)
 {
     struct domain *own = current->domain, *d;

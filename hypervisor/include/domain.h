@@ -63,6 +63,7 @@ struct vcpu {
     mfn_t ldt_frames[16];
     spinlock_t ldt_lock;
     void *xsave_block, *xsave_area; /* the area lies in the block, aligned to 64 bytes */
+    u64 xcr0;                   /* what it chose of the components; 0: all of them */
     bool fpu_dirty;
     /* vcpu_info: in shared_info, or where register_vcpu_info put it (then info_mfn holds a writable reference). */
     union {
@@ -95,7 +96,7 @@ enum domain_dying { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
 
 struct domain {
     u16 id;
-    bool is_32bit, privileged, initial, shutting_down, shut_down, debugger;
+    bool is_32bit, privileged, initial, shutting_down, shut_down, debugger, xs_domain;
     u8 shutdown_code;    /* SHUTDOWN_NONE until one is given */
     u8 controller_pauses;
     u8 dying; /* enum domain_dying */
@@ -145,6 +146,8 @@ void domain_put(struct domain *d);
 struct domain *domain_first(void); /* iterate under domain_list_lock */
 struct domain *domain_get_from(unsigned domid); /* the first with this domid or a higher one; takes a reference */
 extern spinlock_t domain_list_lock;
+
+struct domain *domain_get_next(struct domain *d); /* after d, which the caller holds; takes a reference */
 
 /* The toolstack's own pauses: counted, the domain's list shows them. 0, -EINVAL or -EUSERS past 255. */
 int domain_controller_pause(struct domain *d);

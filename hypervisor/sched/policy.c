@@ -14,6 +14,7 @@ static struct policy_cpu cpus[MAX_CPUS];
 static struct list active;
 static u32 online;
 static u32 idle;   /* CPUs that run nobody */
+ns_t sched_rate_limit = 1000000;
 static u64 floor_; /* no credit reaches further back than this vruntime */
 
 void policy_init(unsigned count)
@@ -280,7 +281,7 @@ static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
 
         slice = MIN(MAX(lead, SLICE_TURN), SLICE_MAX);
     } else if (others) {
-        slice = RATE_LIMIT;
+        slice = MAX(sched_rate_limit, SLICE_MIN);
     }
     if (v->domain->sched.cap) {
         ns_t left = v->domain->sched.budget > (s64)SLICE_MIN ? (ns_t)v->domain->sched.budget : SLICE_MIN;
@@ -311,7 +312,7 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
     if (may_stay && (!waiting || !prev->sched.yielding)) {
         u64 own = MAX(prev->sched.vruntime, floor_) + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
 
-        if (!waiting || own <= key || now - prev->sched.slice_start < RATE_LIMIT)
+        if (!waiting || own <= key || now - prev->sched.slice_start < sched_rate_limit)
             choice.next = prev;
     }
     if (prev)

@@ -15,10 +15,11 @@ import re
 import sys
 
 import layout
+import stubs
 from cheaders import run_compiler
 
-DIALECTS = [("gcc", "c", "c99"), ("gcc", "c", "c11"), ("gcc", "c", "gnu11"), ("g++", "c++", "c++11"),
-            ("g++", "c++", "gnu++17")]
+DIALECTS = [("gcc", "c", "c99"), ("gcc", "c", "c11"), ("gcc", "c", "gnu11"), ("clang", "c", "c11"),
+            ("clang", "c++", "c++11"), ("clang", "c++", "gnu++17")]
 FOR_ASSEMBLY = ("xen.h", "arch_x86.h", "errno.h", "elfnote.h", "features.h")
 
 # How a sub-operation of the table is called in the headers.
@@ -66,6 +67,11 @@ def check_behaviour(project, build, reference, tally):
         tally.judge(mine == theirs, f"behaviour line {number}: [{mine}], the reference says [{theirs}]")
 
 
+def read_table(build):
+    with open(os.path.join(build, "gen/hypercalls.json"), encoding="utf-8") as text:
+        return json.load(text)["calls"]
+
+
 def sub_constant(call, sub, macros):
     if call == "mmu_update":
         return MMU_KINDS.get(sub)
@@ -76,8 +82,7 @@ def sub_constant(call, sub, macros):
 
 def check_table(project, build, comparison, tally):
     """The table's numbers are those of the headers, no operation of the headers is missing, arguments are types."""
-    with open(os.path.join(build, "gen/hypercalls.json"), encoding="utf-8") as text:
-        calls = json.load(text)["calls"]
+    calls = read_table(build)
     ours, facts, known = comparison.ours, [], set()
     for call in calls:
         facts.append((f"number of {call['name']}", "__HYPERVISOR_" + call["name"], call["number"]))
@@ -115,6 +120,17 @@ def check_compat_is_complete(comparisons, build, tally):
         tally.judge(bool(forms & set(records)) or excused, f"{name} differs between widths and has no explicit form")
 
 
+def check_generated(project, build, tally):
+    """What is generated compiles, in C and C++, at every way in."""
+    generated = ["-I", project, "-I", os.path.join(build, "gen"), "-ffreestanding", "-Wall", "-Wextra", "-Werror"]
+    for header in ("hypercall_stubs.h", "hypercall_names.h", "hypercall_prototypes.h"):
+        for options in (["gcc", "-xc", "-m32"], ["gcc", "-xc", "-m64"], ["gcc", "-xc", "-m64", "-DHYPERCALL_VIA_PAGE"],
+                        ["gcc", "-xc", "-m32", "-DHYPERCALL_VIA_PAGE"]):
+            attempt(tally, f"{header}, {' '.join(options)}", [*options, *generated, "-fsyntax-only", "-"],
+                    f"#include <{header}>\n#include <{header}>\n")
+    attempt(tally, "hypercall_table.S", ["gcc", "-c", os.path.join(build, "gen/hypercall_table.S"), "-o", "/dev/null"], None)
+
+
 def check_document(project, build, tally):
     with open(os.path.join(build, "gen/hypercalls.md"), encoding="utf-8") as text:
         generated = text.read()
@@ -134,7 +150,7 @@ def main():
     headers = sorted(os.path.relpath(path, project) for path in
                      glob.glob(os.path.join(project, "abi/*.h")) + glob.glob(os.path.join(project, "abi/io/*.h")))
     tally = layout.Tally()
-    print("abi: every constant, size and offset against libxen-dev, in 32-bit and 64-bit; dialects; rings; the table")
+    print("abi: every constant, size and offset against libxen-dev, in 32-bit and 64-bit; dialects; rings; the table; stubs")
     comparisons = [layout.Comparison(width, project, reference, headers, build_directory(build)) for width in (64, 32)]
     for comparison in comparisons:
         comparison.run(tally)
@@ -142,6 +158,8 @@ def main():
     check_compat_is_complete(comparisons, build, tally)
     check_behaviour(project, build_directory(build), reference, tally)
     check_table(project, build, comparisons[0], tally)
+    check_generated(project, build, tally)
+    stubs.check_stubs(project, build, build_directory(build), read_table(build), tally)
     check_document(project, build, tally)
     check_alone(project, headers, tally)
     for failure in tally.failures:
