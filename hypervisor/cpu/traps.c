@@ -177,10 +177,13 @@ void trap_from_guest(struct cpu_regs *regs)
         inject_trap(vector, regs->error_code);
         break;
     case 0x80:
-        /* The gate is open to ring 3 so that the common case needs no decoding. */
-        regs->rip -= 2;
-        if (!software_interrupt(v, regs, 0x80))
+        /* Its gate is open to ring 3, so that the common case needs no decoding; the guest's DPL does not matter. */
+        if (v->traps[0x80].address) {
+            inject_trap(0x80, 0);
+        } else {
+            regs->rip -= 2;
             inject_trap(TRAP_GP, 0x80 * 8 + 2);
+        }
         break;
     default:
         if (vector < 32)
