@@ -82,7 +82,7 @@ static void narrow_start_info(const struct start_info_64 *wide, struct start_inf
 static int write_start_info(struct building *building)
 {
     const struct layout *layout = &building->plan->layout;
-    struct start_info_64 wide = {{0}};
+    struct start_info_64 wide = {.flags = 0};
     void *page = building_map(building, layout->start_info.pfn, 1);
 
     if (page == NULL)

@@ -42,12 +42,16 @@ struct console_sink {
     void *arg;
     struct console_sink *next;
     domid_t domid;
+    bool attached;
 };
 
 /* Starts the backend's thread. Call once, after xenstored_start(). Returns 0 or a negative errno value. */
 int console_start(void);
 
-/* The console of a live domain, or NULL. Looks in the store at once for a domain that the backend has not met yet. */
+/*
+ * Pointers that these return are good until the caller waits for something; look the console up again after that.
+ * The console of a live domain, or NULL. Looks in the store at once for a domain that the backend has not met yet.
+ */
 struct console *console_find(domid_t domid);
 
 /* The console of the domain that died last under this domid, or this name; NULL when it is not among those kept. */

@@ -15,9 +15,11 @@
 static struct client *local;
 static struct waitq readable;
 
+/* Replies are fetched by the thread that asked, at once; only events have others to wake. */
 static void wake_local(struct client *client)
 {
-    waitq_wake(&readable);
+    if (client->events)
+        waitq_wake(&readable);
 }
 
 int xs_transport_open(void)
@@ -33,19 +35,23 @@ int xs_transport_open(void)
     return 0;
 }
 
-ssize_t xs_transport_read(void *buffer, size_t size, bool block)
+ssize_t xs_transport_read(void *buffer, size_t size)
 {
-    for (;;) {
-        size_t got = client_output(local, buffer, size);
+    size_t got = client_output(local, buffer, size);
 
-        if (got)
-            return (ssize_t)got;
-        if (local->broken)
-            return -EIO;
-        if (!block)
-            return -EAGAIN;
-        waitq_wait(&readable);
-    }
+    if (got)
+        return (ssize_t)got;
+    return local->broken ? -EIO : -EAGAIN;
+}
+
+bool xs_transport_readable(void)
+{
+    return client_has_output(local) || local->broken;
+}
+
+struct waitq *xs_transport_waitq(void)
+{
+    return &readable;
 }
 
 /* The daemon takes no request while memory is short; it may come back. */

@@ -269,7 +269,6 @@ static bool try_one(unsigned int number, const struct attempt *attempt)
 
 int main(int argc, char **argv)
 {
-    const struct trap_info none = {0};
     unsigned int count = sizeof(attempts) / sizeof(attempts[0]), succeeded = 0;
 
     data_page = pages_alloc(1);
@@ -282,7 +281,7 @@ int main(int argc, char **argv)
         return 0;
     printf("rogue: now a fault without a handler; the hypervisor has the last word\n");
     fflush(stdout);
-    HYPERVISOR_set_trap_table(&none);
+    HYPERVISOR_set_trap_table(NULL);
     __asm__ volatile("ud2");
     return 0;
 }

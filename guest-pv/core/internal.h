@@ -39,6 +39,7 @@ struct trap_frame;
 
 void trap_dispatch(struct trap_frame *frame);
 void traps_init(void);
+void traps_register(void);
 
 void events_init(void);
 void event_upcall(void);

@@ -95,7 +95,7 @@ static void callback_register(unsigned int type, void (*entry)(void))
         pv_panic("callback %u refused\n", type);
 }
 
-void traps_init(void)
+void traps_register(void)
 {
     unsigned int count = 0;
 
@@ -107,6 +107,11 @@ void traps_init(void)
     }
     if (HYPERVISOR_set_trap_table(trap_table) != 0)
         pv_shutdown(SHUTDOWN_crash);
+}
+
+void traps_init(void)
+{
+    traps_register();
     callback_register(CALLBACKTYPE_event, upcall_entry);
     callback_register(CALLBACKTYPE_failsafe, failsafe_entry);
 }

@@ -19,6 +19,7 @@ struct exchange {
     LIST_ENTRY(exchange) link;
     uint32_t req_id;
     uint32_t type;
+    bool waited_for; /* its thread sleeps until the reply comes */
     bool done;
     int error;
     char *payload;
@@ -27,8 +28,6 @@ struct exchange {
 
 static struct {
     struct mutex write_lock;
-    struct waitq changed; /* a reply or event was received, or the receiver's role is free */
-    bool receiving;
     int error; /* set once the connection is beyond repair */
     uint32_t last_req_id, last_number;
     LIST_HEAD(, exchange) exchanges;
@@ -76,6 +75,13 @@ static struct xs_handle *find_handle(unsigned long number)
     return NULL;
 }
 
+static void wake_waiting(bool *waited_for)
+{
+    if (*waited_for)
+        waitq_wake(xs_transport_waitq());
+    *waited_for = false;
+}
+
 /* An event of a watch that is gone has no handle any more, and is dropped. */
 static int deliver_event(const char *payload, size_t len)
 {
@@ -98,6 +104,7 @@ static int deliver_event(const char *payload, size_t len)
     memcpy(event->bytes, payload, path_size);
     memcpy(event->bytes + path_size, token, token_size);
     STAILQ_INSERT_TAIL(&handle->events, event, link);
+    wake_waiting(&handle->waited_for);
     return 0;
 }
 
@@ -124,6 +131,7 @@ static int deliver_reply(const struct xsd_sockmsg *header, char *payload)
         return EIO;
     }
     exchange->done = true;
+    wake_waiting(&exchange->waited_for);
     if (header->type == XS_ERROR) {
         exchange->error = error_of_name(payload);
         free(payload);
@@ -157,8 +165,8 @@ static int begin_payload(void)
     return connection.payload ? 0 : ENOMEM;
 }
 
-/* Receives until one message is complete. EAGAIN if that would mean waiting and `block` is not set. */
-static int receive_message(bool block)
+/* Receives until one message is complete, or EAGAIN. */
+static int receive_message(void)
 {
     const size_t head = sizeof(connection.header);
 
@@ -170,7 +178,7 @@ static int receive_message(bool block)
 
         if (connection.payload && connection.received == whole)
             return deliver();
-        got = xs_transport_read(to, (connection.received < head ? head : whole) - connection.received, block);
+        got = xs_transport_read(to, (connection.received < head ? head : whole) - connection.received);
         if (got <= 0)
             return got ? (int)-got : EIO;
         connection.received += (size_t)got;
@@ -183,26 +191,22 @@ static int receive_message(bool block)
     }
 }
 
-/* Makes progress: receives one message, or waits for the thread that does. Only a lost message is final. */
-static int pump(bool block)
+/* Makes progress if that is possible without waiting: 0, EAGAIN, or an error that is final for the connection. */
+static int pump(void)
 {
-    int error;
+    int error = connection.error ? connection.error : receive_message();
 
-    if (connection.error)
-        return connection.error;
-    if (connection.receiving) {
-        if (!block)
-            return EAGAIN;
-        waitq_wait(&connection.changed);
-        return 0;
-    }
-    connection.receiving = true;
-    error = receive_message(block);
-    connection.receiving = false;
-    if (error && error != EAGAIN)
+    if (error && error != EAGAIN && !connection.error) {
         connection.error = error;
-    waitq_wake(&connection.changed);
+        waitq_wake(xs_transport_waitq());
+    }
     return error;
+}
+
+/* Sleeps until there is something to receive, or another thread received what this one waits for. */
+static void sleep_until(const bool *not_any_more)
+{
+    wait_event(xs_transport_waitq(), !*not_any_more || connection.error || xs_transport_readable());
 }
 
 static int send_request(struct exchange *exchange, xs_transaction_t transaction, const struct xs_piece *pieces,
@@ -246,8 +250,13 @@ char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_p
     error = send_request(&exchange, transaction, pieces, count);
     if (error)
         connection.error = error; /* the server may have got half of it */
-    while (!error && !exchange.done)
-        error = pump(true);
+    while (!exchange.done && (!error || error == EAGAIN)) {
+        error = pump();
+        if (error == EAGAIN && !exchange.done) {
+            exchange.waited_for = true;
+            sleep_until(&exchange.waited_for);
+        }
+    }
     LIST_REMOVE(&exchange, link);
     error = exchange.done ? exchange.error : error;
     if (error) {
@@ -264,9 +273,12 @@ struct xs_event *xs_link_event(struct xs_handle *handle, bool block)
     struct xs_event *event;
 
     while (!(event = STAILQ_FIRST(&handle->events))) {
-        int error = pump(block);
+        int error = pump();
 
-        if (error) {
+        if (error == EAGAIN && block && STAILQ_EMPTY(&handle->events)) {
+            handle->waited_for = true;
+            sleep_until(&handle->waited_for);
+        } else if (error) {
             errno = error;
             return NULL;
         }

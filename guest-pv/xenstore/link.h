@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The one connection that all handles of this image share. Requests of several threads may be under way at once; each
- * reply finds its request by req_id. There is no thread for receiving: whichever thread waits for something receives for
- * all, and passes that role on when its own turn is over.
+ * reply finds its request by req_id. There is no thread for receiving: whoever waits for something receives what is
+ * there for all, and sleeps only when there is nothing. Receiving never waits, so no other thread runs in between.
  *
  * Watch tokens carry the handle's number on the wire ("3:token"), so that an event finds its handle and two handles may
  * use the same token.
@@ -40,6 +40,7 @@ struct xs_handle {
     LIST_ENTRY(xs_handle) link;
     uint32_t number;
     unsigned long flags;
+    bool waited_for; /* some thread sleeps until an event comes */
     STAILQ_HEAD(, xs_event) events;
     LIST_HEAD(, xs_watched) watched;
     LIST_HEAD(, xs_begun) begun;

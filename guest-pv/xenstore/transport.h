@@ -11,11 +11,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include <pv/threads.h>
+
 /* 0, or a negative errno value. Harmless to repeat. */
 int xs_transport_open(void);
 
-/* Moves at least one byte, up to size; waits for it if `block`, otherwise -EAGAIN. Other errors are final. */
-ssize_t xs_transport_read(void *buffer, size_t size, bool block);
+/* Moves at least one byte, up to size; -EAGAIN when there is none yet. Other errors are final. Never waits. */
+ssize_t xs_transport_read(void *buffer, size_t size);
+
+/* Whether a read would not answer -EAGAIN, and the queue that is woken when that becomes true. */
+bool xs_transport_readable(void);
+struct waitq *xs_transport_waitq(void);
 
 /* Writes all of it; returns size or a negative errno value. */
 ssize_t xs_transport_write(const void *buffer, size_t size);

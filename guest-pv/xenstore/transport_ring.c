@@ -13,9 +13,19 @@ int xs_transport_open(void)
     return xenbus_ring_init();
 }
 
-ssize_t xs_transport_read(void *buffer, size_t size, bool block)
+ssize_t xs_transport_read(void *buffer, size_t size)
 {
-    return xenbus_ring_read(buffer, size, block);
+    return xenbus_ring_read(buffer, size, false);
+}
+
+bool xs_transport_readable(void)
+{
+    return xenbus_ring_readable();
+}
+
+struct waitq *xs_transport_waitq(void)
+{
+    return &xenbus_ring_waitq;
 }
 
 ssize_t xs_transport_write(const void *buffer, size_t size)

@@ -10,21 +10,25 @@
 #include <string.h>
 
 #include "link.h"
+#include "watch_depth.h"
 
-/* WATCH or UNWATCH with the token as it is on the wire. */
-static bool watch_command(const struct xs_handle *h, uint32_t type, const char *path, const char *token)
+/* WATCH or UNWATCH with the token as it is on the wire; `depth` is NULL or a further string. */
+static bool watch_command(const struct xs_handle *h, uint32_t type, const char *path, const char *token,
+                          const char *depth)
 {
     char number[16];
-    struct xs_piece pieces[3] = {{path, strlen(path) + 1}, {number, 0}, {token, strlen(token) + 1}};
+    struct xs_piece pieces[4] = {{path, strlen(path) + 1}, {number, 0}, {token, strlen(token) + 1}};
     char *reply;
 
     pieces[1].len = (size_t)snprintf(number, sizeof(number), "%x:", (unsigned int)h->number);
-    reply = xs_link_ask(type, XBT_NULL, pieces, 3, NULL);
+    if (depth)
+        pieces[3] = (struct xs_piece){depth, strlen(depth) + 1};
+    reply = xs_link_ask(type, XBT_NULL, pieces, depth ? 4 : 3, NULL);
     free(reply);
     return reply != NULL;
 }
 
-bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+static bool add_watch(struct xs_handle *h, const char *path, const char *token, const char *depth)
 {
     size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
     struct xs_watched *watched = malloc(sizeof(*watched) + path_size + token_size);
@@ -34,7 +38,7 @@ bool xs_watch(struct xs_handle *h, const char *path, const char *token)
     watched->path_size = path_size;
     memcpy(watched->bytes, path, path_size);
     memcpy(watched->bytes + path_size, token, token_size);
-    if (!watch_command(h, XS_WATCH, path, token)) {
+    if (!watch_command(h, XS_WATCH, path, token, depth)) {
         int error = errno;
 
         free(watched);
@@ -43,6 +47,19 @@ bool xs_watch(struct xs_handle *h, const char *path, const char *token)
     }
     LIST_INSERT_HEAD(&h->watched, watched, link);
     return true;
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    return add_watch(h, path, token, NULL);
+}
+
+bool xs_watch_depth(struct xs_handle *h, const char *path, const char *token, unsigned int depth)
+{
+    char number[MAX_STRLEN(depth)];
+
+    snprintf(number, sizeof(number), "%u", depth);
+    return add_watch(h, path, token, number);
 }
 
 static void filter_events(struct xs_handle *h, const char *path, const char *token)
@@ -74,7 +91,7 @@ static void forget_watch(struct xs_handle *h, const char *path, const char *toke
 
 bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
-    if (!watch_command(h, XS_UNWATCH, path, token))
+    if (!watch_command(h, XS_UNWATCH, path, token, NULL))
         return false;
     forget_watch(h, path, token);
     if (h->flags & XS_UNWATCH_FILTER)
@@ -130,7 +147,7 @@ void xs_close(struct xs_handle *xsh)
         return;
     while ((watched = LIST_FIRST(&xsh->watched))) {
         LIST_REMOVE(watched, link);
-        watch_command(xsh, XS_UNWATCH, watched->bytes, watched->bytes + watched->path_size);
+        watch_command(xsh, XS_UNWATCH, watched->bytes, watched->bytes + watched->path_size, NULL);
         free(watched);
     }
     while ((begun = LIST_FIRST(&xsh->begun)))

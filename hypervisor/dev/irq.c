@@ -29,6 +29,7 @@ struct pin {
 };
 
 static struct pin pins[MAX_GSI];
+static volatile u32 *ioapics[ACPI_MAX_IOAPICS];
 static spinlock_t lock = SPINLOCK_INIT;
 
 static u32 ioapic_read(volatile u32 *ioapic, u32 reg)
@@ -51,6 +52,19 @@ static void write_pin(unsigned gsi)
 
     ioapic_write(p->ioapic, 0x11 + p->index * 2u, percpu_of(0)->apic_id << 24);
     ioapic_write(p->ioapic, 0x10 + p->index * 2u, low);
+}
+
+bool ioapic_read_register(u64 address, u32 reg, u32 *value)
+{
+    for (unsigned n = 0; n < acpi.ioapic_count; n++) {
+        if (acpi.ioapics[n].address != address || !ioapics[n] || reg > 0xFF)
+            continue;
+        spin_lock(&lock);
+        *value = ioapic_read(ioapics[n], reg);
+        spin_unlock(&lock);
+        return true;
+    }
+    return false;
 }
 
 bool gsi_exists(unsigned gsi)
@@ -90,6 +104,7 @@ static void add_ioapic(unsigned n)
     volatile u32 *ioapic = hv_map_device(acpi.ioapics[n].address, PAGE_SIZE);
     unsigned count;
 
+    ioapics[n] = ioapic;
     if (!ioapic)
         return;
     count = (ioapic_read(ioapic, REG_VERSION) >> 16 & 0xFF) + 1;

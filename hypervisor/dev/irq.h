@@ -16,6 +16,8 @@ bool gsi_exists(unsigned gsi);
 long gsi_setup(unsigned gsi, bool level, bool active_low);
 void pirq_eoi(unsigned gsi);
 bool pirq_is_level(unsigned gsi);
+/* A register of the I/O APIC at that physical address; false when there is none. */
+bool ioapic_read_register(u64 address, u32 reg, u32 *value);
 bool gsi_is_ours(unsigned gsi); /* the console's */
 
 #endif

@@ -1,0 +1,166 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Finding domains. Names live in the store; those of domains created here are known without asking it.
+ */
+#include "domains.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <abi/sched.h>
+
+#define DOMAINS_MAX 4096
+
+static struct domain_record *records;
+
+struct domain_record *record_add(const struct built_domain *built, struct domain_config *config)
+{
+    struct domain_record *record = calloc(1, sizeof(*record));
+
+    if (record == NULL)
+        return NULL;
+    record->domid = built->domid;
+    memcpy(record->uuid, built->uuid, sizeof(record->uuid));
+    record->started_ns = clock_ns();
+    record->config = *config;
+    memset(config, 0, sizeof(*config));
+    record->next = records;
+    records = record;
+    return record;
+}
+
+void record_remove(struct domain_record *record)
+{
+    for (struct domain_record **at = &records; *at != NULL; at = &(*at)->next) {
+        if (*at != record)
+            continue;
+        *at = record->next;
+        domain_config_free(&record->config);
+        free(record);
+        return;
+    }
+}
+
+struct domain_record *record_find(domid_t domid)
+{
+    for (struct domain_record *record = records; record != NULL; record = record->next)
+        if (record->domid == domid)
+            return record;
+    return NULL;
+}
+
+struct domain_record *record_first(void)
+{
+    return records;
+}
+
+char *name_of_domain(struct vane *vane, domid_t domid)
+{
+    struct domain_record *record = record_find(domid);
+    char path[48];
+
+    if (record != NULL)
+        return strdup(record->config.name);
+    snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+    return xs_read(vane->xs, XBT_NULL, path, NULL);
+}
+
+struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count)
+{
+    unsigned int room = 64;
+
+    for (;;) {
+        struct xen_domctl_getdomaininfo *infos = malloc(room * sizeof(*infos));
+        int got;
+
+        if (infos == NULL) {
+            fail(vane, "out of memory for a list of %u domains", room);
+            return NULL;
+        }
+        got = ctl_domain_list(vane->ctl, 0, infos, room);
+        if (got < 0) {
+            free(infos);
+            fail(vane, "listing the domains failed: %s", strerror(errno));
+            return NULL;
+        }
+        *count = (unsigned int)got;
+        if ((unsigned int)got < room || room >= DOMAINS_MAX)
+            return infos;
+        free(infos);
+        room *= 4;
+    }
+}
+
+bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
+{
+    struct xen_domctl_getdomaininfo *infos;
+    unsigned int count;
+    bool found = false;
+
+    for (struct domain_record *record = records; record != NULL && !found; record = record->next) {
+        found = strcmp(record->config.name, name) == 0;
+        if (found)
+            *owner = record->domid;
+    }
+    if (found)
+        return true;
+    infos = list_domains(vane, &count);
+    for (unsigned int i = 0; infos != NULL && i < count && !found; i++) {
+        char *other = record_find(infos[i].domain) != NULL ? NULL : name_of_domain(vane, infos[i].domain);
+
+        found = other != NULL && strcmp(other, name) == 0;
+        if (found)
+            *owner = infos[i].domain;
+        free(other);
+    }
+    free(infos);
+    return found;
+}
+
+int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info)
+{
+    uint64_t number;
+    domid_t domid;
+
+    if (parse_unsigned(text, &number)) {
+        if (number >= DOMID_FIRST_RESERVED)
+            return fail(vane, "%s is no domain id: they end at %u", text, DOMID_FIRST_RESERVED - 1);
+        domid = (domid_t)number;
+    } else if (!domain_name_taken(vane, text, &domid)) {
+        return fail(vane, "there is no domain \"%s\"; list shows those that exist", text);
+    }
+    if (ctl_domain_info(vane->ctl, domid, info) == 0)
+        return 0;
+    if (errno == ESRCH)
+        return fail(vane, "there is no domain %u; list shows those that exist", domid);
+    return fail(vane, "asking for domain %u failed: %s", domid, strerror(errno));
+}
+
+int find_domain(struct vane *vane, const char *text, domid_t *domid)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    if (find_domain_info(vane, text, &info) != 0)
+        return 1;
+    *domid = info.domain;
+    return 0;
+}
+
+const char *shutdown_reason_name(unsigned int reason)
+{
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
+        [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft-reset",
+    };
+
+    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown reason";
+}
+
+unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info)
+{
+    return info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+}

@@ -1,0 +1,49 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The domains that exist, by number and by name; and the records of those created here, which carry what is needed to
+ * restart them. The hypervisor's list is the truth; a record is dropped once its domain is gone.
+ */
+#ifndef VANE_DOMAINS_H
+#define VANE_DOMAINS_H
+
+#include "dom0-tools/builder/builder.h"
+#include "dom0-tools/config/domain_config.h"
+#include "vane.h"
+
+struct domain_record {
+    struct domain_record *next;
+    domid_t domid;
+    uint8_t uuid[16];
+    uint64_t started_ns;
+    unsigned int fast_restarts; /* in a row, of a domain that lived less than a second */
+    bool handled;               /* its end was acted upon; what is left of it stays for inspection */
+    uint64_t console_seen;      /* how much of its console the user has read */
+    struct domain_config config;
+};
+
+/* Takes over the configuration. NULL when memory is short. */
+struct domain_record *record_add(const struct built_domain *built, struct domain_config *config);
+void record_remove(struct domain_record *record);
+struct domain_record *record_find(domid_t domid);
+struct domain_record *record_first(void);
+
+/* The name of a domain, to be freed; NULL when it has none. */
+char *name_of_domain(struct vane *vane, domid_t domid);
+
+/* A domain by number or name. 0, or 1 with the error printed. */
+int find_domain(struct vane *vane, const char *text, domid_t *domid);
+int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info);
+
+/* True when some domain has this name. */
+bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
+
+/* All domains, to be freed; NULL with the error printed. */
+struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
+
+/* "poweroff", "reboot", "suspend", "crash", ... of an ended domain. */
+const char *shutdown_reason_name(unsigned int reason);
+unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info);
+
+#endif

@@ -1,0 +1,345 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Life and death of domains. Everything here runs in cooperative threads; a record is looked up again after anything
+ * that may have let another thread run.
+ */
+#include "lifecycle.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <abi/sched.h>
+
+#include "dom0-tools/console/console.h"
+#include "system.h"
+#include "store.h"
+#include "wholefile.h"
+
+#define NOTICES_MAX       32
+#define FAST_LIFE_NS      1000000000u
+#define FAST_RESTARTS_MAX 5
+
+static char *notices[NOTICES_MAX];
+static unsigned int notice_first, notice_count;
+
+static void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void notice(const char *format, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (notice_count == NOTICES_MAX)
+        free(lifecycle_notice()); /* the oldest makes room */
+    notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
+    notice_count++;
+}
+
+char *lifecycle_notice(void)
+{
+    char *text;
+
+    if (notice_count == 0)
+        return NULL;
+    text = notices[notice_first];
+    notice_first = (notice_first + 1) % NOTICES_MAX;
+    notice_count--;
+    return text != NULL ? text : strdup("(a message was lost: out of memory)");
+}
+
+struct open_files {
+    struct whole_file kernel;
+    struct whole_file *modules;
+    struct build_module *build_modules;
+    size_t module_count;
+};
+
+static void close_files(struct open_files *files)
+{
+    whole_file_close(&files->kernel);
+    for (size_t i = 0; i < files->module_count; i++)
+        whole_file_close(&files->modules[i]);
+    free(files->modules);
+    free(files->build_modules);
+}
+
+static int open_files(const struct domain_config *config, struct open_files *files, struct build_error *error)
+{
+    memset(files, 0, sizeof(*files));
+    if (whole_file_open(config->kernel, &files->kernel) != 0)
+        return build_fail(error, "kernel %s: %s", config->kernel, strerror(errno));
+    files->modules = calloc(config->module_count + 1, sizeof(*files->modules));
+    files->build_modules = calloc(config->module_count + 1, sizeof(*files->build_modules));
+    if (files->modules == NULL || files->build_modules == NULL)
+        return build_fail(error, "out of memory");
+    for (size_t i = 0; i < config->module_count; i++) {
+        if (whole_file_open(config->modules[i], &files->modules[i]) != 0)
+            return build_fail(error, "ramdisk %s: %s", config->modules[i], strerror(errno));
+        files->module_count++;
+        files->build_modules[i] = (struct build_module){files->modules[i].data, files->modules[i].size};
+    }
+    return 0;
+}
+
+int plan_domain(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
+                struct build_error *error)
+{
+    struct open_files files;
+    struct build_input input;
+    int status = open_files(config, &files, error);
+
+    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    if (status == 0)
+        status = build_plan(vane->ctl, &input, plan, error);
+    close_files(&files);
+    return status;
+}
+
+static int build(struct vane *vane, const struct domain_config *config, struct built_domain *built,
+                 struct build_error *error)
+{
+    struct open_files files;
+    struct build_input input;
+    struct build_plan *plan = malloc(sizeof(*plan));
+    int status = plan == NULL ? build_fail(error, "out of memory") : 0;
+
+    if (status == 0)
+        status = open_files(config, &files, error);
+    else
+        return status;
+    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    if (status == 0)
+        status = build_plan(vane->ctl, &input, plan, error);
+    if (status == 0)
+        status = build_domain(vane->ctl, vane->memory, &input, plan, built, error);
+    close_files(&files);
+    free(plan);
+    return status;
+}
+
+/* Random as RFC 4122 wants it (version 4), from what little a young machine has. */
+static void make_uuid(uint8_t uuid[16])
+{
+    static uint64_t state;
+
+    state ^= clock_ns() * 0x9e3779b97f4a7c15ull + clock_seconds();
+    for (unsigned int i = 0; i < 16; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        uuid[i] = (uint8_t)(state >> 24);
+    }
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
+                                    struct build_error *error)
+{
+    struct domain_record *record;
+    struct built_domain built;
+    domid_t owner;
+
+    if (domain_name_taken(vane, config->name, &owner)) {
+        build_fail(error, "the name \"%s\" is taken by domain %u; destroy it, or choose another with name=NAME",
+                   config->name, owner);
+        return NULL;
+    }
+    if (config->has_uuid)
+        memcpy(built.uuid, config->uuid, sizeof(built.uuid));
+    else
+        make_uuid(built.uuid);
+    if (build(vane, config, &built, error) != 0)
+        return NULL;
+    if (store_add_domain(vane->xs, &built, config) != 0) {
+        build_fail(error, "writing the nodes of domain %u to the xenstore failed: %s", built.domid, strerror(errno));
+        (void)ctl_domain_destroy(vane->ctl, built.domid);
+        return NULL;
+    }
+    (void)console_find(built.domid); /* connects its console now, before its first byte */
+    record = record_add(&built, config);
+    if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
+        build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));
+        (void)destroy_domain(vane, built.domid);
+        return NULL;
+    }
+    return record;
+}
+
+int destroy_domain(struct vane *vane, domid_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+    struct domain_record *record;
+    int status;
+
+    if (ctl_domain_info(vane->ctl, domid, &info) != 0)
+        return -1;
+    (void)ctl_domain_pause(vane->ctl, domid);
+    status = ctl_domain_destroy(vane->ctl, domid);
+    store_remove_domain(vane->xs, domid, info.handle);
+    record = record_find(domid);
+    if (record != NULL)
+        record_remove(record);
+    return status;
+}
+
+static enum domain_action action_for(const struct domain_config *config, unsigned int reason)
+{
+    switch (reason) {
+    case SHUTDOWN_poweroff:
+        return config->on_poweroff;
+    case SHUTDOWN_reboot:
+        return config->on_reboot;
+    case SHUTDOWN_watchdog:
+        return config->on_watchdog;
+    case SHUTDOWN_suspend:
+        return ACTION_PRESERVE;
+    default:
+        return config->on_crash;
+    }
+}
+
+/* Moves the configuration out, so that the record can go and the domain be made again. */
+static void take_config(struct domain_record *record, struct domain_config *config)
+{
+    *config = record->config;
+    memset(&record->config, 0, sizeof(record->config));
+    record->config.name = strdup(config->name);
+}
+
+static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts)
+{
+    struct build_error error;
+    char *name = strdup(config->name);
+    struct domain_record *record = create_domain(vane, config, false, &error);
+
+    if (record == NULL) {
+        notice("%s: restarting failed: %s", name ? name : "?", error.text);
+        domain_config_free(config);
+    } else {
+        record->fast_restarts = fast_restarts;
+        notice("%s: restarted as domain %u", record->config.name, record->domid);
+    }
+    free(name);
+}
+
+/* The old domain stays, under another name, for whoever wants to look into it. */
+static bool rename_away(struct vane *vane, struct domain_record *record)
+{
+    char name[DOMAIN_NAME_MAX + 16];
+    char *copy;
+
+    snprintf(name, sizeof(name), "%s-%u", record->config.name, record->domid);
+    copy = strdup(name);
+    if (copy == NULL)
+        return false;
+    free(record->config.name);
+    record->config.name = copy;
+    return store_write(vane->xs, record->domid, "name", "%s", name);
+}
+
+static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
+{
+    unsigned int fast = clock_ns() - record->started_ns < FAST_LIFE_NS ? record->fast_restarts + 1 : 0;
+    domid_t domid = record->domid;
+    struct domain_config config;
+
+    if (fast > FAST_RESTARTS_MAX) {
+        notice("%s: ended (%s) within a second of its start %u times in a row: not restarted any more",
+               record->config.name, why, fast);
+        (void)destroy_domain(vane, domid);
+        return;
+    }
+    take_config(record, &config);
+    if (keep_old) {
+        if (record->config.name == NULL || !rename_away(vane, record))
+            notice("%s: renaming the ended domain %u failed", config.name, domid);
+    } else {
+        (void)destroy_domain(vane, domid);
+    }
+    start_again(vane, &config, fast);
+}
+
+static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
+{
+    enum domain_action action = action_for(&record->config, reason);
+    const char *why = shutdown_reason_name(reason);
+    domid_t domid = record->domid;
+
+    record->handled = true;
+    switch (action) {
+    case ACTION_DESTROY:
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed", record->config.name, domid,
+               why, record->config.name);
+        (void)destroy_domain(vane, domid);
+        break;
+    case ACTION_PRESERVE:
+        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it", record->config.name, domid, why,
+               record->config.name);
+        break;
+    case ACTION_RESTART:
+    case ACTION_RENAME_RESTART:
+        restart(vane, record, action == ACTION_RENAME_RESTART, why);
+        break;
+    }
+}
+
+/* One that ended, or vanished through somebody else's hand; acting on it changes the list, so one at a time. */
+static bool act_on_one(struct vane *vane)
+{
+    for (struct domain_record *record = record_first(); record != NULL; record = record->next) {
+        struct xen_domctl_getdomaininfo info;
+        int status = ctl_domain_info(vane->ctl, record->domid, &info);
+
+        if (status != 0 && errno == ESRCH) {
+            store_remove_domain(vane->xs, record->domid, record->uuid);
+            record_remove(record);
+            return true;
+        }
+        if (status != 0 || record->handled || (info.flags & XEN_DOMINF_shutdown) == 0 ||
+            (info.flags & XEN_DOMINF_dying) != 0)
+            continue;
+        act(vane, record, shutdown_reason(&info));
+        return true;
+    }
+    return false;
+}
+
+void lifecycle_check(struct vane *vane)
+{
+    while (act_on_one(vane))
+        ;
+}
+
+static void watch_thread(void *arg)
+{
+    struct vane vane;
+    unsigned int count;
+
+    if (!vane_open(&vane) || !xs_watch(vane.xs, "@releaseDomain", "lifecycle")) {
+        notice("cannot watch for domains that end: %s", strerror(errno));
+        return;
+    }
+    for (;;) {
+        char **event = xs_read_watch(vane.xs, &count);
+
+        if (event == NULL) {
+            notice("the xenstore stopped telling about domains that end: %s", strerror(errno));
+            return;
+        }
+        free(event);
+        lifecycle_check(&vane);
+    }
+}
+
+int lifecycle_start(void)
+{
+    return spawn("lifecycle", watch_thread, NULL);
+}

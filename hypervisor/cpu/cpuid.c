@@ -1,0 +1,220 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a guest kernel learns from forced CPUID. A feature is shown when the CPU has it, a PV guest can use it and we
+ * switch its state. User space executes CPUID natively and sees the hardware, so nothing here is a security boundary.
+ */
+#include "cpu/cpu.h"
+#include "cpu/features.h"
+#include "emulate.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+#define BASIC_LAST    0xDU
+#define EXTENDED_LAST 0x80000021U
+#define XEN_BASE      0x40000000U
+#define XEN_LAST      5U
+
+#define BIT(n) (1U << (n))
+
+/* Leaf 1, edx: FPU DE TSC MSR PAE MCE CX8 APIC SEP MCA CMOV PAT CLFLUSH ACPI MMX FXSR SSE SSE2 SS HTT. */
+#define LEAF1_EDX 0x1FC9CBF5U
+/* Leaf 1, ecx: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND. */
+#define LEAF1_ECX 0x76D83203U
+#define OSXSAVE    BIT(27)
+#define HYPERVISOR BIT(31)
+/* Leaf 7, ebx: FSGSBASE BMI1 AVX2 FDP_EXCP BMI2 ERMS NO_FPU_SEL AVX512F DQ RDSEED ADX IFMA CLFLUSHOPT CLWB CD SHA BW VL. */
+#define LEAF7_EBX 0xF1AF2369U
+/* Leaf 7, ecx: VBMI VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID CLDEMOTE MOVDIRI MOVDIR64B. */
+#define LEAF7_ECX 0x1A405F42U
+/* Leaf 7, edx: 4VNNIW 4FMAPS FSRM VP2INTERSECT. Nothing that needs an MSR we do not switch. */
+#define LEAF7_EDX 0x0000011CU
+#define LEAF7_1_EAX 0x00001C30U
+/* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
+#define EXT1_REPEATED 0x0183F3FFU
+#define EXT1_EDX      0xEA500800U
+/* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
+#define EXT1_ECX 0x002109E3U
+#define EXT1_SYSCALL BIT(11)
+#define EXT1_LM      BIT(29)
+
+static bool is_amd(void)
+{
+    u32 out[4];
+
+    cpuid(0, 0, out);
+    return out[ECX] == 0x444D4163 || out[ECX] == 0x656E6975; /* AuthenticAMD, HygonGenuine: "cAMD", "uine" */
+}
+
+static void basic_features(struct vcpu *v, u32 out[4])
+{
+    out[EBX] = (out[EBX] & 0x00FFFFFF) | v->id * 2 << 24;
+    out[EDX] &= LEAF1_EDX;
+    out[ECX] &= LEAF1_ECX;
+    if (cpu_features.xsave)
+        out[ECX] |= OSXSAVE;
+    out[ECX] |= HYPERVISOR;
+}
+
+static void structured_features(u32 subleaf, u32 out[4])
+{
+    if (subleaf == 0) {
+        out[EAX] = MIN(out[EAX], 1U);
+        out[EBX] &= LEAF7_EBX;
+        out[ECX] &= LEAF7_ECX;
+        out[EDX] &= LEAF7_EDX;
+    } else {
+        out[EAX] &= subleaf == 1 ? LEAF7_1_EAX : 0;
+        out[EBX] = out[ECX] = out[EDX] = 0;
+    }
+}
+
+/* The hardware's answer follows XCR0, which is this guest's while it runs; only components we enable are told. */
+static void xsave_leaf(u32 subleaf, u32 out[4])
+{
+    u64 enabled = cpu_features.xcr0;
+
+    if (subleaf == 0) {
+        out[EAX] &= (u32)enabled;
+        out[EDX] &= (u32)(enabled >> 32);
+        out[ECX] = cpu_features.xsave_size;
+    } else if (subleaf == 1) {
+        out[EAX] &= 7; /* XSAVEOPT, XSAVEC, XGETBV with 1; no supervisor state */
+        out[EBX] = out[ECX] = out[EDX] = 0;
+    } else if (subleaf >= 63 || !(enabled >> subleaf & 1)) {
+        memset(out, 0, 4 * sizeof(u32));
+    }
+}
+
+static void basic_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+{
+    switch (leaf) {
+    case 0:
+        out[EAX] = MIN(out[EAX], BASIC_LAST);
+        break;
+    case 1:
+        basic_features(v, out);
+        break;
+    case 2:
+    case 4:
+        break;
+    case 7:
+        structured_features(subleaf, out);
+        break;
+    case 0xD:
+        if (cpu_features.xsave) {
+            xsave_leaf(subleaf, out);
+            break;
+        }
+        /* fall through */
+    default: /* MONITOR, power, DCA, performance counters, topology */
+        memset(out, 0, 4 * sizeof(u32));
+        break;
+    }
+}
+
+static void extended_features(struct vcpu *v, u32 out[4])
+{
+    u32 repeated = out[EDX] & EXT1_REPEATED & LEAF1_EDX;
+
+    out[EDX] &= EXT1_EDX;
+    if (is_amd())
+        out[EDX] |= repeated;
+    out[ECX] &= EXT1_ECX;
+    if (v->is_32bit) {
+        out[EDX] &= ~EXT1_LM;
+        if (!is_amd())
+            out[EDX] &= ~EXT1_SYSCALL;
+    }
+}
+
+static void extended_leaf(struct vcpu *v, u32 leaf, u32 out[4])
+{
+    switch (leaf & 0xFF) {
+    case 0:
+        out[EAX] = MIN(out[EAX], EXTENDED_LAST);
+        break;
+    case 1:
+        extended_features(v, out);
+        break;
+    case 8:
+        out[EBX] &= 0x205; /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
+        out[EDX] = 0;
+        break;
+    case 0x21:
+        out[EAX] &= 0x44; /* LFENCE always serialises, null selectors clear the base */
+        out[EBX] = out[ECX] = out[EDX] = 0;
+        break;
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+        break;
+    default:
+        memset(out, 0, 4 * sizeof(u32));
+        break;
+    }
+}
+
+/* Leaf 3: how this domain's TSC relates to system time. */
+static void xen_time_leaf(struct domain *d, u32 subleaf, u32 out[4])
+{
+    if (subleaf == 0) {
+        out[EAX] = (u32)cpu_features.invariant_tsc << 1 | (u32)cpu_features.rdtscp << 2;
+        out[EBX] = d->time.tsc_mode;
+        out[ECX] = d->time.tsc_khz ? d->time.tsc_khz : (u32)tsc_khz();
+        out[EDX] = d->time.incarnation;
+    } else if (subleaf == 2) {
+        out[EAX] = (u32)tsc_khz();
+    }
+}
+
+static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+{
+    memset(out, 0, 4 * sizeof(u32));
+    switch (leaf - XEN_BASE) {
+    case 0:
+        out[EAX] = XEN_BASE + XEN_LAST;
+        out[EBX] = 0x566E6558; /* "XenVMMXenVMM" */
+        out[ECX] = 0x65584D4D;
+        out[EDX] = 0x4D4D566E;
+        break;
+    case 1:
+        out[EAX] = 4 << 16 | 17;
+        break;
+    case 2:
+        out[EAX] = 1; /* hypercall pages; the MSR that places them */
+        out[EBX] = 0x40000000;
+        out[ECX] = 1; /* MMU_PT_UPDATE_PRESERVE_AD */
+        break;
+    case 3:
+        xen_time_leaf(v->domain, subleaf, out);
+        break;
+    case 5:
+        out[EBX] = 64 - (u32)__builtin_clzl(max_frame << PAGE_SHIFT);
+        break;
+    default:
+        break;
+    }
+}
+
+void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+{
+    u32 base = leaf & 0xC0000000, last[4];
+
+    if (base == XEN_BASE) {
+        xen_leaf(v, leaf, subleaf, out);
+        return;
+    }
+    cpuid(base, 0, last);
+    if (base == 0xC0000000 || leaf > MIN(last[EAX], base ? EXTENDED_LAST : BASIC_LAST)) {
+        memset(out, 0, 4 * sizeof(u32));
+        return;
+    }
+    cpuid(leaf, subleaf, out);
+    if (base)
+        extended_leaf(v, leaf, out);
+    else
+        basic_leaf(v, leaf, subleaf, out);
+}

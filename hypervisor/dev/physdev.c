@@ -1,0 +1,195 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * physdev_op: I/O privilege for any PV kernel; interrupt routing, the I/O APIC and PCI announcements for dom0. pirq
+ * numbers are GSI numbers. There are no message-signalled interrupts.
+ */
+#include "domain.h"
+#include "guest_access.h"
+#include "hypercall_prototypes.h"
+#include "dev/irq.h"
+#include "abi/physdev.h"
+
+
+static long set_iopl(unsigned long arg)
+{
+    struct physdev_set_iopl op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.iopl > 3)
+        return -EINVAL;
+    current->iopl = (u8)op.iopl;
+    return 0;
+}
+
+static long set_iobitmap(unsigned long arg)
+{
+    struct {
+        u64 bitmap;
+        u32 ports;
+    } op;
+
+    if (read_guest_struct(&op, arg, "pw"))
+        return -EFAULT;
+    if (op.ports > 65536)
+        return -EINVAL;
+    current->io_bitmap = op.bitmap;
+    current->io_bitmap_ports = op.ports;
+    return 0;
+}
+
+static long irq_status_query(unsigned long arg)
+{
+    struct physdev_irq_status_query op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (!gsi_exists(op.irq))
+        return -EINVAL;
+    op.flags = pirq_is_level(op.irq) ? XENIRQSTAT_needs_eoi : 0;
+    return copy_to_guest(arg, &op, sizeof(op));
+}
+
+static long eoi(unsigned long arg)
+{
+    struct physdev_eoi op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (!gsi_exists(op.irq))
+        return -EINVAL;
+    pirq_eoi(op.irq);
+    return 0;
+}
+
+static long alloc_irq_vector(unsigned long arg)
+{
+    struct physdev_irq op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (!gsi_exists(op.irq))
+        return -EINVAL;
+    op.vector = op.irq;
+    return copy_to_guest(arg, &op, sizeof(op));
+}
+
+/* The part of the structure in front of the MSI fields, which is alike in both widths. */
+struct map_pirq {
+    domid_t domid;
+    s32 type, index, pirq;
+};
+
+static long map_pirq(unsigned long arg)
+{
+    struct map_pirq op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.type != MAP_PIRQ_TYPE_GSI)
+        return -EOPNOTSUPP;
+    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
+        return -EOPNOTSUPP;
+    if (op.index < 0 || !gsi_exists((unsigned)op.index) || (op.pirq >= 0 && op.pirq != op.index))
+        return -EINVAL;
+    op.pirq = op.index;
+    return copy_to_guest(arg, &op, sizeof(op));
+}
+
+static long setup_gsi(unsigned long arg)
+{
+    struct physdev_setup_gsi op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.gsi < 0)
+        return -EINVAL;
+    return gsi_setup((unsigned)op.gsi, op.triggering, op.polarity);
+}
+
+static long apic_read(unsigned long arg)
+{
+    struct {
+        u64 address;
+        u32 reg, value;
+    } op;
+
+    if (read_guest_struct(&op, arg, "lww"))
+        return -EFAULT;
+    if (!ioapic_read_register((u64)op.address, op.reg, &op.value))
+        return -EINVAL;
+    return write_guest_struct(arg, &op, "lww");
+}
+
+/* What any guest may ask of itself. */
+static bool for_everyone(unsigned long cmd)
+{
+    return cmd == PHYSDEVOP_set_iopl || cmd == PHYSDEVOP_set_iobitmap;
+}
+
+long do_physdev_op(unsigned long cmd, unsigned long arg)
+{
+    if (!for_everyone(cmd) && !current->domain->privileged) {
+        /* A guest without devices has no pirqs: the calls about them find none. */
+        return cmd == PHYSDEVOP_eoi || cmd == PHYSDEVOP_irq_status_query || cmd == PHYSDEVOP_map_pirq ||
+                       cmd == PHYSDEVOP_unmap_pirq || cmd == PHYSDEVOP_get_free_pirq
+                   ? -EINVAL
+               : cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2 ? -ENOSYS
+                                                                                          : -EPERM;
+    }
+    switch (cmd) {
+    case PHYSDEVOP_set_iopl:
+        return set_iopl(arg);
+    case PHYSDEVOP_set_iobitmap:
+        return set_iobitmap(arg);
+    case PHYSDEVOP_irq_status_query:
+        return irq_status_query(arg);
+    case PHYSDEVOP_eoi:
+        return eoi(arg);
+    case PHYSDEVOP_alloc_irq_vector:
+        return alloc_irq_vector(arg);
+    case PHYSDEVOP_map_pirq:
+        return map_pirq(arg);
+    case PHYSDEVOP_setup_gsi:
+        return setup_gsi(arg);
+    case PHYSDEVOP_apic_read:
+        return apic_read(arg);
+    case PHYSDEVOP_apic_write:
+    case PHYSDEVOP_unmap_pirq:
+    case PHYSDEVOP_manage_pci_add:
+    case PHYSDEVOP_manage_pci_remove:
+    case PHYSDEVOP_manage_pci_add_ext:
+    case PHYSDEVOP_pci_device_add:
+    case PHYSDEVOP_pci_device_remove:
+    case PHYSDEVOP_pci_mmcfg_reserved:
+    case PHYSDEVOP_restore_msi:
+    case PHYSDEVOP_restore_msi_ext:
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* The old form: { u32 cmd; union } with the union 8-aligned in 64-bit kernels, 4-aligned in 32-bit ones. */
+long do_physdev_op_compat(unsigned long arg)
+{
+    u32 cmd;
+    unsigned long body = arg + (current->is_32bit ? 4 : 8);
+
+    if (copy_from_guest(&cmd, arg, sizeof(cmd)))
+        return -EFAULT;
+    switch (cmd) {
+    case PHYSDEVOP_IRQ_UNMASK_NOTIFY:
+        return 0;
+    case PHYSDEVOP_IRQ_STATUS_QUERY:
+    case PHYSDEVOP_SET_IOPL:
+    case PHYSDEVOP_SET_IOBITMAP:
+    case PHYSDEVOP_APIC_READ:
+    case PHYSDEVOP_APIC_WRITE:
+    case PHYSDEVOP_ASSIGN_VECTOR:
+        return do_physdev_op(cmd, body);
+    default:
+        return -EINVAL;
+    }
+}
