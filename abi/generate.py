@@ -4,7 +4,7 @@
 """Turns hypercalls.tbl into everything that must agree with it.
 
 Usage: generate.py TABLE DIRECTORY. Writes into DIRECTORY: hypercall_table.S and hypercall_prototypes.h for the
-hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercalls.json for fuzzers, hypercalls.md for
+hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercall_expectations.h for tests, hypercalls.json for fuzzers, hypercalls.md for
 readers. A mistake in the table is reported with its line and nothing is written.
 """
 
@@ -287,6 +287,49 @@ def names(calls):
     return "".join(out)
 
 
+EXPECTATIONS_HEAD = """#ifndef GEN_HYPERCALL_EXPECTATIONS_H
+#define GEN_HYPERCALL_EXPECTATIONS_H
+
+#include <abi/errno.h>
+
+struct hypercall_expectation {
+    unsigned short call, sub; /* sub is HYPERCALL_WHOLE for a call as such */
+    char status;              /* 'i' implemented, 'r' refused, 'e' not implemented */
+    char pointer;             /* 1: takes a pointer */
+    char positive;            /* 1: may return zero or more */
+    const char *name;
+    short failures[16];       /* documented error codes, negative, up to the first 0 */
+};
+#define HYPERCALL_WHOLE 0xffff
+
+static const struct hypercall_expectation hypercall_expectations[] __attribute__((unused)) = {
+"""
+
+
+def expectation(call, number, name, status, pointer, returns):
+    codes = list(dict.fromkeys(item["code"] for item in returns if item["code"].startswith("-")))
+    positive = status == "i" and any(item["code"] in ("0", "N") for item in returns)
+    failures = "".join(f", -XEN_{code[1:]}" for code in codes)[2:] or "0"
+    return (f"    {{{call['number']}, {number}, '{status}', {int(pointer)}, {int(positive)}, \"{name}\", "
+            f"{{{failures}}}}},\n")
+
+
+def expectations(calls):
+    out = [banner(["What each hypercall and sub-operation may answer, for tests. Generated from abi/hypercalls.tbl."]),
+           EXPECTATIONS_HEAD]
+    for call in calls:
+        whole = "i" if call["status"] == "implemented" else "e"
+        out.append(expectation(call, "HYPERCALL_WHOLE", call["name"], whole, False, call["returns"]))
+        for sub in call["subs"]:
+            returns = call["returns"] + sub["returns"]
+            if sub["status"] == "enosys":
+                returns = [{"code": "-ENOSYS"}] + [item for item in returns if item["code"] == "-EPERM"]
+            out.append(expectation(call, sub["number"], f"{call['name']}.{sub['name']}", sub["status"][0],
+                                   sub["argument"] not in ("none", "null"), returns))
+    out.append("};\n\n#endif\n")
+    return "".join(out)
+
+
 ARROWS = {"in": "read", "out": "written", "inout": "read and written", "list": "array, read",
           "ulist": "array, read and written"}
 
@@ -350,7 +393,8 @@ def grammar(calls):
 
 
 OUTPUTS = {"hypercall_table.S": table_source, "hypercall_prototypes.h": prototypes, "hypercall_stubs.h": stubs,
-           "hypercall_names.h": names, "hypercalls.md": document, "hypercalls.json": grammar}
+           "hypercall_names.h": names, "hypercall_expectations.h": expectations,
+           "hypercalls.md": document, "hypercalls.json": grammar}
 
 
 def main():
