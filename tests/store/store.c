@@ -212,8 +212,8 @@ static void writer(void *arg)
     for (unsigned int i = 0; i < 200; i++) {
         snprintf(path, sizeof(path), "data/t/%s/%u", name, i % 7);
         snprintf(text, sizeof(text), "%u", i);
-        value = xs_write(own, XBT_NULL, path, text, (unsigned int)strlen(text)) ? xs_read(own, XBT_NULL, path, NULL)
-                                                                                 : NULL;
+        value =
+            xs_write(own, XBT_NULL, path, text, (unsigned int)strlen(text)) ? xs_read(own, XBT_NULL, path, NULL) : NULL;
         good += value && !strcmp(value, text);
         free(value);
         if (i % 3 == 0)
