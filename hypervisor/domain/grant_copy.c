@@ -135,17 +135,32 @@ static int copy(const struct gnttab_copy *op)
     return status;
 }
 
-/* Offset of the status, which is the last member, in a 32-bit guest's structure. */
-#define COPY_STATUS_PV32 20
+static int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
+{
+    struct compat_gnttab_copy narrow;
+
+    if (copy_from_guest(&narrow, va, sizeof(narrow)))
+        return -EFAULT;
+    op->source.u.gmfn = narrow.source.u.gmfn;
+    op->source.domid = narrow.source.domid;
+    op->source.offset = narrow.source.offset;
+    op->dest.u.gmfn = narrow.dest.u.gmfn;
+    op->dest.domid = narrow.dest.domid;
+    op->dest.offset = narrow.dest.offset;
+    op->len = narrow.len;
+    op->flags = narrow.flags;
+    return 0;
+}
 
 long grant_copy_one(unsigned long va)
 {
+    bool narrow = current->is_32bit;
     struct gnttab_copy op;
     s16 status;
 
-    if (read_guest_struct(&op, va, COPY_LAYOUT))
+    if (narrow ? read_copy_pv32(&op, va) : copy_from_guest(&op, va, sizeof(op)))
         return -EFAULT;
     status = (s16)copy(&op);
-    va += current->is_32bit ? COPY_STATUS_PV32 : offsetof(struct gnttab_copy, status);
+    va += narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status);
     return copy_to_guest(va, &status, sizeof(status));
 }

@@ -97,7 +97,6 @@ long grant_transfer_one(unsigned long va);
 #define UNMAP_BATCH 32
 long grant_unmap_some(unsigned long va, unsigned count, bool replace);
 
-#define COPY_LAYOUT     "lhhlhhhhh"
-#define TRANSFER_LAYOUT "lhwh"
+#define TRANSFER_LAYOUT  "lhwh"
 
 #endif

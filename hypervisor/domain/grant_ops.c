@@ -250,7 +250,8 @@ long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count_
         return -EINVAL;
     switch ((u32)cmd) {
     case GNTTABOP_copy:
-        return batch(cmd, va, count, guest_struct_size(COPY_LAYOUT), grant_copy_one);
+        return batch(cmd, va, count,
+                     current->is_32bit ? sizeof(struct compat_gnttab_copy) : sizeof(struct gnttab_copy), grant_copy_one);
     case GNTTABOP_map_grant_ref:
         return batch(cmd, va, count, sizeof(struct gnttab_map_grant_ref), grant_map_one);
     case GNTTABOP_unmap_grant_ref:

@@ -83,8 +83,6 @@ static int transfer(const struct gnttab_transfer *op)
     return status;
 }
 
-#define TRANSFER_STATUS_PV32 12
-
 long grant_transfer_one(unsigned long va)
 {
     struct gnttab_transfer op;
@@ -92,6 +90,6 @@ long grant_transfer_one(unsigned long va)
     if (read_guest_struct(&op, va, TRANSFER_LAYOUT))
         return -EFAULT;
     op.status = (s16)transfer(&op);
-    va += current->is_32bit ? TRANSFER_STATUS_PV32 : offsetof(struct gnttab_transfer, status);
+    va += current->is_32bit ? offsetof(struct compat_gnttab_transfer, status) : offsetof(struct gnttab_transfer, status);
     return copy_to_guest(va, &op.status, sizeof(op.status));
 }

@@ -9,3 +9,5 @@ CHECKS += check-abi
 .PHONY: check-abi
 check-abi: $(ABI_GENERATED)
 	$(Q)$(PYTHON) tests/abi/check.py . $(B) $(REFERENCE)
+
+$(eval $(call guest_program,test-contract,tests/abi/contract.c,32 64))
