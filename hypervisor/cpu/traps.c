@@ -98,7 +98,7 @@ static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs, unsigned v
     unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 0 : 3);
     const struct compact_trap *trap = &v->traps[vector];
 
-    if (trap->address == 0 || (trap->flags & 3u) < ring) {
+    if (trap->address == 0 || ((trap->flags & 3u) < ring && vector != 0x80)) { /* 0x80 is open to all, as on Xen */
         regs->error_code = vector * 8 + 2;
         return false;
     }

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A guest kernel's write to a page that holds one of its page tables, and which it therefore has mapped read-only. As on
- * Xen this works whether or not the kernel has asked for it by vm_assist. The
- * instruction is decoded, its result computed and handed to mm/, which validates it like an mmu_update. Every read-
- * modify-write is a compare-exchange against what was read; when that has changed, the guest repeats the instruction.
+ * Xen this works whether or not the kernel has asked for it by vm_assist. The instruction is decoded, its result
+ * computed and handed to mm/, which validates it like an mmu_update. Every read-modify-write is a compare-exchange
+ * against what was read; when that has changed, the guest repeats the instruction.
  */
 #include "cpu/cpu.h"
 #include "emulate/emulation.h"
