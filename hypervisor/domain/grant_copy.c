@@ -7,7 +7,7 @@
 #include "grant_internal.h"
 #include "guest_access.h"
 
-#define MAX_STEPS 2 /* a transitive entry leads to one that must not be */
+#define MAX_STEPS 2 /* a transitive entry leads to one, of another domain, that must not be */
 
 struct copy_end {
     mfn_t mfn;
@@ -60,7 +60,7 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref)
         end->length = use.length;
         if (!use.transitive)
             return take_page(end, d);
-        if (end->steps == MAX_STEPS)
+        if (end->steps == MAX_STEPS || use.next_domid == d->id)
             return GNTST_general_error;
         user = d->id;
         domid = use.next_domid;
