@@ -4,8 +4,9 @@
 """Turns hypercalls.tbl into everything that must agree with it.
 
 Usage: generate.py TABLE DIRECTORY. Writes into DIRECTORY: hypercall_table.S and hypercall_prototypes.h for the
-hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercalls.json for fuzzers, hypercalls.md for
-readers. A mistake in the table is reported with its line and nothing is written.
+hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercall_expectations.h for tests,
+hypercalls.json for fuzzers, hypercalls.md for readers. A mistake in the table is reported with its line and nothing is
+written.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 
 SLOTS = 64
 STATUSES = ("implemented", "enosys", "eopnotsupp")
+SUB_STATUSES = ("implemented", "accepted", "refused", "enosys")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
@@ -74,7 +76,7 @@ def parse_return(where, rest):
 
 def parse_sub(where, rest):
     number, name, status, caller, argument, prose = rest.split(None, 5)
-    expect(number.isdigit() and status in ("implemented", "enosys") and caller in CALLERS, where, "unknown word")
+    expect(number.isdigit() and status in SUB_STATUSES and caller in CALLERS, where, "unknown word")
     expect(argument in ("none", "null") or POINTER.match(argument), where, f"unknown argument {argument}")
     return {"number": int(number), "name": name, "status": status, "caller": caller, "argument": argument,
             "prose": prose, "returns": []}
@@ -117,6 +119,8 @@ def check(path, calls):
         subs = [sub["number"] for sub in call["subs"]]
         expect(len(set(subs)) == len(subs), place, "a sub-operation occurs twice")
         expect(call["text"], place, "no text")
+        for sub in call["subs"]:
+            expect(sub["status"] != "refused" or sub["returns"], place, f"{sub['name']} is refused without an answer")
         expect(call["returns"] or call["name"] == "iret", place, "no ret line")
         expect(len(registers(call, 64)) <= 5 and len(registers(call, 32)) <= 5, place, "more than five registers")
 
@@ -284,6 +288,49 @@ def names(calls):
     return "".join(out)
 
 
+EXPECTATIONS_HEAD = """#ifndef GEN_HYPERCALL_EXPECTATIONS_H
+#define GEN_HYPERCALL_EXPECTATIONS_H
+
+#include <abi/errno.h>
+
+struct hypercall_expectation {
+    unsigned short call, sub; /* sub is HYPERCALL_WHOLE for a call as such */
+    char status;              /* 'i' implemented, 'a' accepted and ignored, 'r' refused, 'e' not implemented */
+    char pointer;             /* 1: takes a pointer */
+    char positive;            /* 1: may return zero or more */
+    const char *name;
+    short failures[16];       /* documented error codes, negative, up to the first 0 */
+};
+#define HYPERCALL_WHOLE 0xffff
+
+static const struct hypercall_expectation hypercall_expectations[] __attribute__((unused)) = {
+"""
+
+
+def expectation(call, number, name, status, pointer, returns):
+    codes = list(dict.fromkeys(item["code"] for item in returns if item["code"].startswith("-")))
+    positive = status in "ia" and any(item["code"] in ("0", "N") for item in returns)
+    failures = "".join(f", -XEN_{code[1:]}" for code in codes)[2:] or "0"
+    return (f"    {{{call['number']}, {number}, '{status}', {int(pointer)}, {int(positive)}, \"{name}\", "
+            f"{{{failures}}}}},\n")
+
+
+def expectations(calls):
+    out = [banner(["What each hypercall and sub-operation may answer, for tests. Generated from abi/hypercalls.tbl."]),
+           EXPECTATIONS_HEAD]
+    for call in calls:
+        whole = "i" if call["status"] == "implemented" else "e"
+        out.append(expectation(call, "HYPERCALL_WHOLE", call["name"], whole, False, call["returns"]))
+        for sub in call["subs"]:
+            returns = call["returns"] + sub["returns"]
+            if sub["status"] == "enosys":
+                returns = [{"code": "-ENOSYS"}] + [item for item in returns if item["code"] == "-EPERM"]
+            out.append(expectation(call, sub["number"], f"{call['name']}.{sub['name']}", sub["status"][0],
+                                   sub["argument"] not in ("none", "null"), returns))
+    out.append("};\n\n#endif\n")
+    return "".join(out)
+
+
 ARROWS = {"in": "read", "out": "written", "inout": "read and written", "list": "array, read",
           "ulist": "array, read and written"}
 
@@ -303,7 +350,9 @@ def document_subs(call):
     out = ["| number | sub-operation | who | argument | what it does; further returns |\n|---|---|---|---|---|\n"]
     for sub in call["subs"]:
         prose = sub["prose"] + "".join(f" **{item['code']}**: {item['prose']}" for item in sub["returns"])
-        if sub["status"] == "enosys" and not sub["returns"]:
+        if sub["status"] == "accepted":
+            prose += " Accepted; there is nothing to do."
+        if sub["status"] == "enosys":
             prose += " Not implemented: **-ENOSYS**."
         out.append(f"| {sub['number']} | {sub['name']} | {sub['caller']} | {kind_words(sub['argument'])} | {prose} |\n")
     return "".join(out) + "\n"
@@ -347,7 +396,8 @@ def grammar(calls):
 
 
 OUTPUTS = {"hypercall_table.S": table_source, "hypercall_prototypes.h": prototypes, "hypercall_stubs.h": stubs,
-           "hypercall_names.h": names, "hypercalls.md": document, "hypercalls.json": grammar}
+           "hypercall_names.h": names, "hypercall_expectations.h": expectations,
+           "hypercalls.md": document, "hypercalls.json": grammar}
 
 
 def main():

@@ -4,7 +4,7 @@
 # What is generated from the table of hypercalls. Whoever includes a generated header depends on $(ABI_GENERATED).
 
 ABI_GENERATED := $(addprefix $(B)/gen/,hypercall_table.S hypercall_prototypes.h hypercall_stubs.h hypercall_names.h \
-                                       hypercalls.json hypercalls.md)
+                                       hypercall_expectations.h hypercalls.json hypercalls.md)
 ALL += $(ABI_GENERATED)
 
 $(ABI_GENERATED) &: abi/hypercalls.tbl abi/generate.py

@@ -95,7 +95,7 @@ int console_session(struct vane *vane, domid_t domid)
     struct domain_record *record = record_find(domid);
     uint64_t offset = record != NULL ? record->console_seen : 0;
     struct console *console = console_find(domid);
-    char *name = domain_name(vane, domid);
+    char *name = name_of_domain(vane, domid);
     int status = console != NULL ? console_attach(domid, &attachment.sink) : -ENXIO;
 
     if (status != 0) {
@@ -129,7 +129,7 @@ int cmd_console(struct vane *vane, int argc, char **argv)
     dead = console_find_dead_name(argv[1]);
     if (dead != NULL && !domain_name_taken(vane, argv[1], &domid))
         return fail(vane, "\"%s\" is dead; log %s shows what it printed", argv[1], argv[1]);
-    if (domain_find(vane, argv[1], &domid) != 0)
+    if (find_domain(vane, argv[1], &domid) != 0)
         return 1;
     if (domid == 0)
         return fail(vane, "domain 0's console is this one");

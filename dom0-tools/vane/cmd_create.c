@@ -114,7 +114,7 @@ static int dry_run(struct vane *vane, const struct domain_config *config)
 
     if (plan == NULL)
         return fail(vane, "out of memory");
-    status = domain_plan(vane, config, plan, &error);
+    status = plan_domain(vane, config, plan, &error);
     if (status == 0 && domain_name_taken(vane, config->name, &owner))
         status = build_fail(&error, "the name \"%s\" is taken by domain %u", config->name, owner);
     if (status != 0) {
@@ -176,7 +176,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
         return status;
     }
     /* With -c nothing is missed either way; starting after the console is attached shows it as it happens. */
-    record = domain_create(vane, &config, true, &error);
+    record = create_domain(vane, &config, true, &error);
     if (record == NULL) {
         domain_config_free(&config);
         return fail(vane, "%s", error.text);

@@ -158,7 +158,7 @@ int cmd_dmesg(struct vane *vane, int argc, char **argv)
     size_t room = 1u << 20, size = 0;
     char *text;
     uint32_t index = 0;
-    long got;
+    long got = 0;
 
     if (check_arguments(vane, argc, argv, 0, 0) != 0)
         return 1;
@@ -167,7 +167,7 @@ int cmd_dmesg(struct vane *vane, int argc, char **argv)
         return fail(vane, "out of memory");
     while (size < room && (got = ctl_console_read(vane->ctl, text + size, room - size, &index, false)) > 0)
         size += (size_t)got;
-    if (size == 0 && errno != 0 && got < 0) {
+    if (size == 0 && got < 0) {
         free(text);
         return fail(vane, "reading the hypervisor's messages failed: %s", strerror(errno));
     }

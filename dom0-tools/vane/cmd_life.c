@@ -22,7 +22,7 @@ static int simple(struct vane *vane, int argc, char **argv, domain_operation *op
 {
     domid_t domid;
 
-    if (check_arguments(vane, argc, argv, 1, 1) != 0 || domain_find(vane, argv[1], &domid) != 0)
+    if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain(vane, argv[1], &domid) != 0)
         return 1;
     if (domid == 0)
         return fail(vane, "domain 0 is the one you are talking to; it cannot be %s", what);
@@ -47,11 +47,11 @@ int cmd_destroy(struct vane *vane, int argc, char **argv)
     domid_t domid;
 
     (void)option(&argc, argv, "-f", "--force");
-    if (check_arguments(vane, argc, argv, 1, 1) != 0 || domain_find(vane, argv[1], &domid) != 0)
+    if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain(vane, argv[1], &domid) != 0)
         return 1;
     if (domid == 0)
         return fail(vane, "domain 0 is the one you are talking to; poweroff ends the machine");
-    if (domain_destroy(vane, domid) != 0)
+    if (destroy_domain(vane, domid) != 0)
         return fail(vane, "domain %u (%s) could not be destroyed: %s", domid, argv[1], strerror(errno));
     json_ok(vane);
     return 0;
@@ -107,7 +107,7 @@ static int request_all(struct vane *vane, const char *what, bool wait, uint64_t 
     domid_t *domids;
     int status = 0;
 
-    infos = domain_list(vane, &count);
+    infos = list_domains(vane, &count);
     domids = infos != NULL ? malloc((count + 1) * sizeof(*domids)) : NULL;
     if (domids == NULL) {
         free(infos);
@@ -144,7 +144,7 @@ static int request(struct vane *vane, int argc, char **argv, const char *what)
     if (all) {
         status = request_all(vane, what, wait, seconds);
     } else {
-        if (domain_find(vane, argv[1], &domid) != 0)
+        if (find_domain(vane, argv[1], &domid) != 0)
             return 1;
         status = request_one(vane, domid, what);
         if (status == 0 && wait)
@@ -172,7 +172,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
     const char *why;
     domid_t owner;
 
-    if (check_arguments(vane, argc, argv, 2, 2) != 0 || domain_find_info(vane, argv[1], &info) != 0)
+    if (check_arguments(vane, argc, argv, 2, 2) != 0 || find_domain_info(vane, argv[1], &info) != 0)
         return 1;
     if (!domain_name_valid(argv[2], &why))
         return fail(vane, "\"%s\": %s", argv[2], why);

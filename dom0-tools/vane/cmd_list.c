@@ -119,7 +119,7 @@ static void show_list(struct vane *vane, const struct xen_domctl_getdomaininfo *
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
     for (unsigned int i = 0; i < count; i++) {
-        char *name = domain_name(vane, infos[i].domain);
+        char *name = name_of_domain(vane, infos[i].domain);
         const char *shown = name != NULL ? name : "(null)";
 
         json_domain(&json, &infos[i], shown);
@@ -142,7 +142,7 @@ int cmd_list(struct vane *vane, int argc, char **argv)
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
     if (argc == 1) {
-        infos = domain_list(vane, &count);
+        infos = list_domains(vane, &count);
         if (infos == NULL)
             return 1;
         show_list(vane, infos, count, full, verbose);
@@ -152,7 +152,7 @@ int cmd_list(struct vane *vane, int argc, char **argv)
     infos = calloc((size_t)argc, sizeof(*infos));
     count = 0;
     for (int i = 1; i < argc && infos != NULL; i++) {
-        if (domain_find_info(vane, argv[i], &one) != 0) {
+        if (find_domain_info(vane, argv[i], &one) != 0) {
             free(infos);
             return 1;
         }
@@ -193,9 +193,9 @@ int cmd_domname(struct vane *vane, int argc, char **argv)
         return 1;
     if (!parse_unsigned(argv[1], &number))
         return fail(vane, "\"%s\" is no domain id; domid NAME gives the id of a name", argv[1]);
-    if (domain_find_info(vane, argv[1], &info) != 0)
+    if (find_domain_info(vane, argv[1], &info) != 0)
         return 1;
-    name = domain_name(vane, info.domain);
+    name = name_of_domain(vane, info.domain);
     if (name == NULL)
         return fail(vane, "domain %u has no name", info.domain);
     say(vane, "%s\n", name);
@@ -219,7 +219,7 @@ static void say_uptime(struct vane *vane, struct json *json, const struct xen_do
 {
     uint64_t seconds = uptime_of(vane, info);
     unsigned int days = (unsigned int)(seconds / 86400), rest = (unsigned int)(seconds % 86400);
-    char *name = domain_name(vane, info->domain);
+    char *name = name_of_domain(vane, info->domain);
     char text[48] = "";
 
     if (days > 0)
@@ -248,9 +248,9 @@ int cmd_uptime(struct vane *vane, int argc, char **argv)
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
     for (int i = 1; i < argc; i++)
-        if (domain_find_info(vane, argv[i], &one) != 0)
+        if (find_domain_info(vane, argv[i], &one) != 0)
             return 1;
-    infos = domain_list(vane, &count);
+    infos = list_domains(vane, &count);
     if (infos == NULL)
         return 1;
     if (!brief)
@@ -260,7 +260,7 @@ int cmd_uptime(struct vane *vane, int argc, char **argv)
     for (unsigned int i = 0; i < count && argc == 1; i++)
         say_uptime(vane, &json, &infos[i], brief);
     for (int i = 1; i < argc; i++)
-        if (domain_find_info(vane, argv[i], &one) == 0)
+        if (find_domain_info(vane, argv[i], &one) == 0)
             say_uptime(vane, &json, &one, brief);
     json_close(&json, ']');
     json_end(&json);
@@ -277,7 +277,7 @@ struct top_sample {
 static bool take_sample(struct vane *vane, struct top_sample *sample)
 {
     free(sample->infos);
-    sample->infos = domain_list(vane, &sample->count);
+    sample->infos = list_domains(vane, &sample->count);
     sample->at_ns = clock_ns();
     return sample->infos != NULL;
 }
@@ -311,7 +311,7 @@ static void show_top(struct vane *vane, const struct top_sample *now, const stru
     for (unsigned int i = 0; i < now->count; i++) {
         const struct xen_domctl_getdomaininfo *info = &now->infos[i];
         unsigned int load = load_of(info, now, before);
-        char *name = domain_name(vane, info->domain);
+        char *name = name_of_domain(vane, info->domain);
         char state[7];
 
         state_letters(info, state);

@@ -26,7 +26,7 @@ static uint64_t static_max(struct vane *vane, const struct xen_domctl_getdomaini
 static int find_with_memory(struct vane *vane, int argc, char **argv, struct xen_domctl_getdomaininfo *info,
                             uint64_t *kib)
 {
-    if (check_arguments(vane, argc, argv, 2, 2) != 0 || domain_find_info(vane, argv[1], info) != 0)
+    if (check_arguments(vane, argc, argv, 2, 2) != 0 || find_domain_info(vane, argv[1], info) != 0)
         return 1;
     if (!parse_memory(argv[2], kib) || *kib == 0)
         return fail(vane, "\"%s\" is no amount of memory: a number of MiB, or with a letter b, k, m, g or t", argv[2]);

@@ -57,7 +57,7 @@ static void json_vcpu(struct json *json, const char *name, domid_t domid, const 
 static void list_domain(struct vane *vane, struct json *json, const struct xen_domctl_getdomaininfo *info,
                         unsigned int cpus)
 {
-    char *name = domain_name(vane, info->domain);
+    char *name = name_of_domain(vane, info->domain);
     static char hard_text[1024], soft_text[1024];
 
     for (unsigned int i = 0; info->max_vcpu_id != XEN_INVALID_MAX_VCPU_ID && i <= info->max_vcpu_id; i++) {
@@ -85,9 +85,9 @@ int cmd_vcpu_list(struct vane *vane, int argc, char **argv)
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
     for (int i = 1; i < argc; i++)
-        if (domain_find_info(vane, argv[i], &one) != 0)
+        if (find_domain_info(vane, argv[i], &one) != 0)
             return 1;
-    infos = domain_list(vane, &count);
+    infos = list_domains(vane, &count);
     if (infos == NULL)
         return 1;
     say(vane, "%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
@@ -97,7 +97,7 @@ int cmd_vcpu_list(struct vane *vane, int argc, char **argv)
     for (unsigned int i = 0; i < count && argc == 1; i++)
         list_domain(vane, &json, &infos[i], cpus);
     for (int i = 1; i < argc; i++)
-        if (domain_find_info(vane, argv[i], &one) == 0)
+        if (find_domain_info(vane, argv[i], &one) == 0)
             list_domain(vane, &json, &one, cpus);
     json_close(&json, ']');
     json_end(&json);
@@ -128,7 +128,7 @@ int cmd_vcpu_pin(struct vane *vane, int argc, char **argv)
     struct cpu_map hard, soft;
 
     (void)option(&argc, argv, NULL, "--ignore-global-affinity-masks");
-    if (check_arguments(vane, argc, argv, 3, 4) != 0 || domain_find_info(vane, argv[1], &info) != 0)
+    if (check_arguments(vane, argc, argv, 3, 4) != 0 || find_domain_info(vane, argv[1], &info) != 0)
         return 1;
     last = info.max_vcpu_id;
     if (strcmp(argv[2], "all") != 0) {
@@ -159,7 +159,7 @@ int cmd_vcpu_set(struct vane *vane, int argc, char **argv)
     uint64_t wanted;
     char node[40];
 
-    if (check_arguments(vane, argc, argv, 2, 2) != 0 || domain_find_info(vane, argv[1], &info) != 0)
+    if (check_arguments(vane, argc, argv, 2, 2) != 0 || find_domain_info(vane, argv[1], &info) != 0)
         return 1;
     if (!parse_unsigned(argv[2], &wanted) || wanted == 0 || wanted > (uint64_t)info.max_vcpu_id + 1)
         return fail(vane, "domain %u can have 1 to %u vCPUs (its maxvcpus), not \"%s\"", info.domain,
@@ -179,7 +179,7 @@ int cmd_vcpu_set(struct vane *vane, int argc, char **argv)
 static void show_params(struct vane *vane, struct json *json, domid_t domid,
                         const struct xen_domctl_sched_credit2 *params)
 {
-    char *name = domain_name(vane, domid);
+    char *name = name_of_domain(vane, domid);
 
     say(vane, "%-33s %4d %6d %4d\n", name ? name : "(null)", domid, params->weight, params->cap);
     json_open(json, NULL, '{');
@@ -198,9 +198,9 @@ static int show_all_params(struct vane *vane, const char *only)
     unsigned int count;
     struct json json;
 
-    if (only != NULL && domain_find_info(vane, only, &one) != 0)
+    if (only != NULL && find_domain_info(vane, only, &one) != 0)
         return 1;
-    infos = domain_list(vane, &count);
+    infos = list_domains(vane, &count);
     if (infos == NULL)
         return 1;
     say(vane, "%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
@@ -221,7 +221,7 @@ static int set_params(struct vane *vane, const char *domain, const char *weight,
     struct xen_domctl_sched_credit2 params;
     uint64_t value;
 
-    if (domain_find_info(vane, domain, &info) != 0)
+    if (find_domain_info(vane, domain, &info) != 0)
         return 1;
     if (ctl_sched_get(vane->ctl, info.domain, &params) != 0)
         return fail(vane, "reading the parameters of domain %u failed: %s", info.domain, strerror(errno));

@@ -58,7 +58,7 @@ struct domain_record *record_first(void)
     return records;
 }
 
-char *domain_name(struct vane *vane, domid_t domid)
+char *name_of_domain(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
     char path[48];
@@ -69,7 +69,7 @@ char *domain_name(struct vane *vane, domid_t domid)
     return xs_read(vane->xs, XBT_NULL, path, NULL);
 }
 
-struct xen_domctl_getdomaininfo *domain_list(struct vane *vane, unsigned int *count)
+struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count)
 {
     unsigned int room = 64;
 
@@ -108,9 +108,9 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
     }
     if (found)
         return true;
-    infos = domain_list(vane, &count);
+    infos = list_domains(vane, &count);
     for (unsigned int i = 0; infos != NULL && i < count && !found; i++) {
-        char *other = record_find(infos[i].domain) != NULL ? NULL : domain_name(vane, infos[i].domain);
+        char *other = record_find(infos[i].domain) != NULL ? NULL : name_of_domain(vane, infos[i].domain);
 
         found = other != NULL && strcmp(other, name) == 0;
         if (found)
@@ -121,7 +121,7 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
     return found;
 }
 
-int domain_find_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info)
+int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info)
 {
     uint64_t number;
     domid_t domid;
@@ -140,11 +140,11 @@ int domain_find_info(struct vane *vane, const char *text, struct xen_domctl_getd
     return fail(vane, "asking for domain %u failed: %s", domid, strerror(errno));
 }
 
-int domain_find(struct vane *vane, const char *text, domid_t *domid)
+int find_domain(struct vane *vane, const char *text, domid_t *domid)
 {
     struct xen_domctl_getdomaininfo info;
 
-    if (domain_find_info(vane, text, &info) != 0)
+    if (find_domain_info(vane, text, &info) != 0)
         return 1;
     *domid = info.domain;
     return 0;

@@ -30,17 +30,17 @@ struct domain_record *record_find(domid_t domid);
 struct domain_record *record_first(void);
 
 /* The name of a domain, to be freed; NULL when it has none. */
-char *domain_name(struct vane *vane, domid_t domid);
+char *name_of_domain(struct vane *vane, domid_t domid);
 
 /* A domain by number or name. 0, or 1 with the error printed. */
-int domain_find(struct vane *vane, const char *text, domid_t *domid);
-int domain_find_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info);
+int find_domain(struct vane *vane, const char *text, domid_t *domid);
+int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info);
 
 /* True when some domain has this name. */
 bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
 
 /* All domains, to be freed; NULL with the error printed. */
-struct xen_domctl_getdomaininfo *domain_list(struct vane *vane, unsigned int *count);
+struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
 
 /* "poweroff", "reboot", "suspend", "crash", ... of an ended domain. */
 const char *shutdown_reason_name(unsigned int reason);

@@ -88,7 +88,7 @@ static int open_files(const struct domain_config *config, struct open_files *fil
     return 0;
 }
 
-int domain_plan(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
+int plan_domain(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
                 struct build_error *error)
 {
     struct open_files files;
@@ -140,7 +140,7 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
-struct domain_record *domain_create(struct vane *vane, struct domain_config *config, bool paused,
+struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error)
 {
     struct domain_record *record;
@@ -167,13 +167,13 @@ struct domain_record *domain_create(struct vane *vane, struct domain_config *con
     record = record_add(&built, config);
     if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
         build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));
-        (void)domain_destroy(vane, built.domid);
+        (void)destroy_domain(vane, built.domid);
         return NULL;
     }
     return record;
 }
 
-int domain_destroy(struct vane *vane, domid_t domid)
+int destroy_domain(struct vane *vane, domid_t domid)
 {
     struct xen_domctl_getdomaininfo info;
     struct domain_record *record;
@@ -218,7 +218,7 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
 {
     struct build_error error;
     char *name = strdup(config->name);
-    struct domain_record *record = domain_create(vane, config, false, &error);
+    struct domain_record *record = create_domain(vane, config, false, &error);
 
     if (record == NULL) {
         notice("%s: restarting failed: %s", name ? name : "?", error.text);
@@ -254,7 +254,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     if (fast > FAST_RESTARTS_MAX) {
         notice("%s: ended (%s) within a second of its start %u times in a row: not restarted any more",
                record->config.name, why, fast);
-        (void)domain_destroy(vane, domid);
+        (void)destroy_domain(vane, domid);
         return;
     }
     take_config(record, &config);
@@ -262,7 +262,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
         if (record->config.name == NULL || !rename_away(vane, record))
             notice("%s: renaming the ended domain %u failed", config.name, domid);
     } else {
-        (void)domain_destroy(vane, domid);
+        (void)destroy_domain(vane, domid);
     }
     start_again(vane, &config, fast);
 }
@@ -278,7 +278,7 @@ static void act(struct vane *vane, struct domain_record *record, unsigned int re
     case ACTION_DESTROY:
         notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed", record->config.name, domid,
                why, record->config.name);
-        (void)domain_destroy(vane, domid);
+        (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
         notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it", record->config.name, domid, why,

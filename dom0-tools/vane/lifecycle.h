@@ -14,14 +14,14 @@
  * Makes and starts (or leaves paused) a domain. The configuration is taken over when it succeeds. NULL with the error
  * set, and nothing left behind, when it does not.
  */
-struct domain_record *domain_create(struct vane *vane, struct domain_config *config, bool paused,
+struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error);
 
 /* Ends a domain at once and takes away everything that belonged to it. 0, or -1 with errno. */
-int domain_destroy(struct vane *vane, domid_t domid);
+int destroy_domain(struct vane *vane, domid_t domid);
 
 /* Checks a configuration and its files without making anything. 0, or -1 with the error. */
-int domain_plan(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
+int plan_domain(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
                 struct build_error *error);
 
 /* Starts the thread that acts when domains end. */

@@ -45,10 +45,18 @@ void fpu_vcpu_destroy(struct vcpu *v)
     v->xsave_block = v->xsave_area = NULL;
 }
 
+/* A vCPU that has switched components off runs with its own XCR0; its area holds all components all the same. */
+static void load_xcr0(u64 value)
+{
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)));
+}
+
 void fpu_save(struct vcpu *v)
 {
     if (v->ctrlreg[0] & CR0_TS)
         __asm__ volatile("clts");
+    if (unlikely(v->xcr0))
+        load_xcr0(cpu_features.xcr0);
     if (cpu_features.xsave)
         __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
     else
@@ -61,6 +69,8 @@ void fpu_restore(struct vcpu *v)
         __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
     else
         __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
+    if (unlikely(v->xcr0))
+        load_xcr0(v->xcr0);
     if (v->ctrlreg[0] & CR0_TS)
         write_cr0(read_cr0() | CR0_TS);
 }

@@ -107,7 +107,7 @@ static int enter_mappings(const struct gnttab_map_grant_ref *op, mfn_t mfn, stru
 
 static unsigned kinds(u32 flags)
 {
-    return (unsigned)__builtin_popcount(flags & KIND_MASK);
+    return ((flags & GNTMAP_device_map) != 0) + ((flags & GNTMAP_host_map) != 0);
 }
 
 static int map_with_handle(struct domain *d, unsigned handle, struct domain *granter, struct gnttab_map_grant_ref *op)

@@ -76,97 +76,83 @@ int clear_guest(unsigned long to, size_t size)
     return 0;
 }
 
-struct field {
-    u8 size64, size32, align32;
-    bool sign;
-};
+#define MAX_STRUCT 256
 
-static struct field field_of(char letter)
+/* By letter: bytes in the native shape; bytes in the 32-bit one, whose alignment is the same but for 'q'. */
+static inline unsigned wide_size(char c)
 {
-    switch (letter) {
-    case 'b':
-        return (struct field){1, 1, 1, false};
-    case 'h':
-        return (struct field){2, 2, 2, false};
-    case 'w':
-        return (struct field){4, 4, 4, false};
-    case 'q':
-        return (struct field){8, 8, 4, false};
-    case 'Q':
-        return (struct field){8, 8, 8, false};
-    case 's':
-        return (struct field){8, 4, 4, true};
-    default: /* l, p */
-        return (struct field){8, 4, 4, false};
+    return c == 'b' ? 1 : c == 'h' ? 2 : c == 'w' ? 4 : 8;
+}
+
+static inline unsigned narrow_size(char c)
+{
+    return c == 'q' || c == 'Q' ? 8 : MIN(wide_size(c), 4U);
+}
+
+/* Steps both offsets to where the next field lies. */
+static inline void align_field(char c, size_t *wide, size_t *narrow)
+{
+    *wide = ROUND_UP(*wide, wide_size(c));
+    *narrow = ROUND_UP(*narrow, c == 'q' ? 4 : narrow_size(c));
+}
+
+static inline void put_field(void *to, unsigned size, u64 value)
+{
+    switch (size) {
+    case 1:
+        *(u8 *)to = (u8)value;
+        break;
+    case 2:
+        *(u16 *)to = (u16)value;
+        break;
+    case 4:
+        *(u32 *)to = (u32)value;
+        break;
+    default:
+        *(u64 *)to = value;
+        break;
     }
 }
 
-#define MAX_STRUCT 512
-
-/* Size of the structure in either width, its tail padding included. */
-static size_t layout_size(const char *layout, bool narrow)
+static inline u64 get_field(const void *from, unsigned size)
 {
-    size_t offset = 0, widest = 1;
-
-    for (; *layout; layout++) {
-        struct field f = field_of(*layout);
-        size_t align = narrow ? f.align32 : f.size64;
-        offset = ROUND_UP(offset, align) + (narrow ? f.size32 : f.size64);
-        widest = MAX(widest, align);
-    }
-    return ROUND_UP(offset, widest);
+    return size == 1 ? *(const u8 *)from : size == 2 ? *(const u16 *)from : size == 4 ? *(const u32 *)from
+                                                                                      : *(const u64 *)from;
 }
 
-size_t guest_struct_size(const char *layout)
-{
-    return layout_size(layout, current->is_32bit);
-}
-
-static void translate(void *wide, void *narrow, const char *layout, bool widen)
-{
-    size_t at64 = 0, at32 = 0;
-
-    for (; *layout; layout++) {
-        struct field f = field_of(*layout);
-        u64 value = 0;
-        at64 = ROUND_UP(at64, f.size64);
-        at32 = ROUND_UP(at32, f.align32);
-        if (widen) {
-            memcpy(&value, (char *)narrow + at32, f.size32);
-            if (f.sign)
-                value = (u64)(s64)(s32)value;
-            memcpy((char *)wide + at64, &value, f.size64);
-        } else {
-            memcpy((char *)narrow + at32, (char *)wide + at64, f.size32);
-        }
-        at64 += f.size64;
-        at32 += f.size32;
-    }
-}
-
-int read_guest_struct(void *to, unsigned long from, const char *layout)
+int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size32, const char *layout)
 {
     u8 narrow[MAX_STRUCT];
+    size_t at64 = 0, at32 = 0;
 
-    if (!current->is_32bit)
-        return copy_from_guest(to, from, layout_size(layout, false));
-    if (copy_from_guest(narrow, from, layout_size(layout, true)))
+    if (copy_from_guest(narrow, from, size32))
         return -EFAULT;
-    memset(to, 0, layout_size(layout, false));
-    translate(to, narrow, layout, true);
+    memset(to, 0, size64);
+    for (; *layout; layout++) {
+        char c = *layout;
+        align_field(c, &at64, &at32);
+        u64 value = get_field(narrow + at32, narrow_size(c));
+        put_field((char *)to + at64, wide_size(c), c == 's' ? (u64)(s64)(s32)value : value);
+        at64 += wide_size(c);
+        at32 += narrow_size(c);
+    }
     return 0;
 }
 
-int write_guest_struct(unsigned long to, const void *from, const char *layout)
+int write_guest_struct32(unsigned long to, size_t size32, const void *from, const char *layout)
 {
     u8 narrow[MAX_STRUCT];
-    size_t size = layout_size(layout, true);
+    size_t at64 = 0, at32 = 0;
 
-    if (!current->is_32bit)
-        return copy_to_guest(to, from, layout_size(layout, false));
-    memset(narrow, 0, size);
-    translate((void *)from, narrow, layout, false);
-    return copy_to_guest(to, narrow, size);
+    memset(narrow, 0, size32);
+    for (; *layout; layout++) {
+        char c = *layout;
+        align_field(c, &at64, &at32);
+        put_field(narrow + at32, narrow_size(c), get_field((const char *)from + at64, wide_size(c)));
+        at64 += wide_size(c);
+        at32 += narrow_size(c);
+    }
+    return copy_to_guest(to, narrow, size32);
 }
 
 int read_guest_long(unsigned long *to, unsigned long array, unsigned long index)

@@ -17,10 +17,35 @@
 int copy_from_guest(void *to, unsigned long from, size_t size) MUST_CHECK;
 int copy_to_guest(unsigned long to, const void *from, size_t size) MUST_CHECK;
 int clear_guest(unsigned long to, size_t size) MUST_CHECK;
-/* One structure of the current vCPU's width. read: from guest into the native shape; write: back. */
-int read_guest_struct(void *to, unsigned long from, const char *layout) MUST_CHECK;
-int write_guest_struct(unsigned long to, const void *from, const char *layout) MUST_CHECK;
-size_t guest_struct_size(const char *layout); /* in the current width: stride of an array */
+/* Size of the structure in either width, its tail padding included. Folds to a constant: layouts are literals. */
+static inline __attribute__((always_inline)) size_t layout_size(const char *layout, bool narrow)
+{
+    size_t offset = 0, widest = 1, count = __builtin_strlen(layout);
+
+#pragma GCC unroll 16
+    for (size_t i = 0; i < count; i++) {
+        char c = layout[i];
+        size_t size = c == 'b' ? 1 : c == 'h' ? 2 : c == 'w' ? 4 : c == 'q' || c == 'Q' ? 8 : narrow ? 4 : 8;
+        size_t align = c == 'q' && narrow ? 4 : size;
+        offset = (offset + align - 1) / align * align + size;
+        widest = align > widest ? align : widest;
+    }
+    return (offset + widest - 1) / widest * widest;
+}
+
+int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size32, const char *layout) MUST_CHECK;
+int write_guest_struct32(unsigned long to, size_t size32, const void *from, const char *layout) MUST_CHECK;
+
+/* One structure of the current vCPU's width, as macros so that a literal layout folds. read: from guest into the native
+ * shape; write: back. 0 or -EFAULT. */
+#define guest_struct_size(layout) layout_size(layout, current->is_32bit)
+#define read_guest_struct(to, from, layout)                                                                            \
+    (current->is_32bit                                                                                                 \
+         ? read_guest_struct32(to, layout_size(layout, false), from, layout_size(layout, true), layout)                \
+         : copy_from_guest(to, from, layout_size(layout, false)))
+#define write_guest_struct(to, from, layout)                                                                           \
+    (current->is_32bit ? write_guest_struct32(to, layout_size(layout, true), from, layout)                             \
+                       : copy_to_guest(to, from, layout_size(layout, false)))
 /* An unsigned long of the current width, element index of an array. */
 int read_guest_long(unsigned long *to, unsigned long array, unsigned long index) MUST_CHECK;
 int write_guest_long(unsigned long array, unsigned long index, unsigned long value) MUST_CHECK;

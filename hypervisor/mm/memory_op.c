@@ -158,12 +158,15 @@ static long remove_from_physmap(unsigned long arg)
 }
 
 /* A PV domain keeps its own frame numbers: there is no map of ours to add to. */
-static long add_to_physmap(unsigned long arg, const char *layout, bool batch)
+#define PHYSMAP_LAYOUT       "hhwll"
+#define PHYSMAP_BATCH_LAYOUT "hhhhppp"
+
+static long add_to_physmap(unsigned long arg, bool batch)
 {
     struct xen_add_to_physmap a;
     struct xen_add_to_physmap_batch b;
     int error;
-    if (read_guest_struct(batch ? (void *)&b : (void *)&a, arg, layout))
+    if (batch ? read_guest_struct(&b, arg, PHYSMAP_BATCH_LAYOUT) : read_guest_struct(&a, arg, PHYSMAP_LAYOUT))
         return -EFAULT;
     if (!batch && a.space == XENMAPSPACE_gmfn_foreign)
         return -ENOSYS;
@@ -255,9 +258,9 @@ static long single_op(unsigned op, unsigned long arg)
     case XENMEM_machine_memory_map:
         return machine_memory_map(arg);
     case XENMEM_add_to_physmap:
-        return add_to_physmap(arg, "hhwll", false);
+        return add_to_physmap(arg, false);
     case XENMEM_add_to_physmap_batch:
-        return add_to_physmap(arg, "hhhhppp", true);
+        return add_to_physmap(arg, true);
     case XENMEM_remove_from_physmap:
         return remove_from_physmap(arg);
     case XENMEM_claim_pages:

@@ -1,0 +1,65 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The embedded dom0: store, console backend, the watch over domains, and the prompt, in one image. Options on its
+ * command line: vane.run="COMMAND; COMMAND" runs commands before the first prompt.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pv/pv.h>
+
+#include "dom0-tools/console/console.h"
+#include "dom0-tools/xenstored/start.h"
+#include "lifecycle.h"
+#include "shell.h"
+#include "store.h"
+
+static struct vane vane;
+
+static int start(const char *what, int status)
+{
+    if (status != 0)
+        fprintf(stderr, "vane: %s could not start: %s\n", what, strerror(-status));
+    return status;
+}
+
+static void greet(void)
+{
+    struct xen_sysctl_physinfo info;
+    char extra[16] = "";
+    int version = ctl_version(vane.ctl, XENVER_version, NULL, 0);
+
+    (void)ctl_version(vane.ctl, XENVER_extraversion, extra, sizeof(extra) - 1);
+    printf("Paravane, embedded dom0 (%d-bit). Xen ABI %d.%d%s", (int)sizeof(long) * 8, version >> 16, version & 0xffff,
+           extra);
+    if (ctl_physinfo(vane.ctl, &info) == 0)
+        printf(", %u CPUs, %llu of %llu MiB free", info.nr_cpus, (unsigned long long)info.free_pages / 256,
+               (unsigned long long)info.total_pages / 256);
+    printf(".\nhelp lists the commands; ls /examples shows configurations to try.\n");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    const char *commands = pv_option("vane.run");
+
+    if (start("the xenstore", xenstored_start()) != 0 || start("the console backend", console_start()) != 0 ||
+        !vane_open(&vane))
+        pv_panic("the embedded dom0 cannot work without its services");
+    if (store_add_dom0(vane.xs) != 0)
+        fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    (void)start("the watch over domains", lifecycle_start());
+    greet();
+    if (commands != NULL) {
+        char *copy = strdup(commands);
+
+        if (copy != NULL)
+            (void)shell_line(&vane, copy);
+        free(copy);
+    }
+    shell_run(&vane);
+}

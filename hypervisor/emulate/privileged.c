@@ -1,0 +1,229 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Privileged instructions of a deprivileged kernel. What is not carried out here stays the #GP that it raised, as on
+ * Xen: HLT, INVLPG, LMSW and the table loads have hypercalls. CLI and STI are accepted with enough virtual IOPL and do
+ * nothing, since a POPF could never undo them.
+ */
+#include "cpu/cpu.h"
+#include "emulate/emulation.h"
+#include "guest_access.h"
+#include "hypercall_prototypes.h"
+
+#define CR4_TSD (1UL << 2)
+#define XCR0_X87_SSE 3UL
+#define XCR0_X87     1UL
+#define XCR0_SSE     2UL
+#define XCR0_AVX     4UL
+#define XCR0_AVX512  0xE0UL
+
+static enum outcome read_tsc(struct emulation *e)
+{
+    u64 tsc = __builtin_ia32_rdtsc();
+
+    if ((e->v->ctrlreg[4] & CR4_TSD) && !guest_in_kernel(e->v, e->regs))
+        return NOT_EMULATED;
+    e->regs->rax = (u32)tsc;
+    e->regs->rdx = tsc >> 32;
+    if (e->insn.opcode == 0x101) {
+        if (!cpu_features.rdtscp)
+            return NOT_EMULATED;
+        e->regs->rcx = (u32)e->v->tsc_aux;
+    }
+    return EMULATED;
+}
+
+static enum outcome read_msr(struct emulation *e)
+{
+    u64 value;
+
+    if (guest_rdmsr(e->v, (u32)e->regs->rcx, &value))
+        return NOT_EMULATED;
+    e->regs->rax = (u32)value;
+    e->regs->rdx = value >> 32;
+    return EMULATED;
+}
+
+static enum outcome write_msr(struct emulation *e)
+{
+    u64 value = (u32)e->regs->rax | e->regs->rdx << 32;
+
+    return guest_wrmsr(e->v, (u32)e->regs->rcx, value) ? NOT_EMULATED : EMULATED;
+}
+
+static enum outcome read_control(struct emulation *e)
+{
+    u64 value;
+
+    if (guest_read_cr(e->v, e->insn.reg, &value))
+        return NOT_EMULATED;
+    register_write(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex, value);
+    return EMULATED;
+}
+
+static enum outcome write_control(struct emulation *e)
+{
+    u64 value = register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex);
+    int rc = guest_write_cr(e->v, e->insn.reg, value);
+
+    if (rc == -ERESTART)
+        e->next_rip = e->regs->rip;
+    return rc && rc != -ERESTART ? NOT_EMULATED : EMULATED;
+}
+
+static enum outcome invalid_debug_register(long rc)
+{
+    if (rc != -ENODEV)
+        return NOT_EMULATED;
+    inject_trap(TRAP_UD, 0);
+    return FAULTED;
+}
+
+static enum outcome read_debug(struct emulation *e)
+{
+    u64 value;
+    long rc = guest_get_debugreg(e->v, e->insn.reg, &value);
+
+    if (rc)
+        return invalid_debug_register(rc);
+    register_write(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex, value);
+    return EMULATED;
+}
+
+static enum outcome write_debug(struct emulation *e)
+{
+    long rc = guest_set_debugreg(e->v, e->insn.reg,
+                                 register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex));
+
+    return rc ? invalid_debug_register(rc) : EMULATED;
+}
+
+static bool xcr0_ok(u64 value)
+{
+    if ((value & ~cpu_features.xcr0) || !(value & XCR0_X87))
+        return false;
+    if ((value & XCR0_AVX) && !(value & XCR0_SSE))
+        return false;
+    return !(value & XCR0_AVX512) || ((value & XCR0_AVX512) == XCR0_AVX512 && (value & XCR0_AVX));
+}
+
+static enum outcome set_xcr0(struct emulation *e)
+{
+    u64 value = (u32)e->regs->rax | e->regs->rdx << 32;
+
+    if ((u32)e->regs->rcx || !cpu_features.xsave || !xcr0_ok(value))
+        return NOT_EMULATED;
+    e->v->xcr0 = value;
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)));
+    return EMULATED;
+}
+
+static void forced_cpuid(struct vcpu *v, struct cpu_regs *regs)
+{
+    u32 out[4];
+
+    guest_cpuid(v, (u32)regs->rax, (u32)regs->rcx, out);
+    regs->rax = out[0];
+    regs->rbx = out[1];
+    regs->rcx = out[2];
+    regs->rdx = out[3];
+}
+
+static enum outcome kernel_insn(struct emulation *e)
+{
+    switch (e->insn.opcode) {
+    case 0x101:
+        return e->insn.mod == 3 && e->insn.reg == 2 && e->insn.rm == 1 ? set_xcr0(e) : NOT_EMULATED;
+    case 0x106:
+        do_fpu_taskswitch(0);
+        return EMULATED;
+    case 0x109:
+        if (e->v->domain->iopl_trusted)
+            __asm__ volatile("wbinvd" ::: "memory");
+        return EMULATED;
+    case 0x120:
+        return read_control(e);
+    case 0x121:
+        return read_debug(e);
+    case 0x122:
+        return write_control(e);
+    case 0x123:
+        return write_debug(e);
+    case 0x130:
+        return write_msr(e);
+    case 0x132:
+        return read_msr(e);
+    default:
+        return NOT_EMULATED;
+    }
+}
+
+static enum outcome any_insn(struct emulation *e)
+{
+    switch (e->insn.opcode) {
+    case 0x6C:
+    case 0x6D:
+    case 0x6E:
+    case 0x6F:
+        return emulate_string_io(e);
+    case 0xE4:
+    case 0xE5:
+    case 0xE6:
+    case 0xE7:
+    case 0xEC:
+    case 0xED:
+    case 0xEE:
+    case 0xEF:
+        return emulate_port_io(e);
+    case 0xFA:
+    case 0xFB:
+        return iopl_sufficient(e->v, e->regs) ? EMULATED : NOT_EMULATED;
+    case 0x131:
+        return read_tsc(e);
+    case 0x1A2:
+        forced_cpuid(e->v, e->regs);
+        return EMULATED;
+    case 0x101:
+        if (e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1)
+            return read_tsc(e);
+        break;
+    default:
+        break;
+    }
+    return guest_in_kernel(e->v, e->regs) ? kernel_insn(e) : NOT_EMULATED;
+}
+
+bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
+{
+    struct emulation e;
+    enum outcome outcome = emulation_fetch(&e, v, regs);
+
+    if (outcome == EMULATED)
+        outcome = e.insn.lock ? NOT_EMULATED : any_insn(&e);
+    if (outcome == EMULATED)
+        emulation_finish(&e);
+    return outcome != NOT_EMULATED;
+}
+
+/* ud2, "xen", then cpuid: the bytes are compared one by one, so that an ordinary ud2 at the end of a page does not fault
+ * on the next. */
+bool emulate_forced(struct vcpu *v, struct cpu_regs *regs)
+{
+    static const u8 wanted[] = {0x0F, 0x0B, 'x', 'e', 'n', 0x0F, 0xA2};
+    struct emulation e = {.v = v, .regs = regs};
+    u8 byte;
+
+    for (unsigned i = 0; i < sizeof(wanted); i++) {
+        unsigned long at = v->is_32bit ? (u32)(regs->rip + i) : regs->rip + i;
+        if (copy_from_guest(&byte, at, 1)) {
+            inject_page_fault(at, 0);
+            return true;
+        }
+        if (byte != wanted[i])
+            return false;
+    }
+    forced_cpuid(v, regs);
+    e.next_rip = regs->rip + sizeof(wanted);
+    emulation_finish(&e);
+    return true;
+}
