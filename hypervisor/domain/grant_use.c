@@ -197,7 +197,10 @@ static inline bool use_fast(struct domain *d, unsigned ref, unsigned user, bool 
     act->domid = (domid_t)user;
     act->start = act->copy_only = 0;
     act->length = PAGE_SIZE;
-    *out = (struct grant_use){.mfn = mfn_of(act->mfn), .length = PAGE_SIZE};
+    out->mfn = mfn_of(act->mfn);
+    out->start = 0;
+    out->length = PAGE_SIZE;
+    out->transitive = false;
     return true;
 }
 
