@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The embedded dom0: store, console backend, the watch over domains, and the prompt, in one image. Options on its
- * command line: vane.run="COMMAND; COMMAND" runs commands before the first prompt.
+ * command line: vane.run=COMMAND; COMMAND ... runs the rest of the line before the first prompt.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ static void greet(void)
 
 int main(int argc, char **argv)
 {
-    const char *commands = pv_option("vane.run");
+    const char *commands = strstr(pv_command_line(), "vane.run=");
 
     if (start("the xenstore", xenstored_start()) != 0 || start("the console backend", console_start()) != 0 ||
         !vane_open(&vane))
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {
-        char *copy = strdup(commands);
+        char *copy = strdup(commands + strlen("vane.run="));
 
         if (copy != NULL)
             (void)shell_line(&vane, copy);
