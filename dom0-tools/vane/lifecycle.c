@@ -336,6 +336,7 @@ static void watch_thread(void *arg)
         }
         free(event);
         lifecycle_check(&vane);
+        terminal_wake(); /* whoever sits at the console of an ended domain looks again */
     }
 }
 
