@@ -258,6 +258,10 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
         return;
     }
     take_config(record, &config);
+    if (!keep_old) { /* it is the same domain to whoever knows it by its UUID */
+        memcpy(config.uuid, record->uuid, sizeof(config.uuid));
+        config.has_uuid = true;
+    }
     if (keep_old) {
         if (record->config.name == NULL || !rename_away(vane, record))
             notice("%s: renaming the ended domain %u failed", config.name, domid);
