@@ -4,8 +4,9 @@
 """Turns hypercalls.tbl into everything that must agree with it.
 
 Usage: generate.py TABLE DIRECTORY. Writes into DIRECTORY: hypercall_table.S and hypercall_prototypes.h for the
-hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercall_expectations.h for tests, hypercalls.json for fuzzers, hypercalls.md for
-readers. A mistake in the table is reported with its line and nothing is written.
+hypervisor, hypercall_stubs.h for guests, hypercall_names.h for traces, hypercall_expectations.h for tests,
+hypercalls.json for fuzzers, hypercalls.md for readers. A mistake in the table is reported with its line and nothing is
+written.
 """
 
 import json
@@ -15,7 +16,7 @@ import sys
 
 SLOTS = 64
 STATUSES = ("implemented", "enosys", "eopnotsupp")
-SUB_STATUSES = ("implemented", "refused", "enosys")
+SUB_STATUSES = ("implemented", "accepted", "refused", "enosys")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
@@ -294,7 +295,7 @@ EXPECTATIONS_HEAD = """#ifndef GEN_HYPERCALL_EXPECTATIONS_H
 
 struct hypercall_expectation {
     unsigned short call, sub; /* sub is HYPERCALL_WHOLE for a call as such */
-    char status;              /* 'i' implemented, 'r' refused, 'e' not implemented */
+    char status;              /* 'i' implemented, 'a' accepted and ignored, 'r' refused, 'e' not implemented */
     char pointer;             /* 1: takes a pointer */
     char positive;            /* 1: may return zero or more */
     const char *name;
@@ -308,7 +309,7 @@ static const struct hypercall_expectation hypercall_expectations[] __attribute__
 
 def expectation(call, number, name, status, pointer, returns):
     codes = list(dict.fromkeys(item["code"] for item in returns if item["code"].startswith("-")))
-    positive = status == "i" and any(item["code"] in ("0", "N") for item in returns)
+    positive = status in "ia" and any(item["code"] in ("0", "N") for item in returns)
     failures = "".join(f", -XEN_{code[1:]}" for code in codes)[2:] or "0"
     return (f"    {{{call['number']}, {number}, '{status}', {int(pointer)}, {int(positive)}, \"{name}\", "
             f"{{{failures}}}}},\n")
@@ -349,6 +350,8 @@ def document_subs(call):
     out = ["| number | sub-operation | who | argument | what it does; further returns |\n|---|---|---|---|---|\n"]
     for sub in call["subs"]:
         prose = sub["prose"] + "".join(f" **{item['code']}**: {item['prose']}" for item in sub["returns"])
+        if sub["status"] == "accepted":
+            prose += " Accepted; there is nothing to do."
         if sub["status"] == "enosys":
             prose += " Not implemented: **-ENOSYS**."
         out.append(f"| {sub['number']} | {sub['name']} | {sub['caller']} | {kind_words(sub['argument'])} | {prose} |\n")

@@ -36,12 +36,15 @@ struct xsd_errors {
     const char *errstring;
 };
 
-#define XSD_ERROR(x) {x, #x}
+#define XSD_ERROR(x)                                                                                                   \
+    {                                                                                                                  \
+        x, #x                                                                                                          \
+    }
 static const struct xsd_errors xsd_errors[] __attribute__((unused)) = {
-    XSD_ERROR(EINVAL),    XSD_ERROR(EACCES), XSD_ERROR(EEXIST), XSD_ERROR(EISDIR), XSD_ERROR(ENOENT),
-    XSD_ERROR(ENOMEM),    XSD_ERROR(ENOSPC), XSD_ERROR(EIO),    XSD_ERROR(EROFS),  XSD_ERROR(EBUSY),
-    XSD_ERROR(ENOTEMPTY), XSD_ERROR(ENOSYS), XSD_ERROR(EAGAIN), XSD_ERROR(EPERM),  XSD_ERROR(E2BIG),
-    XSD_ERROR(EISCONN),
+    XSD_ERROR(EINVAL), XSD_ERROR(EACCES), XSD_ERROR(EEXIST),    XSD_ERROR(EISDIR),
+    XSD_ERROR(ENOENT), XSD_ERROR(ENOMEM), XSD_ERROR(ENOSPC),    XSD_ERROR(EIO),
+    XSD_ERROR(EROFS),  XSD_ERROR(EBUSY),  XSD_ERROR(ENOTEMPTY), XSD_ERROR(ENOSYS),
+    XSD_ERROR(EAGAIN), XSD_ERROR(EPERM),  XSD_ERROR(E2BIG),     XSD_ERROR(EISCONN),
 };
 
 /* Room for an integer type in decimal, with sign and terminator: ten bits are three digits or a little more. */

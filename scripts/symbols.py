@@ -12,14 +12,12 @@ def main():
         fields = line.split()
         if len(fields) == 3 and fields[1] in "tT" and not fields[2].startswith((".", "_image", "_text")):
             symbols.append((int(fields[0], 16) - IMAGE_START, fields[2]))
-    print("    .section .symbols, \"a\", @progbits\n    .globl symbol_count, symbol_offsets\n    .balign 8")
-    print(f"symbol_count:\n    .long {len(symbols)}\nsymbol_offsets:")
-    offset = 0
+    print("    .section .symbols, \"a\", @progbits\n    .globl symbol_count, symbol_table\n    .balign 4")
+    print(f"symbol_count:\n    .long {len(symbols)}\nsymbol_table:")
+    previous = 0
     for address, name in symbols:
-        print(f"    .long {address}, {offset}")
-        offset += len(name) + 1
-    for _, name in symbols:
-        print(f"    .asciz \"{name}\"")
+        print(f"    .short {address - previous}\n    .asciz \"{name}\"")
+        previous = address
 
 
 main()

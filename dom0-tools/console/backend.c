@@ -282,7 +282,8 @@ static uint64_t release_throttled(void)
     uint64_t now = time_monotonic_ns(), next = WAIT_FOREVER;
     struct console *console;
 
-    for (console = nr_throttled ? table_first_live() : NULL; console && !console->dead; console = console_next(console)) {
+    for (console = nr_throttled ? table_first_live() : NULL; console && !console->dead;
+         console = console_next(console)) {
         if (!console->throttled)
             continue;
         if (now >= console->flood.period_end) {

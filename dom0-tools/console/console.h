@@ -17,9 +17,9 @@
 
 #include <abi/xen.h>
 
-#define CONSOLE_DEAD_KEPT    64u
-#define CONSOLE_NAME_MAX     64u
-#define CONSOLE_LOG_DEFAULT  (64u * 1024u)
+#define CONSOLE_DEAD_KEPT   64u
+#define CONSOLE_NAME_MAX    64u
+#define CONSOLE_LOG_DEFAULT (64u * 1024u)
 
 struct console;
 

@@ -12,7 +12,7 @@
 #define LOAD(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
-#define LOG_FIRST_SIZE 2048u
+#define LOG_FIRST_SIZE      2048u
 
 size_t console_ring_drain(struct xencons_interface *ring, char out[CONSOLE_OUT_SIZE], bool *lied)
 {

@@ -14,7 +14,7 @@
 #include "ring.h"
 
 struct console {
-    TAILQ_ENTRY(console) link;   /* of the live, or of the dead */
+    TAILQ_ENTRY(console) link;    /* of the live, or of the dead */
     LIST_ENTRY(console) by_domid; /* live ones only */
     LIST_ENTRY(console) by_port;  /* connected ones only */
     domid_t domid;

@@ -57,8 +57,8 @@ struct client {
     bool is_dirty;
     bool broken; /* it violated the protocol: nothing is read or written any more */
     struct xsd_sockmsg header;
-    size_t received;  /* of the current message, header included */
-    char *payload;    /* NULL until the header is complete */
+    size_t received;       /* of the current message, header included */
+    char *payload;         /* NULL until the header is complete */
     struct message *spare; /* for the short answer that a request in any case gets */
 
     TAILQ_HEAD(message_queue, message) out;

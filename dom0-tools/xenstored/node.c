@@ -258,8 +258,7 @@ static void insert_child(struct node *node, struct node *child)
     bool found;
     unsigned int index = child_index(node, child->name, child->name_len, &found);
 
-    memmove(&node->children[index + 1], &node->children[index],
-            (node->nr_children - index) * sizeof(*node->children));
+    memmove(&node->children[index + 1], &node->children[index], (node->nr_children - index) * sizeof(*node->children));
     node->children[index] = child;
     node->nr_children++;
 }

@@ -114,8 +114,9 @@ size_t perm_set_print(const struct perm_set *perms, char *buf, size_t size)
 
     for (unsigned int i = 0; i < perms->count; i++) {
         char text[16];
-        size_t len = (size_t)snprintf(text, sizeof(text), "%c%u", letters[perms->entries[i].perms & 3],
-                                      perms->entries[i].id) + 1;
+        size_t len =
+            (size_t)snprintf(text, sizeof(text), "%c%u", letters[perms->entries[i].perms & 3], perms->entries[i].id) +
+            1;
 
         if (used + len <= size)
             memcpy(buf + used, text, len);

@@ -97,8 +97,7 @@ static int show_quotas(struct request *request)
     struct text text = {.len = 0};
 
     for (enum quota quota = 0; quota < QUOTA_COUNT; quota++)
-        text_add(&text, "%-18s %8u  %s\n", quota_name(quota), request->xenstored->quotas[quota],
-                 quota_describe(quota));
+        text_add(&text, "%-18s %8u  %s\n", quota_name(quota), request->xenstored->quotas[quota], quota_describe(quota));
     return request_reply(request, text.bytes, text.len + 1);
 }
 
@@ -154,12 +153,9 @@ static const struct control {
     int (*handler)(struct request *request, const char **args, int count);
     const char *arguments;
 } controls[] = {
-    {"check", control_check, ""},
-    {"help", control_help, ""},
-    {"log", control_log, "on|off"},
-    {"memreport", control_memreport, ""},
-    {"print", control_print, "<string>"},
-    {"quota", control_quota, "[set <name> <value>|<domid>]"},
+    {"check", control_check, ""},         {"help", control_help, ""},
+    {"log", control_log, "on|off"},       {"memreport", control_memreport, ""},
+    {"print", control_print, "<string>"}, {"quota", control_quota, "[set <name> <value>|<domid>]"},
 };
 
 static int control_help(struct request *request, const char **args, int count)

@@ -219,7 +219,7 @@ static unsigned long transaction_bytes(const struct client *client)
     unsigned long bytes = 0;
 
     LIST_FOREACH(transaction, &client->transactions, link)
-        bytes += transaction->bytes;
+    bytes += transaction->bytes;
     return bytes;
 }
 

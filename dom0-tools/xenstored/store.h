@@ -35,7 +35,7 @@ struct ledger {
         unsigned int domid;
         int nodes;
         int mentions;
-    } *lines;
+    } * lines;
 };
 
 struct store {

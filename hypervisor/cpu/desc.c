@@ -62,13 +62,14 @@ static void set_gate(unsigned vector, const void *handler, unsigned ist, unsigne
 static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < 256; vector++)
-        set_gate(vector, trap_stubs + vector * 16, 0, 0);
+        set_gate(vector, vector < 0x60 ? trap_stubs + vector * 16 : vector >= 0xF8 ? high_stubs + (vector - 0xF8) * 16
+                                                                                     : stray_stub, 0, 0);
     set_gate(TRAP_NMI, nmi_entry, 1, 0);
     set_gate(TRAP_DF, double_fault_entry, 2, 0);
     set_gate(TRAP_MC, machine_check_entry, 3, 0);
     set_gate(TRAP_BP, trap_stubs + TRAP_BP * 16, 0, 3);
     set_gate(TRAP_OF, trap_stubs + TRAP_OF * 16, 0, 3);
-    set_gate(0x80, trap_stubs + 0x80 * 16, 0, 3);
+    set_gate(0x80, int80_stub, 0, 3);
     set_gate(HYPERCALL_VECTOR, hypercall_entry32, 0, 1);
 }
 

@@ -20,11 +20,12 @@
     jmp     trap_common
 .endm
 
-    .globl trap_stubs
+# Vectors 0 to 0x5F: exceptions and device interrupts.
+    .globl trap_stubs, high_stubs, int80_stub, stray_stub
     .balign 16
 trap_stubs:
     .set vector, 0
-    .rept 256
+    .rept 0x60
     .if (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21)
     STUB vector, 1
     .else
@@ -32,6 +33,23 @@ trap_stubs:
     .endif
     .set vector, vector + 1
     .endr
+
+# 0xF8 to 0xFF: interrupts of the local APIC.
+    .balign 16
+high_stubs:
+    .set vector, 0xF8
+    .rept 8
+    STUB vector, 0
+    .set vector, vector + 1
+    .endr
+
+    .balign 16
+int80_stub:
+    STUB 0x80, 0
+# Whatever never comes.
+    .balign 16
+stray_stub:
+    STUB 0xFF, 0
 
 trap_common:
     cld

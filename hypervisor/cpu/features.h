@@ -10,8 +10,6 @@
 
 void features_init(void);     /* the boot CPU, once: fills cpu_features */
 void features_init_cpu(void); /* each CPU: control registers and XCR0 */
-/* Tables must be loaded: takes one trap on purpose. */
-void features_probe_traps(void);
 void cpuid(u32 leaf, u32 subleaf, u32 out[4]); /* eax, ebx, ecx, edx of the hardware */
 
 #endif

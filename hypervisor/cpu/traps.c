@@ -82,16 +82,23 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
     inject_page_fault(address, error_code & ~PFEC_RSVD);
 }
 
-/* INT n through a gate the guest may not use comes as #GP with n in the error code. The guest's own DPL decides. */
-static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs)
+/* INT n through a gate the guest may not use comes as #GP with n in the error code; the guest's own DPL decides. One
+ * emulator doubles n there in long mode, so the instruction's own byte is believed before the code. */
+static unsigned interrupt_number(struct vcpu *v, const struct cpu_regs *regs)
 {
-    unsigned vector = regs->error_code >> (cpu_features.int_error_code_doubled ? 4 : 3);
-    unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 0 : 3);
+    u8 insn[2];
 
-    if ((regs->error_code & 3) != 2 || vector > 255)
-        return false;
+    if (copy_from_guest(insn, v->is_32bit ? (u32)regs->rip : regs->rip, sizeof(insn)) == 0 && insn[0] == 0xCD)
+        return insn[1];
+    return regs->error_code >> 3 & 0xFF;
+}
+
+static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs, unsigned vector)
+{
+    unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 0 : 3);
     const struct compact_trap *trap = &v->traps[vector];
-    if (trap->address == 0 || (trap->flags & 3u) < ring) {
+
+    if (trap->address == 0 || ((trap->flags & 3u) < ring && vector != 0x80)) { /* 0x80 is open to all, as on Xen */
         regs->error_code = vector * 8 + 2;
         return false;
     }
@@ -107,7 +114,7 @@ static void guest_general_protection(struct vcpu *v, struct cpu_regs *regs)
         return;
     }
     if (regs->error_code & 2) {
-        if (!software_interrupt(v, regs))
+        if (!software_interrupt(v, regs, interrupt_number(v, regs)))
             inject_trap(TRAP_GP, regs->error_code);
         return;
     }
@@ -170,11 +177,13 @@ void trap_from_guest(struct cpu_regs *regs)
         inject_trap(vector, regs->error_code);
         break;
     case 0x80:
-        /* The gate is open to ring 3 so that the common case needs no decoding. */
-        regs->error_code = 0x80 * (cpu_features.int_error_code_doubled ? 16 : 8) + 2;
-        regs->rip -= 2;
-        if (!software_interrupt(v, regs))
+        /* Its gate is open to ring 3, so that the common case needs no decoding; the guest's DPL does not matter. */
+        if (v->traps[0x80].address) {
+            inject_trap(0x80, 0);
+        } else {
+            regs->rip -= 2;
             inject_trap(TRAP_GP, 0x80 * 8 + 2);
+        }
         break;
     default:
         if (vector < 32)

@@ -8,7 +8,7 @@
 
 #include "domain.h"
 
-#define MAX_GSI 96
+#define MAX_GSI 48
 
 void irq_init(void);
 bool gsi_exists(unsigned gsi);

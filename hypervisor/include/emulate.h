@@ -36,7 +36,6 @@ struct cpu_features {
     u64 xcr0;
     u32 xsave_size;
     u32 physical_bits;
-    bool int_error_code_doubled; /* the emulator reports int N's #GP as N*16+2 */
 };
 extern struct cpu_features cpu_features;
 

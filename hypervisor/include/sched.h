@@ -27,6 +27,7 @@ struct vcpu_sched {
     u32 pause_count;  /* pauses of this vCPU, of its domain, and for the domain's shutdown */
     bool on_cpu;      /* a CPU holds its registers, or is about to load them */
     bool queued, yielding;
+    bool woken;       /* waits since it woke up, not since it was preempted */
     bool paused_for_shutdown;
     u8 debugger_pauses;
     u32 hard_affinity, soft_affinity; /* CPU masks as set; the effective ones are in class */

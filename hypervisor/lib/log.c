@@ -68,24 +68,23 @@ void guest_logf(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-/* The embedded table: for each function in ascending order its offset from the image's start and its name. */
 const char *symbol_name(unsigned long address, unsigned long *offset)
 {
-    const char *names = (const char *)(symbol_offsets + symbol_count);
-    unsigned low = 0, high = symbol_count;
-    unsigned long wanted = address - IMAGE_START;
+    const u8 *at = symbol_table;
+    const char *name = NULL;
+    unsigned long here = IMAGE_START;
 
-    if (symbol_count == 0 || wanted < symbol_offsets[0].address || address >= (unsigned long)_text_end)
+    if (address < IMAGE_START || address >= (unsigned long)_text_end)
         return NULL;
-    while (high - low > 1) {
-        unsigned middle = (low + high) / 2;
-        if (symbol_offsets[middle].address <= wanted)
-            low = middle;
-        else
-            high = middle;
+    for (u32 i = 0; i < symbol_count; i++) {
+        here += at[0] | (unsigned long)at[1] << 8;
+        if (here > address)
+            break;
+        name = (const char *)at + 2;
+        *offset = address - here;
+        at += 2 + strlen(name) + 1;
     }
-    *offset = wanted - symbol_offsets[low].address;
-    return names + symbol_offsets[low].name;
+    return name;
 }
 
 static void print_address(unsigned long address)
@@ -99,21 +98,22 @@ static void print_address(unsigned long address)
         logf(LOG_ERROR, "   [%p]\n", (void *)address);
 }
 
-/* Frames are linked by rbp and all lie on the stack that ends with the per-CPU block. */
-void print_backtrace(unsigned long rbp)
+/* Without frame pointers every word of the stack that points behind a call of ours is shown: some are left over from
+ * calls that have returned. */
+void print_backtrace(unsigned long from)
 {
-    unsigned long low, high = (unsigned long)this_cpu();
+    const unsigned long *word = (const unsigned long *)(from & ~7UL), *end = (const unsigned long *)this_cpu();
+    unsigned shown = 0;
 
-    low = high & ~(STACK_ORDER_SIZE - 1UL);
     logf(LOG_ERROR, "Xen call trace:\n");
-    for (unsigned depth = 0; depth < 32 && rbp >= low && rbp < high - 16 && !(rbp & 7); depth++) {
-        const unsigned long *frame = (const unsigned long *)rbp;
-        if (frame[1] < IMAGE_START || frame[1] >= (unsigned long)_text_end)
-            break;
-        print_address(frame[1]);
-        if (frame[0] <= rbp)
-            break;
-        rbp = frame[0];
+    for (; word < end && shown < 24; word++) {
+        if (*word < IMAGE_START + 5 || *word >= (unsigned long)_text_end)
+            continue;
+        const u8 *code = (const u8 *)*word;
+        if (code[-5] != 0xE8 && code[-2] != 0xFF && code[-3] != 0xFF)
+            continue;
+        print_address(*word);
+        shown++;
     }
 }
 

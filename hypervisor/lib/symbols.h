@@ -10,17 +10,13 @@
 
 struct cpu_regs;
 
-struct symbol {
-    u32 address; /* from the image's start */
-    u32 name;    /* offset into the names behind the table */
-};
-
+/* For each function in ascending order: u16 distance from the one before (the first: from the image's start), name. */
 extern const u32 symbol_count;
-extern const struct symbol symbol_offsets[];
+extern const u8 symbol_table[];
 
 /* NULL when the address is in no function of ours. */
 const char *symbol_name(unsigned long address, unsigned long *offset);
-void print_backtrace(unsigned long rbp);
+void print_backtrace(unsigned long from); /* from: where on this CPU's stack to begin */
 void print_registers(const struct cpu_regs *regs);
 
 #endif

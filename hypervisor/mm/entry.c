@@ -11,8 +11,10 @@
  */
 #include "internal.h"
 
-#define LAPIC_FRAME  0xFEE00UL
-#define IOAPIC_FRAME 0xFEC00UL
+#define LAPIC_FRAME        0xFEE00UL
+#define IOAPIC_FRAME       0xFEC00UL
+#define HYPERTRANSPORT     0xFD00000UL /* AMD CPUs keep these 12 GiB for themselves */
+#define HYPERTRANSPORT_END 0x10000000UL
 
 static u64 disallowed_l1(const struct domain *d)
 {
@@ -23,7 +25,10 @@ static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     if (!mapper->iopl_trusted || (owner != mapper->id && owner != OWNER_IO))
         return -EPERM;
-    return mfn.value == LAPIC_FRAME || mfn.value == IOAPIC_FRAME ? -EPERM : 0;
+    if (mfn.value == LAPIC_FRAME || mfn.value == IOAPIC_FRAME ||
+        (mfn.value >= HYPERTRANSPORT && mfn.value < HYPERTRANSPORT_END))
+        return -EPERM;
+    return 0;
 }
 
 static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)

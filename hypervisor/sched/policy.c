@@ -8,6 +8,7 @@
 
 #define HARD_CLASSES (1 << MAX_CPUS)
 #define SOFT_CLASSES 64
+#define FLOOR_START  (1ULL << 40) /* so that no difference of virtual times is ever negative */
 
 static struct sched_class classes[HARD_CLASSES + SOFT_CLASSES];
 static struct policy_cpu cpus[MAX_CPUS];
@@ -21,7 +22,7 @@ void policy_init(unsigned count)
 {
     list_init(&active);
     online = idle = 0;
-    floor_ = 0;
+    floor_ = FLOOR_START;
     memset(classes, 0, sizeof(classes));
     memset(cpus, 0, sizeof(cpus));
     for (unsigned i = 0; i < HARD_CLASSES; i++)
@@ -103,6 +104,13 @@ int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft)
     return queued;
 }
 
+/* The virtual time by which a waiting vCPU is compared with others. One that has just woken up is favoured over those
+ * that compute: by a bounded amount, and it pays for what it runs as they do. */
+static u64 claim_of(const struct vcpu *v)
+{
+    return v->sched.vruntime - (v->sched.woken ? WAKE_FAVOUR : 0);
+}
+
 static void lift_to_floor(struct vcpu *v)
 {
     v->sched.vruntime = MAX(v->sched.vruntime, floor_);
@@ -112,7 +120,7 @@ static void enqueue_node(struct vcpu *v)
 {
     struct sched_class *class = v->sched.class;
 
-    v->sched.node.key = v->sched.vruntime;
+    v->sched.node.key = claim_of(v);
     if (!class->heap.top)
         list_add_tail(&class->active, &active);
     heap_insert(&class->heap, &v->sched.node);
@@ -188,14 +196,30 @@ static u64 running_vruntime(const struct policy_cpu *cpu, ns_t now)
     const struct vcpu *v = cpu->running;
     ns_t ran = now > v->sched.charged_until ? now - v->sched.charged_until : 0;
 
-    return MAX(v->sched.vruntime + ran * WEIGHT_DEFAULT / v->domain->sched.weight, floor_);
+    return v->sched.vruntime + ran * WEIGHT_DEFAULT / v->domain->sched.weight;
+}
+
+/* A new helping for all, as often as it takes for this one to have some credit. */
+static void refill_credit(u64 vruntime)
+{
+    if (vruntime >= floor_ + CREDIT_PERIOD)
+        floor_ += (vruntime - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
+}
+
+/* A vCPU that has its CPU for itself is not looked at for a long time: what it ran meanwhile counts before anybody
+ * else's claim is measured. */
+static void catch_up(ns_t now)
+{
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+        if (cpus[cpu].running && !cpus[cpu].slice_armed)
+            refill_credit(running_vruntime(&cpus[cpu], now));
 }
 
 /* All CPUs that v may use are busy: one whose vCPU has less credit than v, or one that would never look again. */
 static int busy_cpu_for(const struct vcpu *v, ns_t now)
 {
     const struct sched_class *class = v->sched.class;
-    u64 worst = v->sched.vruntime;
+    u64 worst = claim_of(v);
     int found = -1, unarmed = -1;
 
     for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
@@ -214,13 +238,15 @@ static int busy_cpu_for(const struct vcpu *v, ns_t now)
     return found >= 0 ? found : unarmed;
 }
 
-int policy_enqueue(struct vcpu *v, ns_t now)
+int policy_enqueue(struct vcpu *v, ns_t now, bool fresh)
 {
     int cpu;
 
     if (v->sched.queued)
         return -1;
-    lift_to_floor(v);
+    catch_up(now);
+    if (fresh)
+        lift_to_floor(v);
     enqueue_node(v);
     cpu = idle_cpu_for(v);
     if (cpu < 0)
@@ -249,7 +275,7 @@ static struct vcpu *best_in_queue(unsigned cpu, u64 *key)
         if (!(class->hard & 1U << cpu))
             continue;
         v = class_top(class);
-        cost = MAX(v->sched.vruntime, floor_) + resistance(v, cpu);
+        cost = claim_of(v) + resistance(v, cpu);
         if (!best || cost < *key) {
             best = v;
             *key = cost;
@@ -270,7 +296,8 @@ static struct vcpu *best_waiting(unsigned cpu, u64 *key)
     return v;
 }
 
-/* Until the next one in line has more credit, within bounds; of a capped domain, no longer than its budget lasts. */
+/* Until the next one in line has more credit, within bounds; of a capped domain, no longer than its budget lasts if all
+ * of its vCPUs run. */
 static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
 {
     u32 weight = v->domain->sched.weight;
@@ -284,17 +311,12 @@ static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
         slice = MAX(sched_rate_limit, SLICE_MIN);
     }
     if (v->domain->sched.cap) {
-        ns_t left = v->domain->sched.budget > (s64)SLICE_MIN ? (ns_t)v->domain->sched.budget : SLICE_MIN;
+        ns_t left = v->domain->sched.budget > 0 ? (ns_t)v->domain->sched.budget / v->domain->max_vcpus : 0;
 
+        left = MAX(left, SLICE_MIN);
         slice = slice ? MIN(slice, left) : left;
     }
     return slice;
-}
-
-static void refill_credit(const struct vcpu *v)
-{
-    if (v->sched.vruntime >= floor_ + CREDIT_PERIOD)
-        floor_ += (v->sched.vruntime - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
 }
 
 struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now)
@@ -310,7 +332,7 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
     }
     cpus[cpu].called = false;
     if (may_stay && (!waiting || !prev->sched.yielding)) {
-        u64 own = MAX(prev->sched.vruntime, floor_) + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
+        u64 own = prev->sched.vruntime + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
 
         if (!waiting || own <= key || now - prev->sched.slice_start < sched_rate_limit)
             choice.next = prev;
@@ -333,8 +355,9 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
         return choice;
     }
     idle &= ~(1U << cpu);
-    refill_credit(choice.next);
+    refill_credit(choice.next->sched.vruntime);
     lift_to_floor(choice.next);
+    choice.next->sched.woken = false;
     if (choice.next != prev)
         choice.next->sched.slice_start = choice.next->sched.charged_until = now;
     choice.slice = slice_of(choice.next, waiting != NULL, key);

@@ -7,7 +7,7 @@
  * 256) until all that wait have done so; then everybody gets a new helping, and unused credit beyond one helping is
  * lost. Both rules are one number: vruntime grows with weighted run time, `floor` grows by CREDIT_PERIOD when the best
  * candidate has none left, credit = floor + CREDIT_PERIOD - vruntime, and a vruntime below the floor is lifted to it
- * when its owner is touched. The order of those who wait never changes by that, so a heap by vruntime is enough.
+ * when its owner gets a CPU or wakes up. Those who wait keep theirs, so a heap by vruntime is enough.
  *
  * vCPUs with the same affinity wait in one heap. A CPU looks at the top of each heap that it may serve: there are as
  * many as there are different affinities in use by runnable vCPUs, most often one.
@@ -24,6 +24,7 @@
 #define SLICE_MIN       500000ULL
 #define CAP_PERIOD      10000000ULL
 #define SOFT_RESISTANCE 2000000ULL  /* how much more credit pulls a vCPU off its soft affinity */
+#define WAKE_FAVOUR     3000000ULL
 #define MOVE_RESISTANCE 500000ULL   /* ... and off the CPU it ran on last */
 
 extern ns_t sched_rate_limit; /* a vCPU runs that long before another takes its CPU by preemption; 1 ms at first */
@@ -52,8 +53,8 @@ u32 policy_online(void);
 void policy_init_vcpu(struct vcpu *v);
 void policy_destroy_vcpu(struct vcpu *v);
 int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft);
-/* v became runnable and waits for a CPU. The CPU that should look at once, or -1. */
-int policy_enqueue(struct vcpu *v, ns_t now);
+/* v waits for a CPU from now on; fresh: it did not want one before. The CPU that should look at once, or -1. */
+int policy_enqueue(struct vcpu *v, ns_t now, bool fresh);
 void policy_dequeue(struct vcpu *v);
 /* Charges what a running vCPU ran since it was last charged. */
 void policy_charge(struct vcpu *v, ns_t now);

@@ -41,18 +41,31 @@ static bool runnable(const struct vcpu *v)
 }
 
 /* v may have become runnable: lets it wait for a CPU and calls one to look. */
-static void consider(struct vcpu *v, ns_t now)
+static void consider(struct vcpu *v, ns_t now, bool fresh)
 {
     int cpu;
 
     if (!runnable(v) || v->sched.on_cpu || v->sched.queued)
         return;
     runstate_change(v, RUNSTATE_runnable, now);
-    cpu = policy_enqueue(v, now);
+    cpu = policy_enqueue(v, now, fresh);
     if (cpu >= 0)
         raise_softirq((unsigned)cpu, SOFTIRQ_SCHEDULE);
 }
 
+static void unpark(struct domain *d, ns_t now)
+{
+    for (u32 i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpus[i];
+
+        if (!v || !(v->sched.blocked_by & PAUSE_PARKED))
+            continue;
+        v->sched.blocked_by &= ~PAUSE_PARKED;
+        consider(v, now, false);
+    }
+}
+
+/* What runs is charged first, so that a period pays for itself. */
 static void refill(void *data)
 {
     struct domain *d = data;
@@ -60,15 +73,12 @@ static void refill(void *data)
     bool full;
 
     spin_lock(&lock);
+    for (u32 i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i] && d->vcpus[i]->sched.runstate.state == RUNSTATE_running)
+            policy_charge(d->vcpus[i], now);
     full = !d->sched.cap || policy_refill(d);
-    for (u32 i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = d->vcpus[i];
-
-        if (!v || !(v->sched.blocked_by & PAUSE_PARKED) || (d->sched.cap && d->sched.budget <= 0))
-            continue;
-        v->sched.blocked_by &= ~PAUSE_PARKED;
-        consider(v, now);
-    }
+    if (!d->sched.cap || d->sched.budget > 0)
+        unpark(d, now);
     if (!full)
         timer_set(&d->sched.refill, MAX(d->sched.refill.node.key + CAP_PERIOD, now + SLICE_MIN));
     spin_unlock(&lock);
@@ -178,7 +188,7 @@ void sched_context_saved(struct vcpu *prev)
     spin_lock(&lock);
     __atomic_store_n(&prev->sched.on_cpu, false, __ATOMIC_RELEASE);
     if (runnable(prev))
-        consider(prev, time_now());
+        consider(prev, time_now(), false);
     spin_unlock(&lock);
 }
 
@@ -201,9 +211,10 @@ static void clear_bits(struct vcpu *v, u32 bits, ns_t now)
 {
     if (v->sched.blocked_by & bits & PAUSE_POLL)
         __atomic_fetch_and(&v->domain->evtchn.poll_mask, ~(1U << v->id), __ATOMIC_SEQ_CST);
+    v->sched.woken |= (v->sched.blocked_by & bits & (PAUSE_BLOCKED | PAUSE_POLL)) != 0;
     v->sched.blocked_by &= ~bits;
     if (runnable(v))
-        consider(v, now);
+        consider(v, now, true);
     else if (!v->sched.on_cpu)
         runstate_change(v, runstate_waiting(v), now);
 }
@@ -317,7 +328,7 @@ static int change_affinity(struct vcpu *v, u32 hard, u32 soft)
     if (queued < 0)
         return queued;
     if (queued)
-        consider(v, time_now());
+        consider(v, time_now(), false);
     reschedule_if_running(v);
     return 0;
 }
@@ -372,7 +383,10 @@ void domain_set_cap(struct domain *d, u32 cap)
     spin_lock(&lock);
     d->sched.cap = cap;
     d->sched.budget = (s64)(CAP_PERIOD * cap / 100);
-    timer_set(&d->sched.refill, time_now() + CAP_PERIOD);
+    unpark(d, time_now());
+    for (u32 i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            reschedule_if_running(d->vcpus[i]);
     spin_unlock(&lock);
 }
 

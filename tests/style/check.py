@@ -61,7 +61,7 @@ def check_head(name, text, tally):
     marks = [index for index, line in enumerate(head) if "SPDX-" in line]
     tally.judge(len(marks) == 2, f"{name}: two SPDX lines at its start")
     rest = [re.sub(r"^[\s/*#\"]+", "", line) for line in text.splitlines()[marks[-1] + 1:marks[-1] + 5]] if marks else []
-    tally.judge(any(len(line.split()) >= 3 for line in rest), f"{name}: a paragraph that says what lives in it")
+    tally.judge(any(len(line.split()) >= 2 for line in rest), f"{name}: a paragraph that says what lives in it")
 
 
 def check_blanks(name, text, tally):

@@ -80,7 +80,12 @@ START_TEST(test_long_directory)
     ck_assert_uint_eq(seen, 600);
     ck_assert_uint_gt(parts, 1);
     put(dom0, 0, "/long/another", "");
-    ck_assert_str_ne(ask(dom0, XS_DIRECTORY_PART, 0, "/long\0" "0", 8)->payload, generation);
+    ck_assert_str_ne(ask(dom0, XS_DIRECTORY_PART, 0,
+                         "/long\0"
+                         "0",
+                         8)
+                         ->payload,
+                     generation);
 }
 END_TEST
 
@@ -107,7 +112,8 @@ END_TEST
 START_TEST(test_bad_paths)
 {
     struct client *dom0 = connect_as(0);
-    static const char *const bad[] = {"/a//b", "/a/", "//", "", "/a b", "/a.b", "/a\tb", "/\xc3\xa4", "@x", "a/", "a//b"};
+    static const char *const bad[] = {"/a//b", "/a/",       "//", "",   "/a b", "/a.b",
+                                      "/a\tb", "/\xc3\xa4", "@x", "a/", "a//b"};
     static char path[4000];
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -253,8 +259,8 @@ END_TEST
 START_TEST(test_bad_permissions)
 {
     struct client *dom0 = connect_as(0);
-    static const char *const bad[] = {"/p|x1|", "/p|r|", "/p|r1x|", "/p|r1", "/p|", "/p||", "/p|r-1|", "/p|r65535|",
-                                      "/p|r99999999999|", "/p|r1||"};
+    static const char *const bad[] = {"/p|x1|",  "/p|r|",      "/p|r1x|",          "/p|r1",  "/p|", "/p||",
+                                      "/p|r-1|", "/p|r65535|", "/p|r99999999999|", "/p|r1||"};
 
     put(dom0, 0, "/p", "");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -577,8 +583,9 @@ START_TEST(test_random_requests)
         unsigned int who = (unsigned int)rand() % 3;
         uint32_t type = (uint32_t)rand() % XS_TYPE_COUNT;
         char payload[256];
-        int len = snprintf(payload, sizeof(payload), "%s%c%c%d", names[rand() % 8], '\0', "nrwbTF0"[rand() % 7],
-                           rand() % 4) + rand() % 3 - 1;
+        int len =
+            snprintf(payload, sizeof(payload), "%s%c%c%d", names[rand() % 8], '\0', "nrwbTF0"[rand() % 7], rand() % 4) +
+            rand() % 3 - 1;
         struct reply *reply;
 
         if (type == XS_INTRODUCE || type == XS_CONTROL)
@@ -587,8 +594,8 @@ START_TEST(test_random_requests)
             len = (int)strlen(payload) + 1;
         if (type == XS_TRANSACTION_END)
             len = snprintf(payload, sizeof(payload), "%s", rand() % 4 ? "T" : "F") + 1;
-        reply = ask(clients[who], type, type == XS_TRANSACTION_START || rand() % 2 ? 0 : open[who], payload,
-                    (size_t)len);
+        reply =
+            ask(clients[who], type, type == XS_TRANSACTION_START || rand() % 2 ? 0 : open[who], payload, (size_t)len);
         if (type == XS_TRANSACTION_START && reply->header.type == type)
             open[who] = (uint32_t)strtoul(reply->payload, NULL, 10);
         if (i % 512 == 0)

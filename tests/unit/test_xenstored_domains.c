@@ -130,8 +130,8 @@ END_TEST
 /* Whatever indices a guest invents, its connection is shut off with a reason and nothing else happens. */
 START_TEST(test_lying_indices)
 {
-    static const uint32_t lies[][4] = {
-        {0, 1025, 0, 0}, {1, 0, 0, 0}, {0, 0xffffffff, 0, 0}, {0, 0, 0, 1025}, {0, 0, 5, 0}, {7, 8, 0, 0x80000000}};
+    static const uint32_t lies[][4] = {{0, 1025, 0, 0}, {1, 0, 0, 0}, {0, 0xffffffff, 0, 0},
+                                       {0, 0, 0, 1025}, {0, 0, 5, 0}, {7, 8, 0, 0x80000000}};
     struct fake_domain *domain = introduce(dom0, 5);
     struct client *client = domain_find(&daemon_under_test, 5)->client;
 
@@ -218,8 +218,7 @@ START_TEST(test_random_ring)
         uint32_t start = ring->req_prod;
 
         for (uint32_t j = 0; j < 40; j++)
-            ring->req[MASK_XENSTORE_IDX(start + j)] =
-                j < 16 ? ((char *)&header)[j] : "/abx\0|0T"[rand() % 8];
+            ring->req[MASK_XENSTORE_IDX(start + j)] = j < 16 ? ((char *)&header)[j] : "/abx\0|0T"[rand() % 8];
         ring->req_prod = start + 16 + (header.len < 24 ? header.len : 24);
         ring->rsp_cons = ring->rsp_prod;
         if (rand() % 200 == 0)

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * See xenstored_harness.h.
+ * The daemon under test, its clients, and a platform that remembers what it was told; see xenstored_harness.h.
  */
 #include <stdarg.h>
 

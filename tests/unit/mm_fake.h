@@ -1,0 +1,39 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The fake machine below the mm unit tests: its RAM, its domains, and what the files under test asked of other rooms.
+ */
+#ifndef TESTS_UNIT_MM_FAKE_H
+#define TESTS_UNIT_MM_FAKE_H
+
+#include "mm/internal.h"
+
+#define FAKE_FRAMES 4096
+
+struct fake {
+    unsigned flushes;          /* flush_tlb_mask calls */
+    unsigned preempt_after;    /* hypercall_preempt_check: false this often, then true once; 0: never */
+    unsigned continuations;
+    unsigned long continue_args[6];
+    unsigned domains_put;
+    unsigned ldt_invalidations;
+    pfn_t m2p[FAKE_FRAMES];
+    bool panicked;
+};
+extern struct fake fake;
+
+void fake_start(void); /* fresh RAM: all but the first 16 frames are free */
+struct domain *fake_domain(unsigned id, bool is_32bit, unsigned long max_pages);
+void fake_run(struct domain *d); /* its vCPU 0 becomes current, on CPU 0, with dirty mask 1 */
+mfn_t fake_page(struct domain *d);
+u64 *fake_table(mfn_t mfn);
+/* Repeats a preempted call as the hypercall layer would; n counts how often. */
+#define UNTIL_DONE(n, call)                                                                                            \
+    ({                                                                                                                 \
+        long rc_;                                                                                                      \
+        for ((n) = 0; (rc_ = (call)) == -ERESTART; (n)++)                                                              \
+            ;                                                                                                          \
+        rc_;                                                                                                           \
+    })
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Forced in front of every file of an mm unit test: the CPU's own block as a plain variable, and RAM at an address that
+ * the host has free. Everything else is the product's own header.
+ */
+#ifndef TESTS_UNIT_MM_HOST_H
+#define TESTS_UNIT_MM_HOST_H
+
+#include <math.h>
+#include <stdlib.h>
+#define logf hv_logf /* the C library has one too */
+
+#define DIRECTMAP_START 0x200000000000UL
+
+#define HYPERVISOR_PERCPU_H
+struct vcpu;
+struct percpu {
+    struct vcpu *running;
+    unsigned cpu;
+    unsigned long cr3_loaded;
+};
+extern struct percpu host_cpu;
+#define this_cpu() (&host_cpu)
+#define current    (host_cpu.running)
+
+#endif

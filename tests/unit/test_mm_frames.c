@@ -1,0 +1,457 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The rules of frame types: who may be what, when, and that every count returns to where it was. After each test the
+ * audit recounts all references from the tables themselves.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include "mm_fake.h"
+
+static struct domain *d, *d32, *other;
+
+static void setup(void)
+{
+    fake_start();
+    d = fake_domain(1, false, 3000);
+    d32 = fake_domain(2, true, 3000);
+    other = fake_domain(3, false, 100);
+    fake_run(d);
+}
+
+static void teardown(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        struct vcpu *v = (i == 0 ? d : i == 1 ? d32 : other)->vcpus[0];
+        while (finish_old_table(v) == -ERESTART)
+            ;
+    }
+    ck_assert_uint_eq(frames_audit(true), 0);
+}
+
+static unsigned long refs(mfn_t mfn)
+{
+    return frame_word(mfn) & FW_REF_MASK;
+}
+
+static mfn_t new_l1(struct domain *owner, unsigned pages, u64 flags)
+{
+    mfn_t l1 = fake_page(owner);
+    for (unsigned i = 0; i < pages; i++)
+        fake_table(l1)[i] = pte_of(fake_page(owner), flags);
+    return l1;
+}
+
+static mfn_t parent_of(struct domain *owner, mfn_t child, unsigned slot)
+{
+    mfn_t table = fake_page(owner);
+    fake_table(table)[slot] = pte_of(child, PTE_TABLE);
+    return table;
+}
+
+static mfn_t new_tree64(struct domain *owner, unsigned l1_count, unsigned pages)
+{
+    mfn_t l2 = fake_page(owner);
+    for (unsigned i = 0; i < l1_count; i++)
+        fake_table(l2)[i] = pte_of(new_l1(owner, pages, PTE_P | PTE_RW), PTE_TABLE);
+    return parent_of(owner, parent_of(owner, l2, 0), 0);
+}
+
+static mfn_t new_tree32(void)
+{
+    mfn_t l3 = fake_page(d32);
+    for (unsigned i = 0; i < 4; i++)
+        fake_table(l3)[i] = pte_of(parent_of(d32, new_l1(d32, 3, PTE_P | PTE_RW), 5), PTE_P);
+    return l3;
+}
+
+/* A page with a writable mapping must never become a page table, and the other way round. */
+START_TEST(test_types_exclude_each_other)
+{
+    mfn_t mfn = fake_page(d);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_L1, false), -EINVAL);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_DESCRIPTOR, false), -EINVAL);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    page_put_and_type(mfn);
+    page_put_and_type(mfn);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_L1, false), 0);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), -EINVAL);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_L2, false), -EINVAL);
+    page_put_and_type(mfn);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    page_put_and_type(mfn);
+    ck_assert_uint_eq(refs(mfn), 1);
+}
+END_TEST
+
+/* A CPU may hold a writable translation from before: it is flushed before the page counts as a table. */
+START_TEST(test_retyping_flushes_first)
+{
+    mfn_t mfn = fake_page(d);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    page_put_and_type(mfn);
+    unsigned before = fake.flushes;
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_L1, false), 0);
+    ck_assert_uint_eq(fake.flushes, before + 1);
+    page_put_and_type(mfn);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    ck_assert_uint_eq(fake.flushes, before + 2);
+    page_put_and_type(mfn);
+}
+END_TEST
+
+START_TEST(test_only_the_owner)
+{
+    mfn_t mfn = fake_page(d);
+    ck_assert(!page_get(mfn, other));
+    ck_assert(!page_get(mfn_of(FAKE_FRAMES), d));
+    ck_assert(!page_get(mfn_of(INVALID_FRAME), d));
+    ck_assert(!page_get(mfn_of(3), d));
+    ck_assert(!page_get(mfn_of(FAKE_FRAMES - 1), d)); /* free */
+    ck_assert_int_eq(page_get_and_type(mfn_of(1UL << 40), d, FRAME_L1, false), -EINVAL);
+}
+END_TEST
+
+/* Counts are limited: the last reference that fits is refused rather than wrapping around to a free page. */
+START_TEST(test_counts_saturate)
+{
+    mfn_t mfn = fake_page(d);
+    u64 saved = frame_word(mfn);
+    frame_table[mfn.value].word |= FW_COUNT_MASK;
+    ck_assert_int_ne(page_get_type(mfn, FRAME_WRITABLE, false), 0);
+    ck_assert_int_ne(page_get_and_type(mfn, d, FRAME_WRITABLE, false), 0);
+    frame_table[mfn.value].word = (saved & ~FW_REF_MASK) | (FW_REF_MASK - 1);
+    ck_assert(!page_get(mfn, d));
+    u64 entry = pte_of(mfn, PTE_P);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), -EBUSY);
+    frame_table[mfn.value].word = saved;
+}
+END_TEST
+
+START_TEST(test_l1_takes_references)
+{
+    mfn_t page = fake_page(d), l1 = fake_page(d);
+    fake_table(l1)[0] = pte_of(page, PTE_P | PTE_RW);
+    fake_table(l1)[1] = pte_of(page, PTE_P);
+    fake_table(l1)[7] = 0x123456000; /* not present: anything goes */
+    ck_assert_int_eq(page_get_and_type(l1, d, FRAME_L1, false), 0);
+    ck_assert_uint_eq(refs(page), 3);
+    ck_assert_uint_eq(fw_count(frame_word(page)), 1);
+    ck_assert_uint_eq(fake_table(l1)[1], pte_of(page, PTE_P | PTE_US));
+    page_put_and_type(l1);
+    ck_assert_uint_eq(refs(page), 1);
+}
+END_TEST
+
+/* One bad entry at the end: nothing taken before it may stay. */
+START_TEST(test_bad_l1_leaves_nothing)
+{
+    mfn_t l1 = new_l1(d, 511, PTE_P | PTE_RW), foreign = fake_page(other);
+    u64 bad[] = {pte_of(foreign, PTE_P), pte_of(l1, PTE_P | PTE_RW), pte_of(mfn_of(4), PTE_P),
+                 pte_of(mfn_of(1UL << 30), PTE_P), pte_of(pte_mfn(fake_table(l1)[0]), PTE_P | PTE_PCD)};
+    int expected[] = {-EBUSY, -EBUSY, -EPERM, -EINVAL, -EINVAL};
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        fake_table(l1)[511] = bad[i];
+        ck_assert_int_eq(page_get_and_type(l1, d, FRAME_L1, false), expected[i]);
+        for (unsigned j = 0; j < 511; j++)
+            ck_assert_uint_eq(refs(pte_mfn(fake_table(l1)[j])), 1);
+        ck_assert_uint_eq(refs(l1), 1);
+    }
+}
+END_TEST
+
+/* A table may show itself read-only; that is how a kernel sees its own tables. */
+START_TEST(test_read_only_map_of_tables)
+{
+    mfn_t l1 = fake_page(d);
+    fake_table(l1)[3] = pte_of(l1, PTE_P);
+    ck_assert_int_eq(page_get_and_type(l1, d, FRAME_L1, false), 0);
+    ck_assert_uint_eq(refs(l1), 3);
+    page_put_and_type(l1);
+    ck_assert_uint_eq(refs(l1), 1);
+}
+END_TEST
+
+START_TEST(test_tree64)
+{
+    unsigned before = (unsigned)d->mm.tot_pages;
+    mfn_t root = new_tree64(d, 3, 5);
+    ck_assert_int_eq(page_get_and_type(root, d, FRAME_L4, false), 0);
+    ck_assert_uint_eq(fake_table(root)[256], 0xABC000 | PTE_P);
+    ck_assert_uint_ne(fake_table(root)[0] & PTE_US, 0);
+    frame_table[root.value].word |= FW_PINNED; /* what a pin holds */
+    ck_assert_uint_eq(frames_audit(true), 0);
+    frame_table[root.value].word &= ~FW_PINNED;
+    page_put_and_type(root);
+    for (unsigned long i = 16; i < FAKE_FRAMES; i++)
+        if (page_owner_id(mfn_of(i)) == d->id)
+            ck_assert_uint_eq(refs(mfn_of(i)), 1);
+    ck_assert_uint_gt(d->mm.tot_pages, before);
+}
+END_TEST
+
+START_TEST(test_upper_flags)
+{
+    u64 bad[] = {PTE_PSE, PTE_G, PTE_PCD, PTE_PWT, 1UL << 45};
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        mfn_t l2 = parent_of(d, new_l1(d, 2, PTE_P), 9);
+        fake_table(l2)[9] |= bad[i];
+        ck_assert_int_eq(page_get_and_type(l2, d, FRAME_L2, false), -EINVAL);
+    }
+    mfn_t l2 = parent_of(d, new_l1(d, 2, PTE_P), 9);
+    fake_table(l2)[9] |= PTE_NX | 0xE00 | 1UL << 55;
+    ck_assert_int_eq(page_get_and_type(l2, d, FRAME_L2, false), 0);
+    page_put_and_type(l2);
+}
+END_TEST
+
+START_TEST(test_linear_map)
+{
+    mfn_t l4 = new_tree64(d, 1, 1), l2 = parent_of(d, new_l1(d, 1, PTE_P), 0);
+    fake_table(l4)[300] = pte_of(l4, PTE_P | PTE_US);
+    ck_assert_int_eq(page_get_and_type(l4, d, FRAME_L4, false), 0);
+    ck_assert_uint_eq(refs(l4), 2);
+    page_put_and_type(l4);
+    fake_table(l4)[300] |= PTE_RW;
+    ck_assert_int_ne(page_get_and_type(l4, d, FRAME_L4, false), 0);
+    fake_table(l2)[1] = pte_of(l2, PTE_P);
+    ck_assert_int_eq(page_get_and_type(l2, d, FRAME_L2, false), 0);
+    page_put_and_type(l2);
+}
+END_TEST
+
+START_TEST(test_tree32)
+{
+    mfn_t l3 = new_tree32(), l2_high = pte_mfn(fake_table(l3)[3]);
+    fake_run(d32);
+    fake_table(l3)[4] = ~0UL; /* only four entries are the guest's */
+    ck_assert_int_eq(page_get_and_type(l3, d32, FRAME_L3, false), 0);
+    ck_assert_uint_eq(fake_table(l3)[4], 0);
+    ck_assert_uint_eq(fake_table(l3)[0] & (PTE_RW | PTE_US), PTE_RW | PTE_US);
+    ck_assert_int_eq(page_type(l2_high), FRAME_L2_COMPAT);
+    ck_assert_uint_eq(fake_table(l2_high)[COMPAT_L2_FIRST_HV_SLOT], compat_m2p_l2e[0]);
+    page_put_and_type(l3);
+}
+END_TEST
+
+START_TEST(test_tree32_needs_its_fourth)
+{
+    fake_run(d32);
+    mfn_t l3 = new_tree32();
+    u64 saved = fake_table(l3)[3];
+    fake_table(l3)[3] = 0;
+    ck_assert_int_eq(page_get_and_type(l3, d32, FRAME_L3, false), -EINVAL);
+    fake_table(l3)[3] = fake_table(l3)[2];
+    ck_assert_int_ne(page_get_and_type(l3, d32, FRAME_L3, false), 0);
+    fake_table(l3)[3] = saved | PTE_NX;
+    ck_assert_int_eq(page_get_and_type(l3, d32, FRAME_L3, false), -EINVAL);
+    fake_table(l3)[3] = saved;
+    ck_assert_int_eq(page_get_and_type(l3, d32, FRAME_L3, false), 0);
+    mfn_t second = new_tree32();
+    fake_table(second)[3] = saved; /* shared with another address space */
+    ck_assert_int_eq(page_get_and_type(second, d32, FRAME_L3, false), -EINVAL);
+    page_put_and_type(l3);
+    ck_assert_int_eq(page_get_and_type(second, d32, FRAME_L4, false), -EINVAL);
+}
+END_TEST
+
+/* Preempted at every step, validation and release reach the same end, and the audit agrees at each stop. */
+START_TEST(test_preempted_everywhere)
+{
+    mfn_t root = new_tree64(d, 40, 2);
+    unsigned stops;
+    fake.preempt_after = (unsigned)_i;
+    ck_assert_int_eq(UNTIL_DONE(stops, (frames_audit(true) ? -1 : page_get_and_type(root, d, FRAME_L4, true))), 0);
+    ck_assert_uint_gt(stops, 0);
+    unsigned again = 0;
+    int rc;
+    while ((rc = page_put_type_preemptible(root)) == -ERESTART) {
+        again++;
+        ck_assert_uint_eq(frames_audit(false), 0);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_uint_gt(again, 0);
+    page_put(root);
+}
+END_TEST
+
+/* A guest that gives up half way: the partial table is taken apart when it is wanted for something else. */
+START_TEST(test_partial_is_taken_apart)
+{
+    mfn_t root = new_tree64(d, 40, 2);
+    fake.preempt_after = 5;
+    ck_assert_int_eq(page_get_and_type(root, d, FRAME_L4, true), -ERESTART);
+    ck_assert(frame_is_partial(frame_word(root)));
+    ck_assert_int_eq(page_get_and_type(root, d, FRAME_WRITABLE, false), -EBUSY);
+    fake.preempt_after = 0;
+    ck_assert_int_eq(page_get_and_type(root, d, FRAME_L1, false), 0); /* what it points to is no table any more */
+    ck_assert(!frame_is_partial(frame_word(root)));
+    page_put_and_type(root);
+    ck_assert_uint_eq(refs(root), 1);
+}
+END_TEST
+
+/* The last of many entries is bad: all that was taken is given back, in pieces, before the vCPU does anything else. */
+START_TEST(test_failure_is_undone_in_pieces)
+{
+    mfn_t root = new_tree64(d, 40, 2), l3 = pte_mfn(fake_table(root)[0]), l2 = pte_mfn(fake_table(l3)[0]);
+    fake_table(l2)[511] = pte_of(fake_page(other), PTE_TABLE);
+    fake.preempt_after = 100;
+    unsigned stops;
+    ck_assert_int_eq(page_get_and_type(root, d, FRAME_L4, true), -EINVAL);
+    fake.preempt_after = 3;
+    ck_assert_int_eq(UNTIL_DONE(stops, finish_old_table(d->vcpus[0])), 0);
+    for (unsigned long i = 16; i < FAKE_FRAMES; i++)
+        if (page_owner_id(mfn_of(i)) == d->id)
+            ck_assert_uint_eq(refs(mfn_of(i)), 1);
+}
+END_TEST
+
+START_TEST(test_shared_pages)
+{
+    void *rw = hv_alloc_pages(0), *ro = hv_alloc_pages(0);
+    unsigned long before = free_frames();
+    share_page_with_guest(rw, d, true);
+    share_page_with_guest(ro, d, false);
+    u64 a = pte_of(virt_to_mfn(rw), PTE_P | PTE_RW), b = pte_of(virt_to_mfn(ro), PTE_P | PTE_RW);
+    ck_assert_int_eq(l1e_get(&a, d, d->id), 0);
+    ck_assert_int_eq(l1e_get(&b, d, d->id), -EBUSY);
+    b &= ~PTE_RW;
+    ck_assert_int_eq(l1e_get(&b, d, d->id), 0);
+    ck_assert_int_eq(page_get_and_type(virt_to_mfn(rw), d, FRAME_L1, false), -EINVAL);
+    unshare_page(rw);
+    unshare_page(ro);
+    ck_assert_uint_eq(free_frames(), before); /* still mapped */
+    ck_assert_uint_eq(d->mm.shared_frames, 2);
+    l1e_put(a, d);
+    l1e_put(b, d);
+    ck_assert_uint_eq(free_frames(), before + 2);
+    ck_assert_uint_eq(d->mm.shared_frames, 0);
+    ck_assert_uint_eq(d->refs, 1);
+}
+END_TEST
+
+START_TEST(test_io_frames)
+{
+    u64 io = pte_of(mfn_of(4), PTE_P | PTE_RW | PTE_PCD), far = pte_of(mfn_of(0xFD000), PTE_P | PTE_RW);
+    u64 lapic = pte_of(mfn_of(0xFEE00), PTE_P | PTE_RW), m2p = pte_of(m2p_first, PTE_P);
+    d->iopl_trusted = d->privileged = true;
+    ck_assert_int_eq(l1e_get(&io, d, d->id), 0);
+    ck_assert_int_eq(l1e_get(&far, d, OWNER_IO), 0);
+    ck_assert_int_eq(l1e_get(&lapic, d, d->id), -EPERM);
+    l1e_put(io, d);
+    l1e_put(far, d);
+    u64 ram = pte_of(fake_page(d), PTE_P);
+    ck_assert_int_eq(l1e_get(&ram, d, OWNER_IO), -EBUSY);
+    ck_assert_int_eq(l1e_get(&m2p, d, OWNER_XEN), 0);
+    ck_assert_uint_eq(refs(m2p_first), 2);
+    l1e_put(m2p, d);
+    m2p |= PTE_RW;
+    ck_assert_int_eq(l1e_get(&m2p, d, OWNER_XEN), -EBUSY);
+    m2p = pte_of(m2p_end, PTE_P);
+    ck_assert_int_eq(l1e_get(&m2p, d, OWNER_XEN), -EBUSY);
+}
+END_TEST
+
+START_TEST(test_descriptors)
+{
+    struct {
+        u64 in, out;
+        int ok32, ok64; /* -1 refused; 0 unchanged; 1 changed to out */
+    } cases[] = {
+        {0x00CF9B000000FFFF, 0x00CFBB000000FFFF, 1, -2}, /* ring 0 code becomes ring 1 */
+        {0x00CFFB000000FFFF, 0, 0, 0},
+        {0x00AFFB000000FFFF, 0, -1, 0},                  /* 64-bit code */
+        {0x0000890000000067, 0, -1, -1},                 /* TSS */
+        {0x0000820000000067, 0, -1, -1},                 /* LDT */
+        {0x00008E0000080000, 0, -1, -1},                 /* interrupt gate */
+        {0x0000090000000067, 0, 0, 0},                   /* not present */
+        {0x00000F0000000000, 0, 0, 0},
+        {0x0000800000000000, 0x0000A00000000000, 1, -2}, /* type 0 */
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        u64 e = cases[i].in;
+        ck_assert_int_eq(descriptor_ok(d32, &e), cases[i].ok32 >= 0);
+        if (cases[i].ok32 >= 0)
+            ck_assert_uint_eq(e, cases[i].ok32 ? cases[i].out : cases[i].in);
+        e = cases[i].in;
+        if (cases[i].ok64 != -2)
+            ck_assert_int_eq(descriptor_ok(d, &e), cases[i].ok64 >= 0);
+        else
+            ck_assert(descriptor_ok(d, &e) && (e >> 45 & 3) == 3);
+    }
+    u64 gate = 0x0000EC00E0190000; /* a call gate to the kernel's own code segment */
+    ck_assert(descriptor_ok(d32, &gate));
+    ck_assert_uint_eq(gate >> 45 & 3, 0);
+    ck_assert_uint_eq(gate >> 16 & 3, 3);
+    gate = 0x0000EC00E0010000; /* to one of ours */
+    ck_assert(!descriptor_ok(d32, &gate));
+}
+END_TEST
+
+START_TEST(test_descriptor_frames)
+{
+    mfn_t mfn = fake_page(d);
+    fake_table(mfn)[5] = 0x00CF9B000000FFFF;
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_DESCRIPTOR, false), 0);
+    ck_assert_uint_eq(fake_table(mfn)[5], 0x00CFFB000000FFFF);
+    u64 entry = pte_of(mfn, PTE_P | PTE_RW);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), -EBUSY);
+    page_put_and_type(mfn);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), 0);
+    l1e_put(entry, d);
+    fake_table(mfn)[6] = 0x0000890000000067;
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_DESCRIPTOR, false), -EINVAL);
+}
+END_TEST
+
+/* A frame given back while mapped stays with its owner until the last mapping goes. */
+START_TEST(test_freed_while_mapped)
+{
+    mfn_t mfn = fake_page(d);
+    u64 entry = pte_of(mfn, PTE_P | PTE_RW);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), 0);
+    unsigned long before = free_frames();
+    __atomic_and_fetch(&frame_table[mfn.value].word, ~FW_ALLOCATED, __ATOMIC_SEQ_CST);
+    page_put(mfn);
+    ck_assert_uint_eq(free_frames(), before);
+    ck_assert(!page_get(mfn, d));
+    l1e_put(entry, d);
+    ck_assert_uint_eq(free_frames(), before + 1);
+    ck_assert_uint_eq(d->mm.tot_pages, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("mm frames");
+    TCase *t = tcase_create("frames");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, test_types_exclude_each_other);
+    tcase_add_test(t, test_retyping_flushes_first);
+    tcase_add_test(t, test_only_the_owner);
+    tcase_add_test(t, test_counts_saturate);
+    tcase_add_test(t, test_l1_takes_references);
+    tcase_add_test(t, test_bad_l1_leaves_nothing);
+    tcase_add_test(t, test_read_only_map_of_tables);
+    tcase_add_test(t, test_tree64);
+    tcase_add_test(t, test_upper_flags);
+    tcase_add_test(t, test_linear_map);
+    tcase_add_test(t, test_tree32);
+    tcase_add_test(t, test_tree32_needs_its_fourth);
+    tcase_add_loop_test(t, test_preempted_everywhere, 1, 8);
+    tcase_add_test(t, test_partial_is_taken_apart);
+    tcase_add_test(t, test_failure_is_undone_in_pieces);
+    tcase_add_test(t, test_shared_pages);
+    tcase_add_test(t, test_io_frames);
+    tcase_add_test(t, test_descriptors);
+    tcase_add_test(t, test_descriptor_frames);
+    tcase_add_test(t, test_freed_while_mapped);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

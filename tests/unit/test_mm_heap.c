@@ -1,0 +1,242 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The heap in the frame words, small objects, and reservations.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include "mm_fake.h"
+#include "mm/reservation.h"
+
+#define HEAP_FRAMES (FAKE_FRAMES - 16)
+
+static void setup(void)
+{
+    fake_start();
+    fake_run(fake_domain(1, false, 2000));
+}
+
+/* A lost or doubled frame is memory that leaks, or that two owners share. */
+START_TEST(test_random_blocks_come_back)
+{
+    struct {
+        mfn_t mfn;
+        int order;
+    } held[64];
+    unsigned count = 0;
+    bool dirty;
+    srand(7);
+    for (unsigned step = 0; step < 20000; step++) {
+        if (count < 64 && (rand() & 1)) {
+            int order = rand() % 6;
+            mfn_t mfn = heap_take((unsigned)order, max_frame, WORD_OURS, &dirty);
+            if (mfn.value == INVALID_FRAME)
+                continue;
+            ck_assert_uint_eq(mfn.value & ((1UL << order) - 1), 0);
+            for (unsigned i = 0; i < count; i++)
+                ck_assert(mfn.value + (1UL << order) <= held[i].mfn.value ||
+                          held[i].mfn.value + (1UL << held[i].order) <= mfn.value);
+            held[count].mfn = mfn;
+            held[count++].order = order;
+        } else if (count) {
+            unsigned victim = (unsigned)rand() % count;
+            heap_give(held[victim].mfn, (unsigned)held[victim].order, rand() & 1);
+            held[victim] = held[--count];
+        }
+    }
+    while (count--)
+        heap_give(held[count].mfn, (unsigned)held[count].order, true);
+    ck_assert_uint_eq(free_frames(), HEAP_FRAMES);
+}
+END_TEST
+
+/* Freed pieces must grow together again, or a long-running machine cannot hand out large blocks. */
+START_TEST(test_buddies_merge)
+{
+    mfn_t frames[1024];
+    bool dirty;
+    for (unsigned i = 0; i < 1024; i++)
+        frames[i] = heap_take(0, max_frame, WORD_OURS, &dirty);
+    for (unsigned i = 0; i < 1024; i += 2)
+        heap_give(frames[i], 0, true);
+    for (unsigned i = 1; i < 1024; i += 2)
+        heap_give(frames[i], 0, true);
+    mfn_t big = heap_take(11, max_frame, WORD_OURS, &dirty);
+    ck_assert_uint_ne(big.value, INVALID_FRAME);
+    ck_assert_uint_eq(big.value & 2047, 0);
+}
+END_TEST
+
+START_TEST(test_address_limit)
+{
+    bool dirty;
+    mfn_t low = heap_take(3, 64, WORD_OURS, &dirty);
+    ck_assert_uint_lt(low.value + 8, 65);
+    ck_assert_uint_eq(heap_take(5, 40, WORD_OURS, &dirty).value, INVALID_FRAME);
+    ck_assert_uint_eq(heap_take(19, max_frame, WORD_OURS, &dirty).value, INVALID_FRAME);
+    ck_assert_uint_eq(address_limit(0), max_frame);
+    ck_assert_uint_eq(address_limit(20), 256);
+}
+END_TEST
+
+/* What a guest left behind is cleared before another domain sees it, by the idle loop or at allocation. */
+START_TEST(test_pages_are_clean)
+{
+    struct domain *a = current->domain, *b = fake_domain(2, false, 100);
+    mfn_t mfn = fake_page(a);
+    memset(mfn_to_virt(mfn), 0x5A, PAGE_SIZE);
+    page_get(mfn, a);
+    __atomic_and_fetch(&frame_table[mfn.value].word, ~FW_ALLOCATED, __ATOMIC_SEQ_CST);
+    page_put(mfn);
+    page_put(mfn);
+    mfn_t again = fake_page(b);
+    for (unsigned i = 0; i < 512; i++)
+        ck_assert_uint_eq(fake_table(again)[i], 0);
+    while (mm_idle_work())
+        ;
+    ck_assert_uint_eq(free_frames(), HEAP_FRAMES - 1);
+    bool dirty = true;
+    heap_take(4, max_frame, WORD_OURS, &dirty);
+    ck_assert(!dirty);
+}
+END_TEST
+
+/* A freed frame may still be in some TLB: nobody gets it before that CPU is flushed. */
+START_TEST(test_flush_before_reuse)
+{
+    struct domain *a = current->domain;
+    mfn_t mfn = fake_page(a);
+    unsigned before = fake.flushes;
+    __atomic_and_fetch(&frame_table[mfn.value].word, ~FW_ALLOCATED, __ATOMIC_SEQ_CST);
+    page_put(mfn);
+    ck_assert_uint_eq(fake.flushes, before);
+    fake_page(a);
+    ck_assert_uint_eq(fake.flushes, before + 1);
+    fake_page(a);
+    ck_assert_uint_eq(fake.flushes, before + 1);
+}
+END_TEST
+
+START_TEST(test_small_objects)
+{
+    static void *held[500];
+    static size_t size[500];
+    unsigned long before = free_frames();
+    srand(3);
+    for (unsigned i = 0; i < 500; i++) {
+        size[i] = (size_t)(rand() % 4096 + 1);
+        held[i] = hv_alloc(size[i]);
+        ck_assert_ptr_nonnull(held[i]);
+        ck_assert(size[i] < 64 || ((unsigned long)held[i] & 63) == 0);
+        for (size_t j = 0; j < size[i]; j++)
+            ck_assert_uint_eq(((u8 *)held[i])[j], 0);
+        memset(held[i], (int)i, size[i]);
+    }
+    for (unsigned i = 0; i < 500; i++) {
+        for (size_t j = 0; j < size[i]; j++)
+            ck_assert_uint_eq(((u8 *)held[i])[j], (u8)i);
+        hv_free(held[i]);
+    }
+    ck_assert_uint_eq(free_frames(), before);
+    ck_assert_ptr_null(hv_alloc(PAGE_SIZE + 1));
+}
+END_TEST
+
+START_TEST(test_maximum)
+{
+    struct domain *d = fake_domain(3, false, 10);
+    mfn_t mfn;
+    ck_assert_int_eq(domain_alloc_frames(d, 3, 0, &mfn), 0);
+    ck_assert_int_eq(domain_alloc_frames(d, 2, 0, &mfn), -ENOMEM);
+    ck_assert_int_eq(domain_alloc_frames(d, 1, 0, &mfn), 0);
+    ck_assert_uint_eq(d->mm.tot_pages, 10);
+    ck_assert_uint_eq(d->refs, 2);
+}
+END_TEST
+
+/* A claim keeps memory for a domain that is being built: others cannot take it, it can. */
+START_TEST(test_claims)
+{
+    struct domain *a = fake_domain(4, false, 8000), *b = fake_domain(5, false, 8000);
+    unsigned long free_now = free_frames();
+    mfn_t mfn;
+    ck_assert_int_eq(claim_pages(a, 9000), -EINVAL);
+    ck_assert_int_eq(claim_pages(a, free_now - 8), 0);
+    ck_assert_int_eq(claim_pages(a, 20), -EINVAL);
+    ck_assert_int_eq(claim_pages(b, 20), -ENOMEM);
+    ck_assert_int_eq(domain_alloc_frames(b, 3, 0, &mfn), 0);
+    ck_assert_int_eq(domain_alloc_frames(b, 0, 0, &mfn), -ENOMEM);
+    ck_assert_int_eq(domain_alloc_frames(a, 4, 0, &mfn), 0);
+    ck_assert_uint_eq(a->mm.outstanding_claim, free_now - 24);
+    ck_assert_int_eq(claim_pages(a, 0), 0);
+    ck_assert_int_eq(domain_alloc_frames(b, 0, 0, &mfn), 0);
+}
+END_TEST
+
+START_TEST(test_populate_and_decrease)
+{
+    struct domain *d = current->domain;
+    unsigned long list[4] = {100, 200, 300, 400}, saved[4];
+    struct reservation r = {.list = (unsigned long)list, .nr_extents = 4, .order = 1};
+    bool again;
+    unsigned long before = free_frames();
+    ck_assert_uint_eq(populate_physmap(d, &r, 0, &again), 4);
+    ck_assert_uint_eq(d->mm.tot_pages, 8);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(fake.m2p[list[i]].value, (i + 1) * 100);
+        ck_assert_uint_eq(fake.m2p[list[i] + 1].value, (i + 1) * 100 + 1);
+        saved[i] = list[i];
+    }
+    ck_assert_uint_eq(frames_audit(true), 0);
+    list[2] = FAKE_FRAMES + 5;
+    ck_assert_uint_eq(decrease_reservation(d, &r, 0, &again), 2);
+    list[2] = saved[2];
+    ck_assert_uint_eq(decrease_reservation(d, &r, 2, &again), 4);
+    ck_assert_uint_eq(decrease_reservation(d, &r, 0, &again), 0);
+    ck_assert_uint_eq(d->mm.tot_pages, 0);
+    ck_assert_uint_eq(free_frames(), before);
+    ck_assert_uint_eq(fake.m2p[saved[0]].value, INVALID_FRAME);
+    ck_assert_uint_eq(d->refs, 1);
+}
+END_TEST
+
+START_TEST(test_steal_needs_sole_owner)
+{
+    struct domain *a = current->domain, *b = fake_domain(6, false, 10);
+    mfn_t mfn = fake_page(a);
+    ck_assert(page_get(mfn, a));
+    ck_assert_int_eq(steal_page(a, mfn, false), -EINVAL);
+    page_put(mfn);
+    ck_assert_int_eq(steal_page(b, mfn, false), -EINVAL);
+    ck_assert_int_eq(steal_page(a, mfn, false), 0);
+    ck_assert(!page_get(mfn, a));
+    ck_assert_int_eq(assign_page(b, mfn, false), 0);
+    ck_assert(page_get(mfn, b));
+    page_put(mfn);
+    ck_assert_uint_eq(a->mm.tot_pages, 0);
+    ck_assert_uint_eq(b->mm.tot_pages, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("mm heap");
+    TCase *t = tcase_create("heap");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, test_random_blocks_come_back);
+    tcase_add_test(t, test_buddies_merge);
+    tcase_add_test(t, test_address_limit);
+    tcase_add_test(t, test_pages_are_clean);
+    tcase_add_test(t, test_flush_before_reuse);
+    tcase_add_test(t, test_small_objects);
+    tcase_add_test(t, test_maximum);
+    tcase_add_test(t, test_claims);
+    tcase_add_test(t, test_populate_and_decrease);
+    tcase_add_test(t, test_steal_needs_sole_owner);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
