@@ -15,7 +15,10 @@
 
 #define DOMAINS_MAX 4096
 
-static struct domain_record *records;
+#define BUCKETS     256
+
+/* All, the newest first; and by their number, so that going through hundreds of domains stays linear. */
+static struct domain_record *records, *buckets[BUCKETS];
 
 struct domain_record *record_add(const struct built_domain *built, struct domain_config *config)
 {
@@ -30,24 +33,28 @@ struct domain_record *record_add(const struct built_domain *built, struct domain
     memset(config, 0, sizeof(*config));
     record->next = records;
     records = record;
+    record->next_in_bucket = buckets[record->domid % BUCKETS];
+    buckets[record->domid % BUCKETS] = record;
     return record;
 }
 
 void record_remove(struct domain_record *record)
 {
-    for (struct domain_record **at = &records; *at != NULL; at = &(*at)->next) {
-        if (*at != record)
-            continue;
-        *at = record->next;
-        domain_config_free(&record->config);
-        free(record);
-        return;
-    }
+    struct domain_record **at = &records, **in_bucket = &buckets[record->domid % BUCKETS];
+
+    while (*at != record)
+        at = &(*at)->next;
+    *at = record->next;
+    while (*in_bucket != record)
+        in_bucket = &(*in_bucket)->next_in_bucket;
+    *in_bucket = record->next_in_bucket;
+    domain_config_free(&record->config);
+    free(record);
 }
 
 struct domain_record *record_find(domid_t domid)
 {
-    for (struct domain_record *record = records; record != NULL; record = record->next)
+    for (struct domain_record *record = buckets[domid % BUCKETS]; record != NULL; record = record->next_in_bucket)
         if (record->domid == domid)
             return record;
     return NULL;

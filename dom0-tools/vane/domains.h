@@ -13,7 +13,7 @@
 #include "vane.h"
 
 struct domain_record {
-    struct domain_record *next;
+    struct domain_record *next, *next_in_bucket;
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
