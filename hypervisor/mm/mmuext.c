@@ -50,11 +50,11 @@ int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus)
     return 0;
 }
 
-static int pin(struct domain *d, mfn_t mfn, enum frame_type type)
+static int pin(struct domain *d, mfn_t mfn, enum frame_type type, bool preemptible)
 {
     if (!page_get(mfn, d))
         return -EINVAL;
-    int rc = page_get_type(mfn, type, true);
+    int rc = page_get_type(mfn, type, preemptible);
     if (rc) {
         page_put(mfn);
         return rc;
@@ -70,13 +70,21 @@ static int pin(struct domain *d, mfn_t mfn, enum frame_type type)
     return rc;
 }
 
+int mm_pin_root(struct domain *d, mfn_t root)
+{
+    spin_lock(&d->mm.page_lock);
+    int rc = pin(d, root, d->is_32bit ? FRAME_L3 : FRAME_L4, false);
+    spin_unlock(&d->mm.page_lock);
+    return rc;
+}
+
 static int op_pin(struct domain *d, const struct op *op)
 {
     static const enum frame_type types[] = {FRAME_L1, FRAME_L2, FRAME_L3, FRAME_L4};
     if (op->cmd == MMUEXT_PIN_L4_TABLE && d->is_32bit)
         return 0;
     spin_lock(&d->mm.page_lock);
-    int rc = pin(d, mfn_of(op->arg1), types[op->cmd - MMUEXT_PIN_L1_TABLE]);
+    int rc = pin(d, mfn_of(op->arg1), types[op->cmd - MMUEXT_PIN_L1_TABLE], true);
     spin_unlock(&d->mm.page_lock);
     return rc;
 }

@@ -20,7 +20,7 @@
 #include "check.h"
 
 #define POOL   24
-#define ROUNDS 20000
+#define ROUNDS 20000 /* of all vCPUs together */
 
 static unsigned long pool[POOL]; /* machine frames */
 static char *window;             /* where they get mapped: one page each, per vCPU */
@@ -28,7 +28,7 @@ static volatile unsigned int finished;
 static unsigned long refused[8], accepted[8];
 
 struct worker {
-    unsigned int cpu;
+    unsigned int cpu, cpus;
     uint32_t seed;
     char *window;
     unsigned long done, failed;
@@ -155,7 +155,7 @@ static void work(void *arg)
 {
     struct worker *w = arg;
 
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    for (unsigned int i = 0; i < ROUNDS / w->cpus; i++) {
         unsigned int what = next(w) % 7;
         long rc = one(w, what);
 
@@ -206,7 +206,7 @@ static void test_stress(void)
         window = vspace_alloc(POOL);
         for (unsigned int j = 0; j < POOL; j++)
             pte_write(window + j * PAGE_SIZE, pte_make(pool[j], PTE_KERNEL_RW));
-        workers[i] = (struct worker){.cpu = i, .seed = 12345 + i, .window = window};
+        workers[i] = (struct worker){.cpu = i, .cpus = cpus, .seed = 12345 + i, .window = window};
     }
     for (unsigned int i = 1; i < cpus; i++)
         CHECK_EQ(smp_start(i, work, &workers[i]), 0, "a vCPU starts");
