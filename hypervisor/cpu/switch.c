@@ -178,6 +178,8 @@ void idle_loop(void)
         __asm__ volatile("cli");
         if (this_cpu()->softirq_pending)
             process_softirqs();
+        else if (mm_idle_work())
+            __asm__ volatile("sti; nop; nop");
         else
             __asm__ volatile("sti; hlt");
     }

@@ -139,6 +139,7 @@ void vcpu_mm_destroy(struct vcpu *v);
 void vcpu_update_cr3(struct vcpu *v);
 void mm_load_cr3(struct vcpu *v); /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
 int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible); /* takes the type reference */
+int mm_pin_root(struct domain *d, mfn_t root); /* as the guest's own MMUEXT_PIN would: for a builder's top-level table */
 void vcpu_drop_bases(struct vcpu *v);
 /* Our slots into a fresh L4. */
 void hv_fill_l4(u64 *l4, bool compat);
