@@ -118,7 +118,7 @@ static void guest_general_protection(struct vcpu *v, struct cpu_regs *regs)
             inject_trap(TRAP_GP, regs->error_code);
         return;
     }
-    if (!emulate_privileged(v, regs))
+    if (!(regs->error_code ? emulate_call_gate(v, regs) : emulate_privileged(v, regs)))
         inject_trap(TRAP_GP, regs->error_code);
 }
 

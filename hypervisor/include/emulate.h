@@ -13,6 +13,8 @@ struct vcpu;
 
 /* From #GP in guest kernel or user mode with error code 0: true when handled (state updated, or a trap injected). */
 bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs);
+/* From #GP with a selector in the error code: a 32-bit guest's far call or jump through a call gate. */
+bool emulate_call_gate(struct vcpu *v, struct cpu_regs *regs);
 /* From #UD: the forced-emulation prefix. True when handled. */
 bool emulate_forced(struct vcpu *v, struct cpu_regs *regs);
 /* From #PF on a present read-only page by the kernel: true when it was a page-table write (or an allowed M2P/MMIO-ro access) now done. */
