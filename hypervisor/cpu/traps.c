@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "guest_access.h"
 #include "emulate.h"
+#include "lib/symbols.h"
 
 struct fixup {
     s32 fault, resume; /* relative to their own addresses */
@@ -216,6 +217,8 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     }
     if (fixup_fault(regs))
         return;
+    print_registers(regs);
+    print_backtrace(regs->rbp);
     panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx", vector, regs->error_code,
           (unsigned long)read_cr2(), (unsigned long)regs->rip);
 }

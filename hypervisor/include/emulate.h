@@ -36,6 +36,7 @@ void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value);
 struct cpu_features {
     bool xsave, xsaveopt, smep, smap, fsgsbase, nx, page1gb, rdtscp, invariant_tsc, tsc_deadline, pcid, umip, syscall;
     u64 xcr0;
+    u64 cr4; /* as it is for a 64-bit vCPU that has chosen nothing */
     u32 xsave_size;
     u32 physical_bits;
 };

@@ -137,6 +137,13 @@ static void test_control_registers(void)
     __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
     CHECK_EQ(read_cr(3), cr3, "and can be written back");
     CHECK((read_cr(4) & 0x20) != 0, "CR4 shows PAE");
+    set = read_cr(4);
+    __asm__ volatile("mov %0, %%cr4" : : "r"(set | 4));
+    CHECK_EQ(read_cr(4), set | 4, "the kernel may reserve the TSC for itself");
+    __asm__ volatile("rdtsc" : "=a"(cr0) : : "edx");
+    CHECK(cr0 != 0, "and reads it all the same");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(set));
+    CHECK_EQ(read_cr(4), set, "and takes that back");
     vspace_free(hole, 1);
 }
 
