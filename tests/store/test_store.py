@@ -37,8 +37,11 @@ def run_guest(machine, name):
     """Creates a guest that ends by itself; returns everything that it printed."""
     settle(machine)
     machine.send(f"create /guests/{name}.cfg\r")
-    machine.expect(f"{name}: domain [0-9]+ ended", timeout=60)
-    return ask(machine, f"log {name}")
+    machine.expect(f"{name}. is running", timeout=20)
+    for _ in range(30):
+        if not re.search(rf"^{name} ", ask(machine, "list"), re.MULTILINE):
+            return ask(machine, f"log {name}")
+    raise AssertionError(f"{name} does not end")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
