@@ -35,7 +35,6 @@ static domctl_handler *const handlers[] = {
     HANDLER(settimeoffset),
     HANDLER(getvcpuaffinity),
     HANDLER(resumedomain),
-    HANDLER(sendtrigger),
     HANDLER(subscribe),
     HANDLER(set_address_size),
     HANDLER(get_address_size),

@@ -285,19 +285,6 @@ long domctl_set_vcpu_msrs(struct domain *d, struct domctl *c)
     return v && v != current && !m->msr_count ? 0 : -EINVAL;
 }
 
-long domctl_sendtrigger(struct domain *d, struct domctl *c)
-{
-    struct vcpu *v = domctl_vcpu(d, c->op.u.sendtrigger.vcpu);
-
-    if (c->op.u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
-        return -ENOSYS;
-    if (!v)
-        return -ESRCH;
-    v->nmi_pending = true;
-    vcpu_kick(v);
-    return 0;
-}
-
 long domctl_pausevcpu(struct domain *d, struct domctl *c)
 {
     struct vcpu *v = domctl_vcpu(d, c->op.u.gdbsx_pauseunp_vcpu.vcpu);

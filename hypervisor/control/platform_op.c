@@ -142,12 +142,6 @@ static long run(struct xen_platform_op *op)
         return cpu_info(&op->u.pcpu_info);
     case XENPF_get_cpu_version:
         return cpu_version(&op->u.pcpu_version);
-    case XENPF_cpu_online:
-    case XENPF_cpu_offline:
-    case XENPF_cpu_hotadd:
-    case XENPF_mem_hotadd:
-    case XENPF_resource_op:
-        return -EOPNOTSUPP;
     default:
         return -ENOSYS;
     }

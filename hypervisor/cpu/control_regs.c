@@ -179,7 +179,9 @@ long guest_get_debugreg(struct vcpu *v, unsigned reg, u64 *value)
 {
     if (reg > 7 || ((reg == 4 || reg == 5) && (v->ctrlreg[4] & CR4_DE)))
         return -ENODEV;
-    *value = v->debugreg[reg == 4 || reg == 5 ? reg + 2 : reg];
+    if (reg == 4 || reg == 5)
+        reg += 2;
+    *value = v->debugreg[reg] | (reg == 6 ? DR6_ONES : reg == 7 ? DR7_ONE : 0);
     return 0;
 }
 

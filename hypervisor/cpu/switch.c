@@ -8,6 +8,7 @@
 #include "guest_access.h"
 #include "emulate.h"
 #include "dev/apic.h"
+#include "dev/console.h"
 
 #define CR4_SMEP (1UL << 20)
 #define DR7_ACTIVE 0xFF
@@ -167,6 +168,8 @@ void process_softirqs(void)
     while ((pending = __atomic_exchange_n(&p->softirq_pending, 0, __ATOMIC_SEQ_CST))) {
         if (pending & 1U << SOFTIRQ_TIMER)
             timer_softirq();
+        if (pending & 1U << SOFTIRQ_CONSOLE)
+            console_softirq();
         if (pending & 1U << SOFTIRQ_SCHEDULE)
             schedule();
     }
@@ -178,6 +181,8 @@ void idle_loop(void)
         __asm__ volatile("cli");
         if (this_cpu()->softirq_pending)
             process_softirqs();
+        else if (mm_idle_work())
+            __asm__ volatile("sti; nop; nop");
         else
             __asm__ volatile("sti; hlt");
     }

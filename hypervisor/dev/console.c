@@ -99,7 +99,12 @@ void console_write(const char *text, size_t length)
     write_unlocked(text, length);
     spin_unlock(&lock);
     if (domain_zero)
-        send_global_virq(VIRQ_CON_RING);
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_CONSOLE);
+}
+
+void console_softirq(void)
+{
+    send_global_virq(VIRQ_CON_RING);
 }
 
 void console_force(void)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A guest that exercises the store from a domU: build/guest32/test-store and build/guest64/test-store. It prints
-# "store: N passed, N failed".
+# Guests of the store: test-store exercises it from a domU, test-hostile lies to it. Each prints "NAME: N passed, N failed".
 
 $(eval $(call guest_program,test-store,tests/store/store.c tests/guests/check.c,32 64))
+$(eval $(call guest_program,test-hostile,tests/store/hostile.c tests/guests/check.c,32 64))
