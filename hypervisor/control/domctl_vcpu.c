@@ -43,7 +43,7 @@ long domctl_setvcpucontext(struct domain *d, struct domctl *c)
     if (!from)
         return reset_vcpu(v);
     domain_pause_sync(d);
-    rc = vcpu_load_context(v, from);
+    rc = vcpu_load_context(v, from, false);
     domain_unpause(d);
     return rc;
 }
