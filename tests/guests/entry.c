@@ -121,7 +121,8 @@ static void test_upcall_from_user(void)
     CHECK_EQ(raw(RAW_SP, 0), (unsigned long)user_stack + sizeof(user_stack), "the stack that of user mode");
     CHECK_EQ(raw_sp, (unsigned long)kernel_stack + sizeof(kernel_stack) - WORDS * sizeof(long),
              "the frame is at the top of the kernel's stack");
-    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0, sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
 }
 
 static void test_pending_at_iret(void)
@@ -134,7 +135,8 @@ static void test_pending_at_iret(void)
     CHECK_EQ(raw(RAW_IP, 0), (unsigned long)user_undefined, "it comes before the first instruction of user mode");
     CHECK_EQ(raw(RAW_CS, 0) & 0xffff, USER_CS, "as if out of it");
     event_test_and_clear(port);
-    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0, sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
 }
 
 static void check_flags(unsigned long given, unsigned long mask, unsigned long expected, const char *sentence)
