@@ -13,7 +13,7 @@
 #include "vane.h"
 
 struct domain_record {
-    struct domain_record *next;
+    struct domain_record *next, *next_in_bucket;
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
@@ -23,9 +23,18 @@ struct domain_record {
     struct domain_config config;
 };
 
+/* Set in the embedded dom0: nobody but this program makes domains, so the records know every name except domain 0's. */
+extern bool domains_all_recorded;
+
 /* Takes over the configuration. NULL when memory is short. */
 struct domain_record *record_add(const struct built_domain *built, struct domain_config *config);
-void record_remove(struct domain_record *record);
+
+/*
+ * Taking a record out of the list comes before anything that lets other threads run: who took it out is the one to end
+ * the domain and to free it.
+ */
+void record_take_out(struct domain_record *record);
+void record_free(struct domain_record *record);
 struct domain_record *record_find(domid_t domid);
 struct domain_record *record_first(void);
 

@@ -62,14 +62,6 @@ void line_start(struct line_editor *editor)
     put(editor, editor->prompt);
 }
 
-void line_interrupt(struct line_editor *editor, const char *text)
-{
-    put(editor, "\r\033[K");
-    put(editor, text);
-    put(editor, "\r\n");
-    redraw(editor);
-}
-
 static void set_text(struct line_editor *editor, const char *text)
 {
     editor->length = editor->cursor = strlen(text);

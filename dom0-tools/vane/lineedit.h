@@ -51,7 +51,4 @@ void line_start(struct line_editor *editor);
 /* Takes one byte. LINE_DONE: the line is in `text`, and joins the history; then line_start again. */
 enum line_event line_feed(struct line_editor *editor, char byte);
 
-/* Shows something above the line being edited. */
-void line_interrupt(struct line_editor *editor, const char *text);
-
 #endif

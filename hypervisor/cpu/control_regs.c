@@ -82,6 +82,8 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
         return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false, true);
     case 4:
         v->ctrlreg[4] = visible_cr4(value);
+        if (v == current)
+            cpu_select_cr4(v);
         return 0;
     default:
         return -EINVAL;
@@ -179,7 +181,9 @@ long guest_get_debugreg(struct vcpu *v, unsigned reg, u64 *value)
 {
     if (reg > 7 || ((reg == 4 || reg == 5) && (v->ctrlreg[4] & CR4_DE)))
         return -ENODEV;
-    *value = v->debugreg[reg == 4 || reg == 5 ? reg + 2 : reg];
+    if (reg == 4 || reg == 5)
+        reg += 2;
+    *value = v->debugreg[reg] | (reg == 6 ? DR6_ONES : reg == 7 ? DR7_ONE : 0);
     return 0;
 }
 

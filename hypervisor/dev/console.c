@@ -81,25 +81,38 @@ void console_init(void)
     cmdline_warn();
 }
 
-static void write_unlocked(const char *text, size_t length)
+static void keep_in_ring(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         ring[ring_total++ % CONSOLE_RING_SIZE] = text[i];
-    if (present)
-        uart_write(text, length);
 }
 
 void console_write(const char *text, size_t length)
 {
-    if (unlocked) {
-        write_unlocked(text, length);
+    if (!unlocked)
+        spin_lock(&lock);
+    keep_in_ring(text, length);
+    if (present)
+        uart_write(text, length);
+    if (unlocked)
         return;
-    }
-    spin_lock(&lock);
-    write_unlocked(text, length);
     spin_unlock(&lock);
     if (domain_zero)
-        send_global_virq(VIRQ_CON_RING);
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_CONSOLE);
+}
+
+/* dom0 talks to a person there: that is no message of the hypervisor's, and the ring is not for it. */
+static void write_for_dom0(const char *text, size_t length)
+{
+    spin_lock(&lock);
+    if (present)
+        uart_write(text, length);
+    spin_unlock(&lock);
+}
+
+void console_softirq(void)
+{
+    send_global_virq(VIRQ_CON_RING);
 }
 
 void console_force(void)
@@ -183,7 +196,7 @@ static long guest_write(unsigned long count, unsigned long buffer)
             return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count - done, buffer + done);
         if (copy_from_guest(part, buffer + done, size))
             return -EFAULT;
-        console_write(part, size);
+        write_for_dom0(part, size);
         done += size;
     }
     return 0;

@@ -123,6 +123,7 @@ static long set_singleshot(struct vcpu *v, unsigned long arg)
         return -EINVAL;
     if (copy_from_guest(&set, arg, sizeof(set)))
         return -EFAULT;
+    /* VCPU_SSHOTTMR_future is accepted and means nothing, as on Xen: a moment in the past fires at once. */
     timer_set(&v->time.singleshot, set.timeout);
     return 0;
 }
@@ -150,7 +151,7 @@ int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset)
 {
     struct vcpu_info *info;
 
-    if (offset > PAGE_SIZE - sizeof(struct vcpu_info))
+    if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || (offset & (v->is_32bit ? 3 : 7)))
         return -ENXIO;
     if (v->info_mfn.value != INVALID_FRAME)
         return -EINVAL;
