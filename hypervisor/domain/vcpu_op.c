@@ -201,7 +201,10 @@ static long send_nmi(struct vcpu *v, unsigned long arg)
     if (arg)
         return -EINVAL;
     v->nmi_pending = true;
-    vcpu_kick(v);
+    if (v == current)
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK);
+    else
+        vcpu_kick(v);
     return 0;
 }
 

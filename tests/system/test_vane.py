@@ -27,7 +27,6 @@ def broken_kernels(directory):
         "cut-header": good[:40],
         "huge-segment": good[:phoff + 20] + struct.pack("<I", 0xF0000000) + good[phoff + 24:],
         "far-offset": good[:phoff + 4] + struct.pack("<I", 0xFFFFFFF0) + good[phoff + 8:],
-        "wrong-entry": good[:24] + struct.pack("<I", 0xFFFF0000) + good[28:],
         "arm": good[:18] + struct.pack("<H", 40) + good[20:],
         "empty": b"",
     }
@@ -244,7 +243,7 @@ def test_scheduling(vane):
 @pytest.mark.parametrize("name, words", [
     ("truncated", "truncated"), ("headless", "not an ELF file"), ("cut-header", "truncated"),
     ("huge-segment", "truncated|overlap|memory|address space|entry"), ("far-offset", "outside the file"),
-    ("wrong-entry", "entry point"), ("arm", "processor"), ("empty", "not an ELF file"), ("nothing", "No such file"),
+    ("arm", "processor"), ("empty", "not an ELF file"), ("nothing", "No such file"),
 ])
 def test_bad_kernels(vane, name, words):
     """A kernel that lies is refused with the reason, and nothing is left of the attempt."""
@@ -298,9 +297,9 @@ def test_mistyped_command(vane):
 def test_completion_and_history(vane):
     """Tab completes commands, files and domains; the arrow brings the last line back."""
     vane.send("domi\tDom\t\r")
-    assert vane.prompt().splitlines()[-1].strip() == "0"
+    assert "\n0\n" in vane.prompt()
     vane.send("\x1b[A\r")
-    assert vane.prompt().splitlines()[-1].strip() == "0"
+    assert "\n0\n" in vane.prompt()
     vane.send("cat /exa\thello3\t\r")
     assert 'name = "hello32"' in vane.prompt()
 
