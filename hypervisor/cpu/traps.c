@@ -219,10 +219,11 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     }
     if (fixup_fault(regs))
         return;
+    unsigned long offset = 0;
+    const char *name = symbol_name(regs->rip, &offset);
     print_registers(regs);
-    print_backtrace(regs->rbp);
-    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx", vector, regs->error_code,
-          (unsigned long)read_cr2(), (unsigned long)regs->rip);
+    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx, %s+%#lx", vector, regs->error_code,
+          (unsigned long)read_cr2(), (unsigned long)regs->rip, name ? name : "no function", offset);
 }
 
 /* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */

@@ -346,6 +346,52 @@ static bool on_debug(struct trap_frame *frame)
     return true;
 }
 
+/* With CR4.DE, breakpoints on ports are the hypervisor's to find, since port accesses are. */
+static void test_port_breakpoint(void)
+{
+    unsigned long cr4 = read_cr(4), value = 0;
+    struct physdev_set_iopl op = {.iopl = 1};
+
+    HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &op);
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 8));
+    CHECK_EQ(HYPERVISOR_set_debugreg(0, 0x80), 0, "a port");
+    CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x00020001), 0, "an I/O breakpoint with CR4.DE");
+    CHECK_EQ(HYPERVISOR_get_debugreg(7), 0x00020401, "reads back");
+    hits = 0;
+    __asm__ volatile("inb $0x80, %%al" : "+a"(value));
+    CHECK(hits == 1 && (hit_dr6 & 0xF) == 1, "is hit");
+    __asm__ volatile("inb $0x81, %%al" : "+a"(value));
+    CHECK_EQ(hits, 1, "by its port alone");
+    HYPERVISOR_set_debugreg(7, 0);
+    CHECK_EQ(HYPERVISOR_get_debugreg(7), 0x400, "nothing of it stays behind");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+#ifdef __x86_64__
+static void do_rdfsbase(void *unused)
+{
+    unsigned long base;
+
+    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xc0" : "=a"(base));
+}
+
+static void test_fsgsbase(void)
+{
+    unsigned long cr4 = read_cr(4), base = 0x123000;
+
+    check_group("FSGSBASE");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 & ~0x10000UL));
+    CHECK(faults(do_rdfsbase, NULL, TRAP_UD), "not switched on, RDFSBASE is unknown");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 0x10000UL));
+    CHECK(!faults(do_rdfsbase, NULL, TRAP_UD), "switched on it works");
+    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd0" : : "a"(base));
+    HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    CHECK_EQ(read_msr(MSR_FS_BASE), base, "what WRFSBASE wrote is the base");
+    do_wrmsr(&(struct msr_write){MSR_FS_BASE, 0});
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+#endif
+
 static void test_debug_registers(void)
 {
     static volatile long watched;
@@ -361,6 +407,9 @@ static void test_debug_registers(void)
 #endif
     CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x2000), -XEN_EPERM, "general detect is not for guests");
     CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x00020001), -XEN_EPERM, "nor are I/O breakpoints without CR4.DE");
+#ifdef __x86_64__
+    CHECK_EQ(HYPERVISOR_set_debugreg(1, 0x0000800000000000UL), -XEN_EPERM, "an address that is none cannot be watched");
+#endif
     CHECK_EQ(HYPERVISOR_set_debugreg(8, 0), -XEN_ENODEV, "register 8");
     CHECK_EQ(HYPERVISOR_set_debugreg(6, 0), 0, "DR6 is cleared");
     CHECK_EQ(HYPERVISOR_get_debugreg(6), 0xFFFF0FF0L, "but for its fixed bits");
@@ -373,6 +422,7 @@ static void test_debug_registers(void)
     HYPERVISOR_set_debugreg(7, 0);
     watched = 2;
     CHECK_EQ(hits, 1, "switched off it does not");
+    test_port_breakpoint();
     trap_set_handler(TRAP_DB, NULL);
 }
 
@@ -650,6 +700,9 @@ int main(int argc, char **argv)
     test_ports();
     test_operand_faults();
     test_debug_registers();
+#ifdef __x86_64__
+    test_fsgsbase();
+#endif
     test_single_step();
     test_page_table_writes();
     test_bad_page_table_writes();
