@@ -51,6 +51,11 @@ static int grow_active(struct domain_grant *g, unsigned wanted)
     return 0;
 }
 
+static void count_entries(struct domain_grant *g)
+{
+    g->entries = g->frames * (u32)(g->version == 2 ? GRANTS_PER_FRAME_V2 : GRANTS_PER_FRAME_V1);
+}
+
 /* Pages allocated before a failure stay for the next attempt; entries exist only once everything they need does. */
 int grant_grow(struct domain *d, unsigned frames)
 {
@@ -67,6 +72,7 @@ int grant_grow(struct domain *d, unsigned frames)
         if (!g->shared[g->frames])
             return -ENOMEM;
         g->frames++;
+        count_entries(g);
     }
     return 0;
 }
@@ -132,7 +138,7 @@ void grant_unshare(struct domain *d)
 
     spin_lock(&g->lock);
     frames = g->frames;
-    g->frames = 0;
+    g->frames = g->entries = 0;
     while (frames)
         unshare_page(g->shared[--frames]);
     unshare_status(g);
@@ -207,9 +213,9 @@ static void restore_reserved(const struct domain_grant *g, const struct reserved
 
 static bool in_use_past_reserved(const struct domain_grant *g)
 {
-    for (unsigned ref = GNTTAB_NR_RESERVED_ENTRIES; ref < grant_entries(g); ref++) {
+    for (unsigned ref = GNTTAB_NR_RESERVED_ENTRIES; ref < g->entries; ref++) {
         const struct grant_active *act = grant_active_of(g, ref);
-        if (act->reads || act->writes)
+        if (act->uses)
             return true;
     }
     return false;
@@ -239,6 +245,7 @@ int grant_set_version(struct domain *d, unsigned version)
     if (version == 1)
         unshare_status(g);
     g->version = version;
+    count_entries(g);
     restore_reserved(g, saved);
     return 0;
 }
@@ -284,7 +291,7 @@ static const char *grant_counts(struct domain *d, char *out, size_t size)
     unsigned used = 0;
 
     for (unsigned ref = 0; ref < g->active_pages * GRANTS_PER_ACTIVE_PAGE; ref++)
-        used += grant_active_of(g, ref)->reads || grant_active_of(g, ref)->writes;
+        used += grant_active_of(g, ref)->uses != 0;
     snprintf(out, size, "version %u, %u of %u frames, %u entries in use, %u mappings of others", g->version, g->frames,
              g->max_frames, used, g->maps_of_others);
     return out;
@@ -308,9 +315,9 @@ void grant_dump(struct domain *d)
 
     spin_lock(&d->grant.lock);
     logf(LOG_INFO, "d%u grant table: %s\n", d->id, grant_counts(d, text, sizeof(text)));
-    for (unsigned ref = 0; ref < grant_entries(g) && shown < DUMPED_ENTRIES; ref++) {
+    for (unsigned ref = 0; ref < g->entries && shown < DUMPED_ENTRIES; ref++) {
         const struct grant_active *act = grant_active_of(g, ref);
-        if (!act->reads && !act->writes)
+        if (!act->uses)
             continue;
         logf(LOG_INFO, "  grant %u: mfn %x used by d%u, %u reading, %u writing\n", ref, act->mfn, act->domid,
              act->reads, act->writes);

@@ -7,24 +7,23 @@
 #include "grant_internal.h"
 #include "guest_access.h"
 
-#define MAX_STEPS 2 /* a transitive entry leads to one that must not be */
+#define MAX_STEPS 2 /* a transitive entry leads to one, of another domain, that must not be */
 
 struct copy_end {
     mfn_t mfn;
-    u32 start, length; /* what may be touched */
     bool write;
-    unsigned steps;
+    u32 steps;
     struct {
-        struct domain *domain; /* holds a reference */
+        struct domain *domain; /* holds a reference, unless it is the caller */
         u32 ref;
     } step[MAX_STEPS];
 };
 
-static int take_page(struct copy_end *end, const struct domain *owner)
+static inline int take_page(mfn_t mfn, const struct domain *owner, bool write)
 {
-    if (!end->write)
-        return page_get(end->mfn, owner) ? GNTST_okay : GNTST_bad_page;
-    return page_get_and_type(end->mfn, owner, FRAME_WRITABLE, false) ? GNTST_general_error : GNTST_okay;
+    if (!write)
+        return likely(page_get(mfn, owner)) ? GNTST_okay : GNTST_bad_page;
+    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay : GNTST_general_error;
 }
 
 static void unwind(struct copy_end *end)
@@ -32,17 +31,20 @@ static void unwind(struct copy_end *end)
     while (end->steps) {
         struct domain *d = end->step[--end->steps].domain;
         grant_unuse(d, end->step[end->steps].ref, !end->write, 1);
-        domain_put(d);
+        if (d != current->domain)
+            domain_put(d);
     }
 }
 
 /* The last step's domain owns the page. */
-static int follow_grant(struct copy_end *end, unsigned domid, u32 ref)
+static int follow_grant(struct copy_end *end, unsigned domid, u32 ref, u32 offset, u32 length)
 {
-    unsigned user = current->domain->id;
+    struct domain *own = current->domain;
+    unsigned user = own->id;
 
     for (;;) {
-        struct domain *d = domid == DOMID_SELF && !end->steps ? domain_get(current->domain->id) : domain_get(domid);
+        bool self = domid == own->id || (domid == DOMID_SELF && !end->steps);
+        struct domain *d = self ? own : domain_get(domid);
         struct grant_use use;
         int status;
 
@@ -50,17 +52,19 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref)
             return end->steps ? GNTST_general_error : GNTST_bad_domain;
         status = grant_use(d, ref, user, !end->write, false, 1, &use);
         if (status) {
-            domain_put(d);
+            if (!self)
+                domain_put(d);
             return status;
         }
         end->step[end->steps].domain = d;
         end->step[end->steps++].ref = ref;
         end->mfn = use.mfn;
-        end->start = use.start;
-        end->length = use.length;
-        if (!use.transitive)
-            return take_page(end, d);
-        if (end->steps == MAX_STEPS)
+        if (likely(!use.transitive)) {
+            if (offset < use.start || offset + length > (u32)use.start + use.length)
+                return GNTST_general_error;
+            return take_page(use.mfn, d, end->write);
+        }
+        if (end->steps == MAX_STEPS || use.next_domid == d->id)
             return GNTST_general_error;
         user = d->id;
         domid = use.next_domid;
@@ -68,14 +72,15 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref)
     }
 }
 
-static int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, bool by_grant, bool write)
+static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
+                           bool write)
 {
     int status;
 
     end->write = write;
     end->steps = 0;
     if (by_grant) {
-        status = follow_grant(end, from->domid, from->u.ref);
+        status = follow_grant(end, from->domid, from->u.ref, from->offset, length);
         if (status)
             unwind(end);
         return status;
@@ -83,52 +88,44 @@ static int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, bo
     if (from->domid != DOMID_SELF)
         return GNTST_permission_denied;
     end->mfn = mfn_of(from->u.gmfn);
-    end->start = 0;
-    end->length = PAGE_SIZE;
-    return take_page(end, current->domain);
+    return take_page(end->mfn, current->domain, write);
 }
 
-static void drop_end(struct copy_end *end)
+static inline void drop_end(struct copy_end *end)
 {
     if (end->write)
         page_put_and_type(end->mfn);
     else
         page_put(end->mfn);
-    unwind(end);
-}
-
-static bool inside(const struct copy_end *end, u32 offset, u32 length)
-{
-    return offset >= end->start && offset + length <= end->start + end->length;
+    if (end->steps)
+        unwind(end);
 }
 
 static inline void copy_bytes(char *to, const char *from, size_t size)
 {
-    size_t words = size / 8, rest = size % 8;
+    size_t words = size / 8;
 
-    __asm__ volatile("rep movsq\n\tmov %3, %2\n\trep movsb"
+    __asm__ volatile("rep movsq\n\tmov %k3, %k2\n\trep movsb"
                      : "+D"(to), "+S"(from), "+c"(words)
-                     : "r"(rest)
+                     : "r"(size % 8)
                      : "memory");
 }
 
-static int copy(const struct gnttab_copy *op)
+static inline int copy(const struct gnttab_copy *op)
 {
     struct copy_end source, dest;
+    u32 length = op->len;
     int status;
 
-    if ((u32)op->source.offset + op->len > PAGE_SIZE || (u32)op->dest.offset + op->len > PAGE_SIZE)
+    if (op->source.offset + length > PAGE_SIZE || op->dest.offset + length > PAGE_SIZE)
         return GNTST_bad_copy_arg;
-    status = take_end(&source, &op->source, op->flags & GNTCOPY_source_gref, false);
-    if (status)
+    status = take_end(&source, &op->source, length, op->flags & GNTCOPY_source_gref, false);
+    if (unlikely(status))
         return status;
-    status = take_end(&dest, &op->dest, op->flags & GNTCOPY_dest_gref, true);
-    if (!status) {
-        if (!inside(&source, op->source.offset, op->len) || !inside(&dest, op->dest.offset, op->len))
-            status = GNTST_general_error;
-        else
-            copy_bytes((char *)mfn_to_virt(dest.mfn) + op->dest.offset,
-                       (char *)mfn_to_virt(source.mfn) + op->source.offset, op->len);
+    status = take_end(&dest, &op->dest, length, op->flags & GNTCOPY_dest_gref, true);
+    if (likely(!status)) {
+        copy_bytes((char *)mfn_to_virt(dest.mfn) + op->dest.offset,
+                   (char *)mfn_to_virt(source.mfn) + op->source.offset, length);
         drop_end(&dest);
     }
     drop_end(&source);
@@ -152,15 +149,24 @@ static int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
     return 0;
 }
 
-long grant_copy_one(unsigned long va)
+long grant_copy(unsigned long va, u32 count)
 {
     bool narrow = current->is_32bit;
     struct gnttab_copy op;
+    unsigned long at;
     s16 status;
 
-    if (narrow ? read_copy_pv32(&op, va) : copy_from_guest(&op, va, sizeof(op)))
-        return -EFAULT;
-    status = (s16)copy(&op);
-    va += narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status);
-    return copy_to_guest(va, &status, sizeof(status));
+    for (; count; count--) {
+        if (narrow ? read_copy_pv32(&op, va) : copy_from_guest(&op, va, sizeof(op)))
+            return -EFAULT;
+        status = (s16)copy(&op);
+        at = va + (narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status));
+        if (copy_to_guest(at, &status, sizeof(status)))
+            return -EFAULT;
+        va += narrow ? sizeof(struct compat_gnttab_copy) : sizeof(op);
+        if (count > 1 && hypercall_preempt_check())
+            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)GNTTABOP_copy, va,
+                                      (unsigned long)(count - 1));
+    }
+    return 0;
 }

@@ -22,7 +22,12 @@
  * user is gone. A read-only use counts as a read, any other as a write. */
 struct grant_active {
     u32 mfn;
-    u16 reads, writes;
+    union {
+        struct {
+            u16 reads, writes;
+        };
+        u32 uses; /* 0: not in use */
+    };
     domid_t domid; /* who uses it */
     u16 start, length; /* part of the page */
     u16 copy_only; /* not 0: may not be mapped */
@@ -40,11 +45,6 @@ struct grant_maptrack {
 };
 
 #define MAPTRACK_BUSY (1U << 31) /* being made or undone: no handle yet, or no more, for anyone else */
-
-static inline unsigned grant_entries(const struct domain_grant *g)
-{
-    return g->frames * (unsigned)(g->version == 2 ? GRANTS_PER_FRAME_V2 : GRANTS_PER_FRAME_V1);
-}
 
 static inline struct grant_entry_v1 *entry_v1(const struct domain_grant *g, unsigned ref)
 {
@@ -91,8 +91,8 @@ int grant_set_version(struct domain *d, unsigned version);
 
 /* One element of a batch at guest address va: 0 or -EFAULT. */
 long grant_map_one(unsigned long va);
-long grant_copy_one(unsigned long va);
 long grant_transfer_one(unsigned long va);
+long grant_copy(unsigned long va, u32 count); /* the whole batch, with its continuation */
 /* Up to UNMAP_BATCH elements. */
 #define UNMAP_BATCH 32
 long grant_unmap_some(unsigned long va, unsigned count, bool replace);

@@ -140,13 +140,13 @@ static int swap_entries(struct domain_grant *g, unsigned a, unsigned b)
 {
     const struct grant_active *of_a, *of_b;
 
-    if (a >= grant_entries(g) || b >= grant_entries(g))
+    if (a >= g->entries || b >= g->entries)
         return GNTST_bad_gntref;
     if (a == b)
         return GNTST_okay;
     of_a = grant_active_of(g, a);
     of_b = grant_active_of(g, b);
-    if (of_a->reads || of_a->writes || of_b->reads || of_b->writes)
+    if (of_a->uses || of_b->uses)
         return GNTST_eagain;
     if (g->version == 2) {
         union grant_entry_v2 entry = *entry_v2(g, a);
@@ -248,10 +248,9 @@ long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count_
 
     if ((s32)count < 0)
         return -EINVAL;
+    if (likely((u32)cmd == GNTTABOP_copy))
+        return grant_copy(va, count);
     switch ((u32)cmd) {
-    case GNTTABOP_copy:
-        return batch(cmd, va, count,
-                     current->is_32bit ? sizeof(struct compat_gnttab_copy) : sizeof(struct gnttab_copy), grant_copy_one);
     case GNTTABOP_map_grant_ref:
         return batch(cmd, va, count, sizeof(struct gnttab_map_grant_ref), grant_map_one);
     case GNTTABOP_unmap_grant_ref:

@@ -16,7 +16,7 @@ static bool commit(struct domain *d, unsigned ref, unsigned from)
     bool committed = false;
 
     spin_lock(&g->lock);
-    if (ref < grant_entries(g)) {
+    if (ref < g->entries) {
         u32 *word = g->version == 2 ? (u32 *)&entry_v2(g, ref)->hdr : (u32 *)entry_v1(g, ref);
         u32 old = READ_ONCE(*word), wanted = GTF_accept_transfer | (from << 16);
         for (unsigned i = 0; i < CAS_TRIES && old == wanted && !committed; i++)
@@ -33,7 +33,7 @@ static void set_flags(struct domain *d, unsigned ref, u16 set, u16 clear, mfn_t 
     u16 *flags;
 
     spin_lock(&g->lock);
-    if (ref < grant_entries(g)) {
+    if (ref < g->entries) {
         flags = g->version == 2 ? &entry_v2(g, ref)->hdr.flags : &entry_v1(g, ref)->flags;
         if (set && g->version == 2)
             entry_v2(g, ref)->full_page.frame = mfn.value;

@@ -59,9 +59,9 @@ static int claim_v1(struct domain *d, unsigned ref, unsigned user, bool readonly
 
 static void clear_unused_bits(u16 *status, const struct grant_active *act)
 {
-    u16 unused = (u16)((act->writes ? 0 : GTF_writing) | (act->reads || act->writes ? 0 : GTF_reading));
+    u16 unused = (u16)((act->uses ? 0 : GTF_reading) | GTF_writing);
 
-    if (unused)
+    if (!act->writes)
         __atomic_fetch_and(status, (u16)~unused, __ATOMIC_SEQ_CST);
 }
 
@@ -117,7 +117,7 @@ static int resolve_v2(const struct domain_grant *g, unsigned ref, u16 flags, str
 static int claim(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, struct grant_active *act,
                  struct grant_use *out)
 {
-    bool first = !act->reads && !act->writes;
+    bool first = !act->uses;
     struct grant_active found = *act;
     u16 flags = 0;
     int status;
@@ -149,19 +149,17 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
                       struct grant_use *out)
 {
     struct grant_active *act;
-    bool in_use;
     int status;
 
-    if (unlikely(ref >= grant_entries(&d->grant))) {
-        guest_logf(LOG_WARNING, "grant %u of d%u: its table has %u entries\n", ref, d->id, grant_entries(&d->grant));
+    if (unlikely(ref >= d->grant.entries)) {
+        guest_logf(LOG_WARNING, "grant %u of d%u: its table has %u entries\n", ref, d->id, d->grant.entries);
         return GNTST_bad_gntref;
     }
     act = grant_active_of(&d->grant, ref);
-    in_use = act->reads || act->writes;
-    if (in_use && (act->domid != user || act->reads + act->writes >= MAX_USES || (for_map && act->copy_only)))
+    if (act->uses && (act->domid != user || act->reads + act->writes >= MAX_USES || (for_map && act->copy_only)))
         return GNTST_general_error;
     /* A copy through a transitive entry follows the entry as it is now. */
-    if (!in_use || (!readonly && !act->writes) || act->copy_only == COPY_TRANSITIVE) {
+    if (!act->uses || (!readonly && !act->writes) || act->copy_only == COPY_TRANSITIVE) {
         status = claim(d, ref, user, readonly, for_map, act, out);
         if (status)
             return status;
@@ -176,14 +174,46 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
     return GNTST_okay;
 }
 
+/* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
+static inline bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
+                            struct grant_use *out)
+{
+    struct domain_grant *g = &d->grant;
+    u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly), *word, old;
+    struct grant_active *act;
+
+    if (g->version != 1 || ref >= g->entries)
+        return false;
+    act = grant_active_of(g, ref);
+    word = (u32 *)entry_v1(g, ref);
+    old = READ_ONCE(*word);
+    if (act->uses || (old & mask) != (user << 16 | GTF_permit_access))
+        return false;
+    if (!__atomic_compare_exchange_n(word, &old, old | (readonly ? GTF_reading : GTF_reading | GTF_writing), false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return false;
+    act->mfn = READ_ONCE(((struct grant_entry_v1 *)word)->frame);
+    act->uses = readonly ? uses : uses << 16;
+    act->domid = (domid_t)user;
+    act->start = act->copy_only = 0;
+    act->length = PAGE_SIZE;
+    out->mfn = mfn_of(act->mfn);
+    out->start = 0;
+    out->length = PAGE_SIZE;
+    out->transitive = false;
+    return true;
+}
+
 int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,
               struct grant_use *out)
 {
-    int status;
+    int status = GNTST_okay;
 
-    out->transitive = false;
     spin_lock(&d->grant.lock);
-    status = use_locked(d, ref, user, readonly, for_map, uses, out);
+    if (unlikely(!use_fast(d, ref, user, readonly, uses, out))) {
+        out->transitive = false;
+        status = use_locked(d, ref, user, readonly, for_map, uses, out);
+    }
     spin_unlock(&d->grant.lock);
     return status;
 }
@@ -191,14 +221,12 @@ int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool
 /* The entry itself may be gone, if its domain is dying; our record never is while it counts a use. */
 void grant_unuse(struct domain *d, unsigned ref, bool readonly, unsigned uses)
 {
-    struct grant_active *act = grant_active_of(&d->grant, ref);
+    struct domain_grant *g = &d->grant;
+    struct grant_active *act = grant_active_of(g, ref);
 
-    spin_lock(&d->grant.lock);
-    if (readonly)
-        act->reads = (u16)(act->reads - uses);
-    else
-        act->writes = (u16)(act->writes - uses);
-    if (ref < grant_entries(&d->grant))
-        clear_unused_bits(entry_status(&d->grant, ref), act);
-    spin_unlock(&d->grant.lock);
+    spin_lock(&g->lock);
+    act->uses -= readonly ? uses : uses << 16;
+    if (likely(ref < g->entries))
+        clear_unused_bits(entry_status(g, ref), act);
+    spin_unlock(&g->lock);
 }

@@ -17,6 +17,7 @@ struct grant_maptrack;
 struct domain_grant {
     spinlock_t lock;
     u32 version;
+    u32 entries; /* in all frames, in this version */
     u32 frames, max_frames, status_frames, max_maptrack_frames;
     u32 active_pages;
     void **shared;                /* [max_frames] pages shared with the guest */

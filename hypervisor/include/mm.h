@@ -109,6 +109,9 @@ pfn_t m2p_get(mfn_t mfn);
 /* Frees all memory of a dying domain: 0 or -ERESTART. */
 int domain_relinquish_memory(struct domain *d) MUST_CHECK;
 void domain_mm_dump(struct domain *d);
+/* Compares every frame's counts with what tables, pins and vCPUs hold; says what is wrong in the log. exact: nobody
+ * else (grants, event channels) holds references. Returns how many frames are wrong. */
+unsigned long frames_audit(bool exact);
 
 /* Address spaces. */
 struct memory_map;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <pv/pv.h>
 #include <pv/event.h>
+#include <pv/grant.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/traps.h>
@@ -117,6 +118,51 @@ static void mapping_rows(void)
     ROW("mmuext.invlpg_local", pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&op, 1, 0, DOMID_SELF));
 }
 
+static struct gnttab_copy copy_between(void *from, void *to, unsigned length)
+{
+    struct gnttab_copy copy;
+
+    memset(&copy, 0, sizeof(copy));
+    copy.source.u.gmfn = virt_to_mfn(from);
+    copy.dest.u.gmfn = virt_to_mfn(to);
+    copy.source.domid = copy.dest.domid = DOMID_SELF;
+    copy.len = (uint16_t)length;
+    return copy;
+}
+
+#define COPY_ROW(name, copy)                                                                                           \
+    ROW(name, pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&(copy), 1));                   \
+    if ((copy).status)                                                                                                 \
+    printf("failed: %s %d\n", name, (copy).status)
+
+static void grant_rows(void)
+{
+    char *from = pages_alloc(1), *to = pages_alloc(1), *va = vspace_alloc(1);
+    int ref = grant_access(pv_domid(), virt_to_mfn(from), false);
+    struct gnttab_copy page = copy_between(from, to, PAGE_SIZE), little = copy_between(from, to, 64), granted = page;
+    struct gnttab_map_grant_ref map = {.host_addr = (unsigned long)va, .flags = GNTMAP_host_map};
+    struct gnttab_unmap_grant_ref unmap = {.host_addr = (unsigned long)va};
+
+    pte_write(va, 0);
+    COPY_ROW("gnttab_copy.4096.gmfn->gmfn", page);
+    COPY_ROW("gnttab_copy.64.gmfn->gmfn", little);
+    memset(&granted.source.u, 0, sizeof(granted.source.u));
+    granted.source.u.ref = (grant_ref_t)ref;
+    granted.source.domid = pv_domid();
+    granted.flags = GNTCOPY_source_gref;
+    COPY_ROW("gnttab_copy.4096.gref->gmfn", granted);
+    granted.len = 64;
+    COPY_ROW("gnttab_copy.64.gref->gmfn", granted);
+    map.ref = (grant_ref_t)ref;
+    map.dom = pv_domid();
+    ROW("gnttab_map+unmap.self",
+        (pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (unsigned long)&map, 1),
+         unmap.handle = map.handle,
+         pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, (unsigned long)&unmap, 1)));
+    if (map.status || unmap.status)
+        printf("failed: gnttab_map+unmap.self %d %d\n", map.status, unmap.status);
+}
+
 static void trap_rows(void)
 {
     trap_set_gate(TRAP_BP, 3, bench_iret_handler);
@@ -147,6 +193,7 @@ int main(int argc, char **argv)
     plain_calls();
     event_rows();
     mapping_rows();
+    grant_rows();
     emulation_rows();
     trap_rows();
     printf("bench done\n");
