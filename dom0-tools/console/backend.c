@@ -23,6 +23,7 @@
 #include <xenstore.h>
 
 #include "../../guest-pv/xenstore/watch_depth.h"
+#include "../xenstored/start.h"
 #include "table.h"
 
 #define LOG_LIMIT_MIN (4ul * 1024)
@@ -42,9 +43,8 @@ void console_report(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    daemon_vlog("console", format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void console_notify(unsigned int port)
@@ -264,7 +264,7 @@ static void store_loop(void *arg)
         mutex_unlock(&lock);
         free(event);
     }
-    console_report("console: lost the store: %s", strerror(errno));
+    console_report("lost the store: %s", strerror(errno));
 }
 
 static void take_event(void)

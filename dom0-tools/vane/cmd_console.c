@@ -20,6 +20,7 @@
 
 #define ESCAPE_KEY 0x1d /* Ctrl-] */
 #define CHUNK      512
+#define DRAIN_NS   50000000u /* for the backend to fetch what a stopped domain left in its ring */
 
 struct attachment {
     struct console_sink sink;
@@ -71,7 +72,16 @@ static bool send_input(domid_t domid, const char *buffer, size_t length)
     return end == length;
 }
 
-static void converse(domid_t domid, struct console *console, struct attachment *attachment, uint64_t *offset)
+/* A domain that has ended and is preserved keeps its console, and will never say anything again. */
+static bool has_stopped(struct vane *vane, domid_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    return ctl_domain_info(vane->ctl, domid, &info) == 0 && (info.flags & XEN_DOMINF_shutdown) != 0;
+}
+
+static void converse(struct vane *vane, domid_t domid, struct console *console, struct attachment *attachment,
+                     uint64_t *offset)
 {
     char buffer[CHUNK];
 
@@ -79,6 +89,13 @@ static void converse(domid_t domid, struct console *console, struct attachment *
         size_t got;
 
         show_log(console, offset);
+        if (!attachment->ended && has_stopped(vane, domid)) {
+            sleep_ns(DRAIN_NS);
+            show_log(console, offset);
+            if (!attachment->ended)
+                console_detach(&attachment->sink);
+            attachment->ended = true;
+        }
         if (attachment->ended)
             return;
         got = terminal_read(buffer, sizeof(buffer), UINT64_MAX);
@@ -105,7 +122,7 @@ int console_session(struct vane *vane, domid_t domid)
     say(vane, "Console of %s (domain %u). Ctrl-] leaves it.\n", name ? name : "?", domid);
     fflush(stdout);
     attachment.ended = false;
-    converse(domid, console, &attachment, &offset);
+    converse(vane, domid, console, &attachment, &offset);
     record = record_find(domid);
     if (record != NULL)
         record->console_seen = offset;

@@ -135,7 +135,7 @@ static int dry_run(struct vane *vane, const struct domain_config *config)
     return 0;
 }
 
-static void report(struct vane *vane, const struct domain_record *record, bool paused)
+static void report(struct vane *vane, const struct domain_record *record, bool paused, uint64_t took_ns)
 {
     struct json json;
 
@@ -147,6 +147,7 @@ static void report(struct vane *vane, const struct domain_record *record, bool p
     json_number(&json, "domid", record->domid);
     json_config(&json, &record->config);
     json_bool(&json, "paused", paused);
+    json_number(&json, "took_ns", took_ns);
     json_close(&json, '}');
     json_end(&json);
 }
@@ -156,6 +157,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
     bool attach = option(&argc, argv, "-c", "--console"), paused = option(&argc, argv, "-p", "--paused");
     bool dry = option(&argc, argv, "-n", "--dry-run") || option(&argc, argv, "-n", "--dryrun");
     const char *file = option_value(&argc, argv, "-f", "--defconfig");
+    uint64_t start = clock_ns();
     struct domain_record *record;
     struct domain_config config;
     struct build_error error;
@@ -182,7 +184,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
         return fail(vane, "%s", error.text);
     }
     domid = record->domid;
-    report(vane, record, paused);
+    report(vane, record, paused, clock_ns() - start);
     if (!paused && ctl_domain_unpause(vane->ctl, domid) != 0)
         return fail(vane, "starting domain %u failed: %s", domid, strerror(errno));
     return attach && !vane->json ? console_session(vane, domid) : 0;

@@ -15,7 +15,12 @@
 
 #define DOMAINS_MAX 4096
 
-static struct domain_record *records;
+#define BUCKETS     256
+
+/* All, the newest first; and by their number, so that going through hundreds of domains stays linear. */
+static struct domain_record *records, *buckets[BUCKETS];
+
+bool domains_all_recorded;
 
 struct domain_record *record_add(const struct built_domain *built, struct domain_config *config)
 {
@@ -30,24 +35,32 @@ struct domain_record *record_add(const struct built_domain *built, struct domain
     memset(config, 0, sizeof(*config));
     record->next = records;
     records = record;
+    record->next_in_bucket = buckets[record->domid % BUCKETS];
+    buckets[record->domid % BUCKETS] = record;
     return record;
 }
 
-void record_remove(struct domain_record *record)
+void record_take_out(struct domain_record *record)
 {
-    for (struct domain_record **at = &records; *at != NULL; at = &(*at)->next) {
-        if (*at != record)
-            continue;
-        *at = record->next;
-        domain_config_free(&record->config);
-        free(record);
-        return;
-    }
+    struct domain_record **at = &records, **in_bucket = &buckets[record->domid % BUCKETS];
+
+    while (*at != record)
+        at = &(*at)->next;
+    *at = record->next;
+    while (*in_bucket != record)
+        in_bucket = &(*in_bucket)->next_in_bucket;
+    *in_bucket = record->next_in_bucket;
+}
+
+void record_free(struct domain_record *record)
+{
+    domain_config_free(&record->config);
+    free(record);
 }
 
 struct domain_record *record_find(domid_t domid)
 {
-    for (struct domain_record *record = records; record != NULL; record = record->next)
+    for (struct domain_record *record = buckets[domid % BUCKETS]; record != NULL; record = record->next_in_bucket)
         if (record->domid == domid)
             return record;
     return NULL;
@@ -64,7 +77,7 @@ char *name_of_domain(struct vane *vane, domid_t domid)
     char path[48];
 
     if (record != NULL)
-        return strdup(record->config.name);
+        return record->config.name != NULL ? strdup(record->config.name) : NULL;
     snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
     return xs_read(vane->xs, XBT_NULL, path, NULL);
 }
@@ -95,30 +108,41 @@ struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *c
     }
 }
 
-bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
+static bool has_name(struct vane *vane, domid_t domid, const char *name)
+{
+    char *other = record_find(domid) != NULL ? NULL : name_of_domain(vane, domid);
+    bool same = other != NULL && strcmp(other, name) == 0;
+
+    free(other);
+    return same;
+}
+
+static bool taken_outside_records(struct vane *vane, const char *name, domid_t *owner)
 {
     struct xen_domctl_getdomaininfo *infos;
     unsigned int count;
     bool found = false;
 
-    for (struct domain_record *record = records; record != NULL && !found; record = record->next) {
-        found = strcmp(record->config.name, name) == 0;
-        if (found)
-            *owner = record->domid;
-    }
-    if (found)
-        return true;
+    *owner = 0;
+    if (domains_all_recorded)
+        return has_name(vane, 0, name);
     infos = list_domains(vane, &count);
     for (unsigned int i = 0; infos != NULL && i < count && !found; i++) {
-        char *other = record_find(infos[i].domain) != NULL ? NULL : name_of_domain(vane, infos[i].domain);
-
-        found = other != NULL && strcmp(other, name) == 0;
-        if (found)
-            *owner = infos[i].domain;
-        free(other);
+        *owner = infos[i].domain;
+        found = has_name(vane, *owner, name);
     }
     free(infos);
     return found;
+}
+
+bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
+{
+    for (struct domain_record *record = records; record != NULL; record = record->next) {
+        *owner = record->domid;
+        if (record->config.name != NULL && strcmp(record->config.name, name) == 0)
+            return true;
+    }
+    return taken_outside_records(vane, name, owner);
 }
 
 int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info)
@@ -152,12 +176,16 @@ int find_domain(struct vane *vane, const char *text, domid_t *domid)
 
 const char *shutdown_reason_name(unsigned int reason)
 {
+    static char other[24];
     static const char *const names[] = {
         [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
         [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft-reset",
     };
 
-    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown reason";
+    if (reason < sizeof(names) / sizeof(names[0]))
+        return names[reason];
+    snprintf(other, sizeof(other), "reason %u", reason);
+    return other;
 }
 
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info)

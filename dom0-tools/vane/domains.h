@@ -13,7 +13,7 @@
 #include "vane.h"
 
 struct domain_record {
-    struct domain_record *next;
+    struct domain_record *next, *next_in_bucket;
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
@@ -23,9 +23,18 @@ struct domain_record {
     struct domain_config config;
 };
 
+/* Set in the embedded dom0: nobody but this program makes domains, so the records know every name except domain 0's. */
+extern bool domains_all_recorded;
+
 /* Takes over the configuration. NULL when memory is short. */
 struct domain_record *record_add(const struct built_domain *built, struct domain_config *config);
-void record_remove(struct domain_record *record);
+
+/*
+ * Taking a record out of the list comes before anything that lets other threads run: who took it out is the one to end
+ * the domain and to free it.
+ */
+void record_take_out(struct domain_record *record);
+void record_free(struct domain_record *record);
 struct domain_record *record_find(domid_t domid);
 struct domain_record *record_first(void);
 
@@ -42,7 +51,7 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
 /* All domains, to be freed; NULL with the error printed. */
 struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
 
-/* "poweroff", "reboot", "suspend", "crash", ... of an ended domain. */
+/* "poweroff", "reboot", "suspend", "crash", ... of an ended domain; valid until the next call. */
 const char *shutdown_reason_name(unsigned int reason);
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info);
 

@@ -40,6 +40,7 @@ static void notice(const char *format, ...)
         free(lifecycle_notice()); /* the oldest makes room */
     notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
     notice_count++;
+    terminal_wake(); /* the prompt shows it now, not at the next key */
 }
 
 char *lifecycle_notice(void)
@@ -70,6 +71,24 @@ static void close_files(struct open_files *files)
     free(files->build_modules);
 }
 
+/* The next one; its name ends at the first blank. */
+static int open_module(const struct domain_config *config, struct open_files *files, struct build_error *error)
+{
+    const char *module = config->modules[files->module_count];
+    struct whole_file *file = &files->modules[files->module_count];
+    char *name = config->module_package ? strndup(module, strcspn(module, " ")) : strdup(module);
+    int status = name != NULL ? whole_file_open(name, file) : -1;
+
+    if (status != 0)
+        build_fail(error, "%s %s: %s", config->module_package ? "module" : "ramdisk", name ? name : module,
+                   strerror(name ? errno : ENOMEM));
+    free(name);
+    if (status != 0)
+        return -1;
+    files->build_modules[files->module_count++] = (struct build_module){file->data, file->size, module};
+    return 0;
+}
+
 static int open_files(const struct domain_config *config, struct open_files *files, struct build_error *error)
 {
     memset(files, 0, sizeof(*files));
@@ -79,12 +98,9 @@ static int open_files(const struct domain_config *config, struct open_files *fil
     files->build_modules = calloc(config->module_count + 1, sizeof(*files->build_modules));
     if (files->modules == NULL || files->build_modules == NULL)
         return build_fail(error, "out of memory");
-    for (size_t i = 0; i < config->module_count; i++) {
-        if (whole_file_open(config->modules[i], &files->modules[i]) != 0)
-            return build_fail(error, "ramdisk %s: %s", config->modules[i], strerror(errno));
-        files->module_count++;
-        files->build_modules[i] = (struct build_module){files->modules[i].data, files->modules[i].size};
-    }
+    for (size_t i = 0; i < config->module_count; i++)
+        if (open_module(config, files, error) != 0)
+            return -1;
     return 0;
 }
 
@@ -95,7 +111,8 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
     struct build_input input;
     int status = open_files(config, &files, error);
 
-    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    input = (struct build_input){
+        config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     close_files(&files);
@@ -114,7 +131,8 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
         status = open_files(config, &files, error);
     else
         return status;
-    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    input = (struct build_input){
+        config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     if (status == 0)
@@ -175,18 +193,19 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
 
 int destroy_domain(struct vane *vane, domid_t domid)
 {
+    struct domain_record *record = record_find(domid);
     struct xen_domctl_getdomaininfo info;
-    struct domain_record *record;
     int status;
 
     if (ctl_domain_info(vane->ctl, domid, &info) != 0)
         return -1;
+    if (record != NULL)
+        record_take_out(record);
     (void)ctl_domain_pause(vane->ctl, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
     store_remove_domain(vane->xs, domid, info.handle);
-    record = record_find(domid);
     if (record != NULL)
-        record_remove(record);
+        record_free(record);
     return status;
 }
 
@@ -258,6 +277,10 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
         return;
     }
     take_config(record, &config);
+    if (!keep_old) { /* it is the same domain to whoever knows it by its UUID */
+        memcpy(config.uuid, record->uuid, sizeof(config.uuid));
+        config.has_uuid = true;
+    }
     if (keep_old) {
         if (record->config.name == NULL || !rename_away(vane, record))
             notice("%s: renaming the ended domain %u failed", config.name, domid);
@@ -291,25 +314,54 @@ static void act(struct vane *vane, struct domain_record *record, unsigned int re
     }
 }
 
+static bool has_ended(const struct xen_domctl_getdomaininfo *info)
+{
+    return (info->flags & XEN_DOMINF_shutdown) != 0 && (info->flags & XEN_DOMINF_dying) == 0;
+}
+
+/* A domain in the list, which is in the order of their numbers. */
+static const struct xen_domctl_getdomaininfo *find_info(const struct xen_domctl_getdomaininfo *infos,
+                                                        unsigned int count, domid_t domid)
+{
+    unsigned int low = 0, high = count;
+
+    while (low < high) {
+        unsigned int middle = (low + high) / 2;
+
+        if (infos[middle].domain < domid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && infos[low].domain == domid ? &infos[low] : NULL;
+}
+
 /* One that ended, or vanished through somebody else's hand; acting on it changes the list, so one at a time. */
 static bool act_on_one(struct vane *vane)
 {
-    for (struct domain_record *record = record_first(); record != NULL; record = record->next) {
-        struct xen_domctl_getdomaininfo info;
-        int status = ctl_domain_info(vane->ctl, record->domid, &info);
+    struct xen_domctl_getdomaininfo *infos;
+    unsigned int count;
+    bool acted = false;
 
-        if (status != 0 && errno == ESRCH) {
+    infos = record_first() != NULL ? list_domains(vane, &count) : NULL;
+    if (infos == NULL)
+        return false;
+    for (struct domain_record *record = record_first(); record != NULL && !acted; record = record->next) {
+        const struct xen_domctl_getdomaininfo *info = find_info(infos, count, record->domid);
+
+        acted = info == NULL || (has_ended(info) && !record->handled);
+        if (info == NULL) {
+            record_take_out(record);
             store_remove_domain(vane->xs, record->domid, record->uuid);
-            record_remove(record);
-            return true;
+            record_free(record);
+        } else if (acted) {
+            act(vane, record, shutdown_reason(info));
         }
-        if (status != 0 || record->handled || (info.flags & XEN_DOMINF_shutdown) == 0 ||
-            (info.flags & XEN_DOMINF_dying) != 0)
-            continue;
-        act(vane, record, shutdown_reason(&info));
-        return true;
+        if (acted)
+            break; /* the record may be gone */
     }
-    return false;
+    free(infos);
+    return acted;
 }
 
 void lifecycle_check(struct vane *vane)
@@ -336,6 +388,7 @@ static void watch_thread(void *arg)
         }
         free(event);
         lifecycle_check(&vane);
+        terminal_wake(); /* whoever sits at the console of an ended domain looks again */
     }
 }
 

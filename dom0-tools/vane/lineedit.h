@@ -31,6 +31,7 @@ struct line_editor {
 
     char text[LINE_MAX_LENGTH + 1];
     size_t length, cursor;
+    size_t column;       /* where the terminal's cursor is, from the start of the text */
     unsigned int escape; /* how far into an escape sequence */
     char parameter;      /* its number, when it has one */
     bool last_was_cr;    /* the LF of a CR LF pair is dropped */
@@ -50,8 +51,5 @@ void line_start(struct line_editor *editor);
 
 /* Takes one byte. LINE_DONE: the line is in `text`, and joins the history; then line_start again. */
 enum line_event line_feed(struct line_editor *editor, char byte);
-
-/* Shows something above the line being edited. */
-void line_interrupt(struct line_editor *editor, const char *text);
 
 #endif

@@ -50,6 +50,7 @@ int main(int argc, char **argv)
     if (start("the xenstore", xenstored_start()) != 0 || start("the console backend", console_start()) != 0 ||
         !vane_open(&vane))
         pv_panic("the embedded dom0 cannot work without its services");
+    domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
     (void)start("the watch over domains", lifecycle_start());

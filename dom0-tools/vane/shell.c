@@ -146,17 +146,19 @@ static void write_terminal(void *arg, const char *text, size_t length)
     terminal_write(text, length);
 }
 
-static void show_notices(struct line_editor *editor)
+/*
+ * Like a shell's news of background jobs: before the next prompt, never into a line that is being typed; and not to a
+ * program, which asked for JSON and wants nothing else.
+ */
+static void show_notices(const struct vane *vane)
 {
     char *notice;
 
-    while ((notice = lifecycle_notice()) != NULL) {
-        char text[420];
-
-        snprintf(text, sizeof(text), "[%s]", notice);
-        line_interrupt(editor, text);
+    while (!vane->json && (notice = lifecycle_notice()) != NULL) {
+        printf("[%s]\n", notice);
         free(notice);
     }
+    fflush(stdout);
 }
 
 void shell_run(struct vane *vane)
@@ -165,6 +167,7 @@ void shell_run(struct vane *vane)
     char buffer[64];
 
     line_init(&editor, "vane> ", write_terminal, complete_word, vane);
+    show_notices(vane);
     line_start(&editor);
     for (;;) {
         size_t got = terminal_read(buffer, sizeof(buffer), UINT64_MAX);
@@ -178,10 +181,9 @@ void shell_run(struct vane *vane)
                 (void)shell_line(vane, editor.text);
             else if (event == LINE_END)
                 printf("\npoweroff turns the machine off.\n");
-            fflush(stdout);
             lifecycle_check(vane);
+            show_notices(vane);
             line_start(&editor);
         }
-        show_notices(&editor);
     }
 }

@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A domain's nodes. Most are dom0's and readable by the domain; a few directories belong to the domain, so that it may
- * write there. All are written in one transaction, repeated when another writer was faster.
+ * A domain's nodes. Most are dom0's and readable by the domain: what is made below a node has its access. A few belong to
+ * the domain, so that it may write there. Nobody looks at them before the domain is introduced, so they are written one
+ * by one, and taken away together when one fails.
  */
 #include "store.h"
 
@@ -15,32 +16,26 @@
 
 #define PATH_SIZE 128
 
-/* A transaction in progress; after the first failure the rest is passed over. */
+/* After the first failure the rest is passed over. */
 struct writer {
     struct xs_handle *xs;
-    xs_transaction_t transaction;
     domid_t domid;
     bool failed;
     char base[64];
 };
 
-enum access { ACCESS_READ, ACCESS_OWN, ACCESS_DOM0 };
-
-static void set_access(struct writer *writer, const char *path, enum access access)
+static void set_access(struct writer *writer, const char *path, bool own)
 {
-    struct xs_permissions permissions[2] = {{0, XS_PERM_NONE}, {writer->domid, XS_PERM_READ}};
+    struct xs_permissions permissions[2] = {{own ? writer->domid : 0, XS_PERM_NONE}, {writer->domid, XS_PERM_READ}};
 
-    if (access == ACCESS_OWN)
-        permissions[0].id = writer->domid;
     if (!writer->failed)
-        writer->failed =
-            !xs_set_permissions(writer->xs, writer->transaction, path, permissions, access == ACCESS_READ ? 2 : 1);
+        writer->failed = !xs_set_permissions(writer->xs, XBT_NULL, path, permissions, own ? 1 : 2);
 }
 
 static void put_path(struct writer *writer, const char *path, const char *value)
 {
     if (!writer->failed)
-        writer->failed = !xs_write(writer->xs, writer->transaction, path, value, (unsigned int)strlen(value));
+        writer->failed = !xs_write(writer->xs, XBT_NULL, path, value, (unsigned int)strlen(value));
 }
 
 static void put(struct writer *writer, const char *node, const char *format, ...)
@@ -55,14 +50,22 @@ static void put(struct writer *writer, const char *node, const char *format, ...
     put_path(writer, path, value);
 }
 
-static void make(struct writer *writer, const char *node, enum access access)
+/* The base itself, with the access that all below it gets. */
+static void make_base(struct writer *writer)
+{
+    if (!writer->failed)
+        writer->failed = !xs_mkdir(writer->xs, XBT_NULL, writer->base);
+    set_access(writer, writer->base, false);
+}
+
+/* An empty node of the domain's own. */
+static void put_own(struct writer *writer, const char *node)
 {
     char path[PATH_SIZE];
 
-    snprintf(path, sizeof(path), "%s%s%s", writer->base, node[0] ? "/" : "", node);
-    if (!writer->failed)
-        writer->failed = !xs_mkdir(writer->xs, writer->transaction, path);
-    set_access(writer, path, access);
+    snprintf(path, sizeof(path), "%s/%s", writer->base, node);
+    put_path(writer, path, "");
+    set_access(writer, path, true);
 }
 
 static void put_vm(struct writer *writer, const struct built_domain *built, const struct domain_config *config)
@@ -72,12 +75,13 @@ static void put_vm(struct writer *writer, const struct built_domain *built, cons
     memcpy(base, writer->base, sizeof(base));
     uuid_format(built->uuid, uuid);
     snprintf(writer->base, sizeof(writer->base), "/vm/%s", uuid);
-    make(writer, "", ACCESS_READ);
+    make_base(writer);
     put(writer, "name", "%s", config->name);
     put(writer, "uuid", "%s", uuid);
     put(writer, "image/ostype", "linux");
     put(writer, "image/kernel", "%s", config->kernel);
-    put(writer, "image/ramdisk", "%s", config->module_count > 0 ? config->modules[0] : "");
+    if (config->module_count > 0)
+        put(writer, "image/ramdisk", "%s", config->modules[0]);
     put(writer, "image/cmdline", "%s", config->command_line);
     put(writer, "start_time", "%llu.00", (unsigned long long)clock_seconds());
     memcpy(writer->base, base, sizeof(base));
@@ -99,14 +103,8 @@ static void put_own_directories(struct writer *writer)
                                       "error",
                                       "console/tty"};
 
-    make(writer, "cpu", ACCESS_READ);
-    make(writer, "memory", ACCESS_READ);
-    make(writer, "device", ACCESS_READ);
-    make(writer, "control", ACCESS_READ);
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        put(writer, own[i], "%s", "");
-        make(writer, own[i], ACCESS_OWN);
-    }
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        put_own(writer, own[i]);
 }
 
 static void put_memory(struct writer *writer, const struct domain_config *config)
@@ -128,7 +126,6 @@ static void put_cpus(struct writer *writer, const struct domain_config *config)
 
 static void put_console(struct writer *writer, const struct built_domain *built)
 {
-    make(writer, "console", ACCESS_READ);
     put(writer, "console/backend", "/local/domain/0/backend/console/%u/0", built->domid);
     put(writer, "console/backend-id", "0");
     put(writer, "console/limit", "1048576");
@@ -144,7 +141,7 @@ static void put_console_backend(struct writer *writer, const struct built_domain
 
     memcpy(base, writer->base, sizeof(base));
     snprintf(writer->base, sizeof(writer->base), "/local/domain/0/backend/console/%u/0", built->domid);
-    make(writer, "", ACCESS_READ);
+    make_base(writer);
     put(writer, "frontend", "%s/console", base);
     put(writer, "frontend-id", "%u", built->domid);
     put(writer, "online", "1");
@@ -155,7 +152,7 @@ static void put_console_backend(struct writer *writer, const struct built_domain
 
 static void put_all(struct writer *writer, const struct built_domain *built, const struct domain_config *config)
 {
-    make(writer, "", ACCESS_READ);
+    make_base(writer);
     put_vm(writer, built, config);
     put(writer, "name", "%s", config->name);
     put(writer, "domid", "%u", built->domid);
@@ -172,34 +169,19 @@ static void put_all(struct writer *writer, const struct built_domain *built, con
 
 static int write_nodes(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
 {
-    for (;;) {
-        struct writer writer = {.xs = xs, .domid = built->domid};
-        int reason;
+    struct writer writer = {.xs = xs, .domid = built->domid};
 
-        snprintf(writer.base, sizeof(writer.base), "/local/domain/%u", built->domid);
-        writer.transaction = xs_transaction_start(xs);
-        if (writer.transaction == XBT_NULL)
-            return -1;
-        put_all(&writer, built, config);
-        reason = errno;
-        if (xs_transaction_end(xs, writer.transaction, writer.failed) && !writer.failed)
-            return 0;
-        if (writer.failed) {
-            errno = reason;
-            return -1;
-        }
-        if (errno != EAGAIN)
-            return -1;
-    }
+    snprintf(writer.base, sizeof(writer.base), "/local/domain/%u", built->domid);
+    put_all(&writer, built, config);
+    return writer.failed ? -1 : 0;
 }
 
 int store_add_domain(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
 {
     int reason;
 
-    if (write_nodes(xs, built, config) != 0)
-        return -1;
-    if (xs_introduce_domain(xs, built->domid, built->store_mfn, built->store_port))
+    if (write_nodes(xs, built, config) == 0 &&
+        xs_introduce_domain(xs, built->domid, built->store_mfn, built->store_port))
         return 0;
     reason = errno;
     store_remove_domain(xs, built->domid, built->uuid);

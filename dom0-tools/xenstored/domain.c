@@ -58,6 +58,12 @@ static void shut_off(struct domain *domain, uint32_t error)
     platform_notify(domain->port);
 }
 
+static void notify(struct domain *domain)
+{
+    domain->notified = true;
+    platform_notify(domain->port);
+}
+
 static void push_output(struct domain *domain)
 {
     bool moved = false;
@@ -69,7 +75,7 @@ static void push_output(struct domain *domain)
     if (error)
         shut_off(domain, error);
     else if (moved)
-        platform_notify(domain->port);
+        notify(domain);
 }
 
 static void wake_domain(struct client *client)
@@ -85,7 +91,10 @@ static void begin_anew(struct domain *domain)
     platform_notify(domain->port);
 }
 
-/* One turn: room that the guest made in the ring is used first, because that may let it send again. */
+/*
+ * One turn: room that the guest made in the ring is used first, because that may let it send again. The replies' event
+ * also tells the guest that its requests were taken.
+ */
 static void run_domain(struct domain *domain)
 {
     bool moved = false, more = false;
@@ -96,6 +105,7 @@ static void run_domain(struct domain *domain)
     push_output(domain);
     if (domain->client->broken)
         return;
+    domain->notified = false;
     error = ring_pull(domain->ring, domain->client, DOMAIN_TURN, &moved, &more);
     if (error) {
         shut_off(domain, error);
@@ -103,8 +113,9 @@ static void run_domain(struct domain *domain)
     }
     if (more)
         make_runnable(domain);
-    if (moved)
-        platform_notify(domain->port);
+    xenstored_flush(domain->xenstored);
+    if (moved && !domain->notified)
+        notify(domain);
 }
 
 bool domains_run(struct xenstored *xenstored)
@@ -115,7 +126,6 @@ bool domains_run(struct xenstored *xenstored)
         TAILQ_REMOVE(&xenstored->domains.runnable, domain, runnable);
         domain->is_runnable = false;
         run_domain(domain);
-        xenstored_flush(xenstored);
         if (domain == last)
             break;
     }

@@ -130,9 +130,12 @@ struct node *node_child(const struct node *node, const char *name, size_t len)
 
 static const char *next_component(const char *path, size_t *len)
 {
+    const char *slash;
+
     if (*path == '/')
         path++;
-    *len = strcspn(path, "/");
+    slash = strchr(path, '/');
+    *len = slash != NULL ? (size_t)(slash - path) : strlen(path);
     return path;
 }
 

@@ -123,7 +123,7 @@ static long gdt_from_foreign_frame(void)
 
 static long install_call_gate(void)
 {
-    const uint64_t call_gate = 0x0000ec000000e008ULL;
+    const uint64_t call_gate = 0x0000ec00e0080000ULL; /* to the hypervisor's code */
 
     return HYPERVISOR_update_descriptor((uint64_t)virt_to_mfn(data_page) << PAGE_SHIFT, call_gate);
 }
@@ -152,11 +152,11 @@ static long destroy_dom0(void)
     return pv_hypercall1(__HYPERVISOR_domctl, (unsigned long)&domctl);
 }
 
-static long steal_a_global_interrupt(void)
+static long bind_a_hardware_interrupt(void)
 {
-    struct evtchn_bind_virq bind = {.virq = VIRQ_DOM_EXC};
+    struct evtchn_bind_pirq bind = {.pirq = 9};
 
-    return HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &bind);
+    return HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind);
 }
 
 static long send_to_nowhere(void)
@@ -228,7 +228,7 @@ static const struct attempt attempts[] = {
     {"call hypercall 0x80000000", absurd_hypercall},
     {"list all domains", list_domains},
     {"destroy dom0", destroy_dom0},
-    {"take over the interrupt of dying domains", steal_a_global_interrupt},
+    {"bind an interrupt of the hardware", bind_a_hardware_interrupt},
     {"send to an event channel far out of range", send_to_nowhere},
     {"map a grant that nobody gave", map_a_grant_nobody_gave},
     {"free a frame of somebody else", free_a_foreign_frame},
@@ -249,6 +249,21 @@ static void run(void *arg)
     outcome->rc = outcome->attempt->run();
 }
 
+static const char *error_name(int error)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EFAULT, "EFAULT"}, {EBUSY, "EBUSY"},
+                 {EINVAL, "EINVAL"}, {ENOSYS, "ENOSYS"}, {ENOENT, "ENOENT"}};
+
+    for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].number == error)
+            return names[i].name;
+    }
+    return strerror(error);
+}
+
 static bool try_one(unsigned int number, const struct attempt *attempt)
 {
     struct outcome outcome = {.attempt = attempt};
@@ -261,7 +276,7 @@ static bool try_one(unsigned int number, const struct attempt *attempt)
     if (!survived)
         printf("exception %u, error code %lx\n", fault.vector, fault.error);
     else if (outcome.rc < 0)
-        printf("refused, %s\n", strerror((int)-pv_error(outcome.rc)));
+        printf("refused, %s\n", error_name((int)-pv_error(outcome.rc)));
     else
         printf("SUCCEEDED\n");
     return !survived || outcome.rc < 0;
@@ -272,8 +287,8 @@ int main(int argc, char **argv)
     unsigned int count = sizeof(attempts) / sizeof(attempts[0]), succeeded = 0;
 
     data_page = pages_alloc(1);
-    printf("rogue: dom%u, a %u-bit guest, tries %u things it must not do\n", pv_domid(),
-           (unsigned int)sizeof(long) * 8, count);
+    printf("rogue: dom%u, a %u-bit guest, tries %u things it must not do\n", pv_domid(), (unsigned int)sizeof(long) * 8,
+           count);
     for (unsigned int i = 0; i < count; i++)
         succeeded += !try_one(i + 1, &attempts[i]);
     printf("rogue: %u of %u succeeded\n", succeeded, count);

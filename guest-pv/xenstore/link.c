@@ -35,6 +35,8 @@ static struct {
     struct xsd_sockmsg header;
     size_t received; /* of the current message, header included */
     char *payload;
+    char in[XENSTORE_RING_SIZE]; /* received and not looked at yet: [in_start, in_end) */
+    size_t in_start, in_end;
     char out[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX]; /* under write_lock */
 } connection;
 
@@ -165,6 +167,26 @@ static int begin_payload(void)
     return connection.payload ? 0 : ENOMEM;
 }
 
+/* A read tells the other side that there is room again, which costs: so it takes all there is. */
+static ssize_t take_bytes(char *to, size_t size)
+{
+    size_t have = connection.in_end - connection.in_start;
+
+    if (!have) {
+        ssize_t got = xs_transport_read(connection.in, sizeof(connection.in));
+
+        if (got <= 0)
+            return got;
+        connection.in_start = 0;
+        connection.in_end = have = (size_t)got;
+    }
+    if (size > have)
+        size = have;
+    memcpy(to, connection.in + connection.in_start, size);
+    connection.in_start += size;
+    return (ssize_t)size;
+}
+
 /* Receives until one message is complete, or EAGAIN. */
 static int receive_message(void)
 {
@@ -178,7 +200,7 @@ static int receive_message(void)
 
         if (connection.payload && connection.received == whole)
             return deliver();
-        got = xs_transport_read(to, (connection.received < head ? head : whole) - connection.received);
+        got = take_bytes(to, (connection.received < head ? head : whole) - connection.received);
         if (got <= 0)
             return got ? (int)-got : EIO;
         connection.received += (size_t)got;
@@ -203,10 +225,15 @@ static int pump(void)
     return error;
 }
 
+static bool receivable(void)
+{
+    return connection.in_start < connection.in_end || xs_transport_readable();
+}
+
 /* Sleeps until there is something to receive, or another thread received what this one waits for. */
 static void sleep_until(const bool *not_any_more)
 {
-    wait_event(xs_transport_waitq(), !*not_any_more || connection.error || xs_transport_readable());
+    wait_event(xs_transport_waitq(), !*not_any_more || connection.error || receivable());
 }
 
 static int send_request(struct exchange *exchange, xs_transaction_t transaction, const struct xs_piece *pieces,

@@ -372,7 +372,8 @@ void dom0_build(void)
     write_p2m(b);
     write_start_info(b, boot_info.dom0_command, module_bytes);
     build_tables(b);
-    if (vcpu_set_base(b->v, b->root, false, false))
+    /* A kernel may unpin the tables it was given, so they are pinned. */
+    if (mm_pin_root(b->d, b->root) || vcpu_set_base(b->v, b->root, false, false))
         panic("dom0's initial page tables do not validate");
     set_registers(b);
     hv_free_pages(b->frames, order);

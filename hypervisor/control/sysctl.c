@@ -10,7 +10,6 @@
 #include "sched/policy.h"
 
 #define DEBUG_KEYS_MAX  64
-#define PM_GET_CSTATE   XEN_SYSCTL_pm_op_get_max_cstate
 #define CPUPOOL         0 /* the only pool */
 #define DISTANCE_LOCAL  10
 
@@ -113,9 +112,7 @@ static long availheap(struct xen_sysctl_availheap *a)
 {
     u64 limit = a->max_bitwidth && a->max_bitwidth < 52 ? 1ULL << a->max_bitwidth : ~0ULL;
 
-    if (a->node != -1 && a->node != 0)
-        return -EINVAL;
-    a->avail_bytes = MIN((u64)free_frames() << PAGE_SHIFT, limit);
+    a->avail_bytes = a->node == -1 || a->node == 0 ? MIN((u64)free_frames() << PAGE_SHIFT, limit) : 0;
     return 0;
 }
 
@@ -171,9 +168,18 @@ static long cpupool_op(struct xen_sysctl_cpupool_op *p)
         if (!d)
             return -ESRCH;
         domain_put(d);
+        if (!p->domid)
+            return -EPERM;
         return p->cpupool_id == CPUPOOL ? 0 : -ENOENT;
+    case XEN_SYSCTL_CPUPOOL_OP_CREATE:
+        return p->cpupool_id == CPUPOOL ? -EEXIST : -ENOSPC;
+    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
+        return p->cpupool_id == CPUPOOL ? -EBUSY : -ENOENT;
+    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
+    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
+        return -EINVAL;
     default:
-        return -EOPNOTSUPP;
+        return -ENOSYS;
     }
 }
 
@@ -199,31 +205,6 @@ static long scheduler_op(struct xen_sysctl_scheduler_op *s)
     }
 }
 
-static long pcitopoinfo(struct xen_sysctl_pcitopoinfo *p)
-{
-    u32 unknown = XEN_INVALID_DEV;
-
-    if (!p->devs.p || !p->nodes.p)
-        return -EINVAL;
-    if (p->num_devs > PAGE_SIZE)
-        return -E2BIG;
-    for (u32 i = 0; i < p->num_devs; i++)
-        if (copy_to_guest((unsigned long)p->nodes.p + i * sizeof(unknown), &unknown, sizeof(unknown)))
-            return -EFAULT;
-    return 0;
-}
-
-/* CPUs run at one speed and idle in one way. */
-static long pm_op(struct xen_sysctl_pm_op *p)
-{
-    if (p->cpuid >= cpu_count)
-        return -EINVAL;
-    if (p->cmd != PM_GET_CSTATE)
-        return -EOPNOTSUPP;
-    p->u.get_max_cstate = XEN_SYSCTL_CX_UNLIMITED;
-    return 0;
-}
-
 static long run(struct xen_sysctl *op)
 {
     switch (op->cmd) {
@@ -242,10 +223,6 @@ static long run(struct xen_sysctl *op)
         return getcpuinfo(&op->u.getcpuinfo);
     case XEN_SYSCTL_availheap:
         return availheap(&op->u.availheap);
-    case XEN_SYSCTL_get_pmstat:
-        return op->u.get_pmstat.cpuid < cpu_count ? -ENODEV : -EINVAL;
-    case XEN_SYSCTL_pm_op:
-        return pm_op(&op->u.pm_op);
     case XEN_SYSCTL_cputopoinfo:
         return cputopoinfo(&op->u.cputopoinfo);
     case XEN_SYSCTL_numainfo:
@@ -254,8 +231,6 @@ static long run(struct xen_sysctl *op)
         return cpupool_op(&op->u.cpupool_op);
     case XEN_SYSCTL_scheduler_op:
         return scheduler_op(&op->u.scheduler_op);
-    case XEN_SYSCTL_pcitopoinfo:
-        return pcitopoinfo(&op->u.pcitopoinfo);
     case XEN_SYSCTL_get_cpu_levelling_caps:
         op->u.cpu_levelling_caps.caps = 0;
         return 0;
@@ -263,10 +238,6 @@ static long run(struct xen_sysctl *op)
         return sysctl_cpu_featureset(&op->u.cpu_featureset);
     case XEN_SYSCTL_get_cpu_policy:
         return sysctl_cpu_policy(&op->u.cpu_policy);
-    case XEN_SYSCTL_cpu_hotplug:
-    case XEN_SYSCTL_page_offline_op:
-    case XEN_SYSCTL_coverage_op:
-        return -EOPNOTSUPP;
     default:
         return -ENOSYS;
     }

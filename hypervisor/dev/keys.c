@@ -54,6 +54,11 @@ static void memory(void)
     all_domains(domain_mm_dump);
 }
 
+static void audit(void)
+{
+    frames_audit(false);
+}
+
 static void registers(void)
 {
     print_registers(guest_regs());
@@ -70,6 +75,8 @@ static const struct {
     {'e', events, "event channels"},
     {'g', grants, "grant tables"},
     {'m', memory, "memory"},
+    {'f', audit, "check every frame's counts against all page tables"},
+    {'r', sched_dump, "run queues"},
     {'d', registers, "registers and stack of this CPU"},
     {'R', machine_restart, "restart the machine"},
 };

@@ -18,7 +18,7 @@ static long initialise(struct vcpu *v, unsigned long arg)
     int rc;
 
     spin_lock(&d->vcpu_lock);
-    rc = v->initialised ? -EEXIST : vcpu_load_context(v, arg);
+    rc = vcpu_load_context(v, arg, true);
     spin_unlock(&d->vcpu_lock);
     if (rc == -ERESTART)
         return hypercall_continue(__HYPERVISOR_vcpu_op, 3, (unsigned long)VCPUOP_initialise, (unsigned long)v->id, arg);
@@ -116,14 +116,14 @@ static long set_singleshot(struct vcpu *v, unsigned long arg)
     struct {
         u64 timeout;
         u32 flags;
-    } __attribute__((packed)) set; /* the 32-bit form has no padding at its end */
+        /* No flag is heeded: a time that is over is told at once. The 32-bit form has no padding at its end. */
+    } __attribute__((packed)) set;
 
     if (v != current)
         return -EINVAL;
     if (copy_from_guest(&set, arg, sizeof(set)))
         return -EFAULT;
-    if ((set.flags & VCPU_SSHOTTMR_future) && set.timeout < time_now())
-        return -ETIME;
+    /* VCPU_SSHOTTMR_future is accepted and means nothing, as on Xen: a moment in the past fires at once. */
     timer_set(&v->time.singleshot, set.timeout);
     return 0;
 }
@@ -151,7 +151,9 @@ int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset)
 {
     struct vcpu_info *info;
 
-    if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || v->info_mfn.value != INVALID_FRAME)
+    if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || (offset & (v->is_32bit ? 3 : 7)))
+        return -ENXIO;
+    if (v->info_mfn.value != INVALID_FRAME)
         return -EINVAL;
     if (v != current && !(READ_ONCE(v->sched.blocked_by) & PAUSE_DOWN))
         return -EINVAL;
@@ -199,7 +201,10 @@ static long send_nmi(struct vcpu *v, unsigned long arg)
     if (arg)
         return -EINVAL;
     v->nmi_pending = true;
-    vcpu_kick(v);
+    if (v == current)
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK);
+    else
+        vcpu_kick(v);
     return 0;
 }
 

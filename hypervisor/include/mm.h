@@ -109,6 +109,9 @@ pfn_t m2p_get(mfn_t mfn);
 /* Frees all memory of a dying domain: 0 or -ERESTART. */
 int domain_relinquish_memory(struct domain *d) MUST_CHECK;
 void domain_mm_dump(struct domain *d);
+/* Compares every frame's counts with what tables, pins and vCPUs hold; says what is wrong in the log. exact: nobody
+ * else (grants, event channels) holds references. Returns how many frames are wrong. */
+unsigned long frames_audit(bool exact);
 
 /* Address spaces. */
 struct memory_map;
@@ -139,6 +142,7 @@ void vcpu_mm_destroy(struct vcpu *v);
 void vcpu_update_cr3(struct vcpu *v);
 void mm_load_cr3(struct vcpu *v); /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
 int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible); /* takes the type reference */
+int mm_pin_root(struct domain *d, mfn_t root); /* as the guest's own MMUEXT_PIN would: for a builder's top-level table */
 void vcpu_drop_bases(struct vcpu *v);
 /* Our slots into a fresh L4. */
 void hv_fill_l4(u64 *l4, bool compat);

@@ -155,6 +155,6 @@ unsigned long frames_audit(bool exact)
     for (struct domain *d = owner_next(NULL); d; d = owner_next(d))
         spin_unlock(&d->mm.page_lock);
     hv_free_pages(tallies, order);
-    logf(wrong ? LOG_ERROR : LOG_INFO, "frame audit: %lu frames, %lu wrong\n", max_frame, wrong);
+    logf(LOG_ERROR, "frame audit: %lu frames, %lu wrong\n", max_frame, wrong);
     return wrong;
 }

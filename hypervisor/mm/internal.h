@@ -176,10 +176,6 @@ int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus) MUST_C
 
 #define OWNER_XEN 0x7FF2 /* as DOMID_XEN: the M2P, for dom0 to read */
 
-/* audit.c: compares every frame's counts with what tables, pins and vCPUs hold; says what is wrong in the log. exact:
- * there are no other holders. Returns how many frames are wrong. */
-unsigned long frames_audit(bool exact);
-
 static inline bool guest_address_ok(const struct domain *d, unsigned long va)
 {
     return d->is_32bit ? va < COMPAT_VIRT_START : (va < 0x0000800000000000UL || va >= HV_VIRT_END);

@@ -9,14 +9,29 @@
 #include "hypercall_prototypes.h"
 
 #define MMU_PREEMPTED  0x80000000U
-#define MMUEXT_LAYOUT  "wll"
 #define LDT_MAX        8192
 
-/* The native shape of struct mmuext_op with its unions' fields by width only. */
+/* The native shape of struct mmuext_op with its unions' fields by width only; the 32-bit one is three words. */
 struct op {
     u32 cmd;
     unsigned long arg1, arg2;
 };
+
+static size_t stride(const struct vcpu *v)
+{
+    return v->is_32bit ? 3 * sizeof(u32) : sizeof(struct op);
+}
+
+static int read_op(const struct vcpu *v, struct op *op, unsigned long from)
+{
+    u32 narrow[3];
+    if (!v->is_32bit)
+        return copy_from_guest(op, from, sizeof(*op));
+    if (copy_from_guest(narrow, from, sizeof(narrow)))
+        return -EFAULT;
+    *op = (struct op){narrow[0], narrow[1], narrow[2]};
+    return 0;
+}
 
 int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus)
 {
@@ -35,11 +50,11 @@ int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus)
     return 0;
 }
 
-static int pin(struct domain *d, mfn_t mfn, enum frame_type type)
+static int pin(struct domain *d, mfn_t mfn, enum frame_type type, bool preemptible)
 {
     if (!page_get(mfn, d))
         return -EINVAL;
-    int rc = page_get_type(mfn, type, true);
+    int rc = page_get_type(mfn, type, preemptible);
     if (rc) {
         page_put(mfn);
         return rc;
@@ -55,13 +70,21 @@ static int pin(struct domain *d, mfn_t mfn, enum frame_type type)
     return rc;
 }
 
+int mm_pin_root(struct domain *d, mfn_t root)
+{
+    spin_lock(&d->mm.page_lock);
+    int rc = pin(d, root, d->is_32bit ? FRAME_L3 : FRAME_L4, false);
+    spin_unlock(&d->mm.page_lock);
+    return rc;
+}
+
 static int op_pin(struct domain *d, const struct op *op)
 {
     static const enum frame_type types[] = {FRAME_L1, FRAME_L2, FRAME_L3, FRAME_L4};
     if (op->cmd == MMUEXT_PIN_L4_TABLE && d->is_32bit)
         return 0;
     spin_lock(&d->mm.page_lock);
-    int rc = pin(d, mfn_of(op->arg1), types[op->cmd - MMUEXT_PIN_L1_TABLE]);
+    int rc = pin(d, mfn_of(op->arg1), types[op->cmd - MMUEXT_PIN_L1_TABLE], true);
     spin_unlock(&d->mm.page_lock);
     return rc;
 }
@@ -232,12 +255,11 @@ static int perform(struct vcpu *v, const struct page_owner *owner, const struct 
 static int run_batch(unsigned long uops, unsigned count, struct page_owner *owner, unsigned *done)
 {
     struct vcpu *v = current;
-    size_t stride = guest_struct_size(MMUEXT_LAYOUT);
     for (*done = 0; *done < count; ++*done) {
         struct op op;
         if (old_table_pending(v) || (*done && hypercall_preempt_check()))
             return -ERESTART;
-        if (read_guest_struct(&op, uops + *done * stride, MMUEXT_LAYOUT))
+        if (read_op(v, &op, uops + *done * stride(v)))
             return -EFAULT;
         int rc = perform(v, owner, &op);
         if (rc)
@@ -261,8 +283,7 @@ long do_mmuext_op(unsigned long uops, unsigned long count_arg, unsigned long pdo
         if (pdone && copy_from_guest(&done, pdone, sizeof(done)))
             return -EFAULT;
     }
-    size_t stride = guest_struct_size(MMUEXT_LAYOUT);
-    if (!guest_range_ok(uops, count * stride))
+    if (!guest_range_ok(uops, count * stride(current)))
         return -EFAULT;
     rc = page_owner_get(&owner, foreign & 0xFFFF);
     if (rc)
@@ -275,7 +296,7 @@ long do_mmuext_op(unsigned long uops, unsigned long count_arg, unsigned long pdo
     if (pdone && copy_to_guest(pdone, &done, sizeof(done)))
         return rc && rc != -ERESTART ? rc : -EFAULT;
     if (unlikely(rc == -ERESTART))
-        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops + i * stride,
+        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops + i * stride(current),
                                   (unsigned long)((count - i) | MMU_PREEMPTED), pdone, foreign);
     if (unlikely(rc == 0 && old_table_pending(current)))
         return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL, (unsigned long)MMU_PREEMPTED, 0UL, foreign);

@@ -128,14 +128,20 @@ bool mm_fixup_ldt_fault(struct vcpu *v, unsigned long offset)
 {
     unsigned page = offset >> PAGE_SHIFT;
     mfn_t mfn;
-    if (offset / 8 >= v->ldt_entries || page >= 16 || (v->ldt_mapped >> page & 1))
+    if (offset / 8 >= v->ldt_entries || page >= 16)
         return false;
-    if (!take_ldt_frame(v, page, &mfn))
-        return false;
+    u64 *entry = &window_entries(this_cpu()->cpu)[WINDOW_LDT / PAGE_SIZE + page];
+    spin_lock(&v->ldt_lock);
+    bool mapped = v->ldt_mapped >> page & 1, lost = mapped && !(*entry & PTE_P);
+    if (lost) /* invalidate_ldt meant another vCPU, which had just left this CPU */
+        *entry = pte_of(v->ldt_frames[page], WINDOW_FLAGS);
+    spin_unlock(&v->ldt_lock);
+    if (mapped || !take_ldt_frame(v, page, &mfn))
+        return lost;
     spin_lock(&v->ldt_lock);
     v->ldt_frames[page] = mfn;
     v->ldt_mapped |= 1U << page;
-    window_entries(this_cpu()->cpu)[WINDOW_LDT / PAGE_SIZE + page] = pte_of(mfn, WINDOW_FLAGS);
+    *entry = pte_of(mfn, WINDOW_FLAGS);
     spin_unlock(&v->ldt_lock);
     return true;
 }

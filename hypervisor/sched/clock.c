@@ -2,17 +2,18 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * How fast the TSC counts, and what time of day it is. Neither waits longer than it must: 8 ms for the TSC, measured
- * against the PIT's second channel from edge to edge of its count; for the day's time at most the moment in which the
+ * against the PIT's second channel; for the day's time at most the moment in which the
  * CMOS clock is being updated.
  */
 #include "sched/clock.h"
-#include "lib.h"
+#include "time.h"
 
 #define PIT_HZ        1193182
 #define PIT_CHANNEL2  0x42
 #define PIT_COMMAND   0x43
 #define PIT_GATE      0x61
 #define MEASURE_TICKS (PIT_HZ / 125) /* 8 ms */
+#define LOOKS         16
 #define PATIENCE      1000000        /* port reads after which the PIT is taken for dead */
 #define TSC_FALLBACK  1000000000ULL
 
@@ -29,47 +30,58 @@ static inline void port_write(u16 port, u8 value)
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
-/* The channel counts down and wraps at 65536. */
-static u16 pit_count(void)
+/* One look at the channel, which counts down and wraps at 65536: its count was latched at tsc, give or take width / 2. */
+struct pit_sample {
+    u16 count;
+    u64 tsc, width;
+};
+
+static struct pit_sample pit_look(void)
 {
+    struct pit_sample s;
+    u64 before = read_tsc();
     u8 low;
 
     port_write(PIT_COMMAND, 0x80); /* latch channel 2 */
+    s.width = read_tsc() - before;
+    s.tsc = before + s.width / 2;
     low = port_read(PIT_CHANNEL2);
-    return (u16)(port_read(PIT_CHANNEL2) << 8 | low);
+    s.count = (u16)(port_read(PIT_CHANNEL2) << 8 | low);
+    return s;
 }
 
-/* Waits until the count has gone down by at least `ticks` and has just changed: the count and the TSC at that edge. */
-static bool pit_edge(u16 from, u16 ticks, u16 *count, u64 *tsc)
+/* The most exact of several looks: one during which nothing else held the CPU up. */
+static struct pit_sample pit_sample(void)
 {
-    u16 last = pit_count();
+    struct pit_sample best = pit_look();
 
-    for (unsigned i = 0; i < PATIENCE; i++) {
-        u64 before = read_tsc();
-        u16 now = pit_count();
+    for (unsigned i = 0; i < LOOKS; i++) {
+        struct pit_sample s = pit_look();
 
-        if (now != last && (u16)(from - now) >= ticks) {
-            *count = now;
-            *tsc = before + (read_tsc() - before) / 2;
-            return true;
-        }
-        last = now;
+        if (s.width <= best.width)
+            best = s;
     }
-    return false;
+    return best;
 }
 
 static u64 measure_by_pit(void)
 {
     u8 gate = port_read(PIT_GATE);
-    u64 tsc0 = 0, tsc1 = 0, result = 0;
-    u16 count0 = 0, count1 = 0;
+    struct pit_sample start, end;
+    u64 result = 0;
 
     port_write(PIT_GATE, (u8)((gate & ~2) | 1)); /* count, speaker off */
     port_write(PIT_COMMAND, 0xB4);               /* channel 2, both bytes, rate generator */
     port_write(PIT_CHANNEL2, 0);
     port_write(PIT_CHANNEL2, 0);
-    if (pit_edge(pit_count(), 1, &count0, &tsc0) && pit_edge(count0, MEASURE_TICKS, &count1, &tsc1))
-        result = (tsc1 - tsc0) * PIT_HZ / (u16)(count0 - count1);
+    start = pit_sample();
+    for (unsigned i = 0; i < PATIENCE && !result; i++) {
+        end = pit_look();
+        if ((u16)(start.count - end.count) < MEASURE_TICKS)
+            continue;
+        end = pit_sample();
+        result = (end.tsc - start.tsc) * PIT_HZ / (u16)(start.count - end.count);
+    }
     port_write(PIT_GATE, gate);
     return result;
 }
@@ -102,6 +114,24 @@ u64 clock_measure_tsc(void)
         hz = TSC_FALLBACK;
     }
     return hz;
+}
+
+void time_scale_set(struct time_scale *s, u64 ticks_per_second)
+{
+    u64 ticks = ticks_per_second;
+
+    s->shift = 0;
+    while (ticks > 2000000000) {
+        ticks >>= 1;
+        s->shift--;
+    }
+    while (ticks <= 1000000000) {
+        ticks <<= 1;
+        s->shift++;
+    }
+    /* Recomputed from the exact rate: halving may have dropped bits. 10^9 << 34 still fits, so rates below 8 GHz do. */
+    s->mul = (u32)(((1000000000UL << 32 << (s->shift < 0 ? -s->shift : 0)) / ticks_per_second) >>
+                   (s->shift > 0 ? s->shift : 0));
 }
 
 u64 seconds_of_date(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second)

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boots guest tests as dom0 and adds up what they report.
+
+run.py --hypervisor build/paravane --cpus 1,2,4 build/guest32/test-events build/guest64/test-events ...
+
+A kernel prints "FAILED: sentence [...]" for what does not hold and "NAME: N passed, N failed" at the end. One that
+does not get there counts as one failure, with the last lines of its console. --compare KERNEL boots one kernel under
+both hypervisors and compares the lines before "now:".
+"""
+import argparse
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+
+SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
+ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
+
+
+def qemu_command(hypervisor, kernel, cpus, memory, arguments):
+    options = f"console=com1 com1=115200,8n1 dom0_mem={memory}M dom0_max_vcpus={cpus} guest_loglvl=all noreboot"
+    return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(cpus), "-display", "none",
+            "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", hypervisor, "-append", options,
+            "-initrd", f"{kernel} {arguments}".strip()]
+
+
+def boot(command, timeout):
+    """The console's text until a summary or the end of dom0, or until the time is over."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    selector = selectors.DefaultSelector()
+    selector.register(process.stdout, selectors.EVENT_READ)
+    text, end = "", time.monotonic() + timeout
+    while time.monotonic() < end and not (SUMMARY.search(text) or ENDED.search(text)):
+        if not selector.select(max(0, end - time.monotonic())):
+            break
+        piece = os.read(process.stdout.fileno(), 65536)
+        if not piece:
+            break
+        text += piece.decode("utf-8", "replace").replace("\r", "")
+    process.kill()
+    process.wait()
+    return text
+
+
+def report(name, text):
+    """Prints one line for the run and returns (passed, failed)."""
+    summary = SUMMARY.search(text)
+    for line in text.splitlines():
+        if line.startswith("FAILED:"):
+            print(f"    {name}: {line}")
+    if summary:
+        passed, failed = int(summary.group(2)), int(summary.group(3))
+        print(f"  {name}: {passed} passed, {failed} failed", flush=True)
+        return passed, failed
+    print(f"  {name}: did not finish; the last it said:", flush=True)
+    for line in text.splitlines()[-12:]:
+        print("      " + line)
+    return 0, 1
+
+
+def lines_before_clock(text):
+    return [line for line in text.split("now:")[0].splitlines() if line.startswith("hello:")]
+
+
+def compare(options, kernel):
+    """The same kernel under both hypervisors must say the same."""
+    runs = [boot(qemu_command(h, kernel, 1, 128, "one two=2"), options.timeout) for h in (options.hypervisor, options.compare)]
+    ours, theirs = (lines_before_clock(run) for run in runs)
+    same = bool(ours) and ours == theirs
+    print(f"  {kernel}: says {'the same' if same else 'something else'} under {options.compare}", flush=True)
+    if not same:
+        print("      ours:   " + repr(ours))
+        print("      theirs: " + repr(theirs))
+    return (1, 0) if same else (0, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hypervisor", required=True)
+    parser.add_argument("--compare", help="another hypervisor: boot each kernel under both and compare")
+    parser.add_argument("--cpus", default="1")
+    parser.add_argument("--memory", type=int, default=192)
+    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("kernels", nargs="+")
+    options = parser.parse_args()
+    total_passed = total_failed = 0
+    for kernel in options.kernels:
+        if options.compare:
+            results = [compare(options, kernel)]
+        else:
+            results = []
+            for cpus in options.cpus.split(","):
+                text = boot(qemu_command(options.hypervisor, kernel, int(cpus), options.memory, ""), options.timeout)
+                results.append(report(f"{kernel} on {cpus} CPU{'s' if cpus != '1' else ''}", text))
+        total_passed += sum(passed for passed, _ in results)
+        total_failed += sum(failed for _, failed in results)
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
