@@ -40,6 +40,7 @@ static void notice(const char *format, ...)
         free(lifecycle_notice()); /* the oldest makes room */
     notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
     notice_count++;
+    terminal_wake(); /* the prompt shows it now, not at the next key */
 }
 
 char *lifecycle_notice(void)

@@ -13,6 +13,9 @@
 #include <pv/traps.h>
 #include "internal.h"
 
+/* Freestanding compilers do not know what is special about it. */
+int setjmp(jmp_buf) __attribute__((returns_twice));
+
 #define VECTOR_UPCALL   256
 #define VECTOR_FAILSAFE 257
 #define TRAP_COUNT      32
@@ -133,8 +136,11 @@ bool fault_catch(void (*fn)(void *arg), void *arg, struct fault *fault)
 
     if (setjmp(context.where) != 0)
         return false;
+    /* The exception handler reads the context behind the compiler's back. */
     contexts[cpu] = &context;
+    __asm__ volatile("" ::: "memory");
     fn(arg);
+    __asm__ volatile("" ::: "memory");
     contexts[cpu] = context.outer;
     return true;
 }

@@ -82,6 +82,8 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
         return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false, true);
     case 4:
         v->ctrlreg[4] = visible_cr4(value);
+        if (v == current)
+            cpu_select_cr4(v);
         return 0;
     default:
         return -EINVAL;

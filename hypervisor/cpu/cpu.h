@@ -124,6 +124,9 @@ void fpu_vcpu_destroy(struct vcpu *v);
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);
 
+/* switch.c: CR4 as this vCPU needs it */
+void cpu_select_cr4(struct vcpu *v);
+
 /* smp.c */
 void smp_boot(void);
 void smp_serve_requests(void);

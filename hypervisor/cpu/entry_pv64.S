@@ -12,22 +12,22 @@
 
     .section .text.entry, "ax", @progbits
 
-# The landing pads stand 64 bytes apart, three for each CPU: lstar, cstar, sysenter.
+# The landing pads, three for each CPU, 32 bytes apart: lstar, cstar, sysenter.
     .globl syscall_pads
     .balign 64
 syscall_pads:
     .set cpu, 0
     .rept 8
-    .balign 64
+    .balign 32
     .set frame_rsp, FRAME_RSP(cpu)
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     lstar_entry
-    .balign 64
+    .balign 32
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     cstar_entry
-    .balign 64
+    .balign 32
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     sysenter_entry
     .set cpu, cpu + 1

@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "guest_access.h"
 #include "emulate.h"
+#include "lib/symbols.h"
 
 struct fixup {
     s32 fault, resume; /* relative to their own addresses */
@@ -118,7 +119,7 @@ static void guest_general_protection(struct vcpu *v, struct cpu_regs *regs)
             inject_trap(TRAP_GP, regs->error_code);
         return;
     }
-    if (!emulate_privileged(v, regs))
+    if (!(regs->error_code ? emulate_call_gate(v, regs) : emulate_privileged(v, regs)))
         inject_trap(TRAP_GP, regs->error_code);
 }
 
@@ -216,6 +217,8 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     }
     if (fixup_fault(regs))
         return;
+    print_registers(regs);
+    print_backtrace(regs->rbp);
     panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx", vector, regs->error_code,
           (unsigned long)read_cr2(), (unsigned long)regs->rip);
 }

@@ -96,6 +96,7 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
 
     e->v = v;
     e->regs = regs;
+    e->as_kernel = false;
     if (code_bits == 0)
         return NOT_EMULATED;
     linear = code_bits == 64 ? regs->rip : (u32)(base + regs->rip);
@@ -209,7 +210,7 @@ enum outcome operand_linear(struct emulation *e, enum segment which, u64 offset,
  * CPU does not check for us. In 64-bit guests the kernel's pages are not mapped then. */
 static bool user_may_access(struct emulation *e, unsigned long linear, unsigned size)
 {
-    if (!e->v->is_32bit || guest_in_kernel(e->v, e->regs))
+    if (!e->v->is_32bit || e->as_kernel || guest_in_kernel(e->v, e->regs))
         return true;
     for (unsigned long page = linear & PAGE_MASK; page < linear + size; page += PAGE_SIZE) {
         maddr_t entry = guest_l1e_address(e->v, page);

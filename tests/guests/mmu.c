@@ -319,10 +319,16 @@ static void write_exchange(void *arg)
 static void write_compare(void *arg)
 {
     struct live_write *w = arg;
-    pte_t expected = *w->entry;
+    pte_t old = *w->entry;
 
-    while (!__atomic_compare_exchange_n(w->entry, &expected, w->value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        ;
+#ifdef __x86_64__
+    __asm__ volatile("lock cmpxchg %2, %1" : "+a"(old), "+m"(*w->entry) : "r"(w->value) : "cc");
+#else
+    __asm__ volatile("lock cmpxchg8b %1"
+                     : "+A"(old), "+m"(*w->entry)
+                     : "b"((uint32_t)w->value), "c"((uint32_t)(w->value >> 32))
+                     : "cc");
+#endif
 }
 
 static void write_bits(void *arg)

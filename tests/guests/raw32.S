@@ -57,9 +57,24 @@ raw_return:
     int $0x82
     ud2
 
+/* The same for the event callback: announces no more what it was called for. vcpu_info 0 begins the shared page. */
+.globl raw_upcall
+raw_upcall:
+    record
+    mov shared_info, %ecx
+    movb $0, (%ecx)
+    pop %ecx
+    pop %eax
+    push %eax
+    mov $HYPERCALL_IRET, %eax
+    int $0x82
+    ud2
+
 .globl raw_escape
 raw_escape:
     record
+    mov shared_info, %ecx
+    movb $0, (%ecx)
     mov saved_sp, %esp
     pop %edi
     pop %esi
@@ -102,6 +117,11 @@ user_undefined:
 user_int80:
     int $0x80
     ud2
+
+.globl user_spin
+user_spin:
+    pause
+    jmp user_spin
 
 /* unsigned long raw_ud2(unsigned long *flags): a ud2 that is skipped; returns esp as it was there. */
 .globl raw_ud2, raw_ud2_at

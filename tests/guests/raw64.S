@@ -49,9 +49,27 @@ raw_return:
     syscall
     ud2
 
+/* The same for the event callback: announces no more what it was called for. vcpu_info 0 begins the shared page. */
+.globl raw_upcall
+raw_upcall:
+    record
+    mov shared_info(%rip), %rcx
+    movb $0, (%rcx)
+    pop %rcx
+    pop %r11
+    push $0
+    push %rcx
+    push %r11
+    push %rax
+    mov $HYPERCALL_IRET, %eax
+    syscall
+    ud2
+
 .globl raw_escape
 raw_escape:
     record
+    mov shared_info(%rip), %rcx
+    movb $0, (%rcx)
     mov saved_sp(%rip), %rsp
     pop %r15
     pop %r14
@@ -100,6 +118,11 @@ user_undefined:
 user_int80:
     int $0x80
     ud2
+
+.globl user_spin
+user_spin:
+    pause
+    jmp user_spin
 
 /* unsigned long raw_ud2(unsigned long *flags): a ud2 that is skipped; returns rsp as it was there. */
 .globl raw_ud2, raw_ud2_at
