@@ -44,6 +44,18 @@ def test_lying_guest(dom0, width):
     assert "Domain-0" in dom0.command("list")
 
 
+def test_noisy_guests(dom0):
+    """Two guests that ring both daemons without end: the prompt answers, other guests are served, destroy ends them."""
+    for name in ("noise32", "noise64"):
+        dom0.command(f"create /guests/{name}.cfg")
+    assert "noise64" in dom0.command("list", timeout=10)
+    printed = run_guest(dom0, "store32")
+    assert re.search(r"store: [0-9]+ passed, 0 failed", printed), printed
+    for name in ("noise32", "noise64"):
+        dom0.command(f"destroy {name}", timeout=10)
+    assert "noise" not in dom0.command("list")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_program_for_libxenstore(dom0, width):
     """A program written for libxenstore runs as a guest and finds its transaction committed."""
