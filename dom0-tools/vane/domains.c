@@ -176,12 +176,16 @@ int find_domain(struct vane *vane, const char *text, domid_t *domid)
 
 const char *shutdown_reason_name(unsigned int reason)
 {
+    static char other[24];
     static const char *const names[] = {
         [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
         [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft-reset",
     };
 
-    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown reason";
+    if (reason < sizeof(names) / sizeof(names[0]))
+        return names[reason];
+    snprintf(other, sizeof(other), "reason %u", reason);
+    return other;
 }
 
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info)

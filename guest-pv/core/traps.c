@@ -32,22 +32,14 @@ static struct fault_context *contexts[XEN_LEGACY_MAX_VCPUS];
 static struct trap_info trap_table[256];
 
 static const char *const trap_names[TRAP_COUNT] = {
-    [TRAP_DE] = "divide error",
-    [TRAP_DB] = "debug",
-    [TRAP_BP] = "breakpoint",
-    [TRAP_OF] = "overflow",
-    [TRAP_BR] = "bound range",
-    [TRAP_UD] = "invalid opcode",
-    [TRAP_NM] = "device not available",
-    [TRAP_DF] = "double fault",
-    [TRAP_TS] = "invalid TSS",
-    [TRAP_NP] = "segment not present",
-    [TRAP_SS] = "stack fault",
-    [TRAP_GP] = "general protection",
-    [TRAP_PF] = "page fault",
-    [TRAP_MF] = "x87 error",
-    [TRAP_AC] = "alignment check",
-    [TRAP_XM] = "SIMD error",
+    [TRAP_DE] = "divide error",         [TRAP_DB] = "debug",
+    [TRAP_BP] = "breakpoint",           [TRAP_OF] = "overflow",
+    [TRAP_BR] = "bound range",          [TRAP_UD] = "invalid opcode",
+    [TRAP_NM] = "device not available", [TRAP_DF] = "double fault",
+    [TRAP_TS] = "invalid TSS",          [TRAP_NP] = "segment not present",
+    [TRAP_SS] = "stack fault",          [TRAP_GP] = "general protection",
+    [TRAP_PF] = "page fault",           [TRAP_MF] = "x87 error",
+    [TRAP_AC] = "alignment check",      [TRAP_XM] = "SIMD error",
 };
 
 unsigned long trap_cr2(void)

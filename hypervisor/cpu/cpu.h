@@ -82,7 +82,7 @@ static inline void write_cr4(u64 value)
 }
 
 /* Entry points in assembly. */
-extern const char trap_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[], hypercall_entry32[], nmi_entry[], double_fault_entry[],
+extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[], hypercall_entry32[], nmi_entry[], double_fault_entry[],
     machine_check_entry[], guest_iret[];
 void reset_stack_and_call(void (*function)(void)) NORETURN;
 void reset_stack_to_guest(void) NORETURN;

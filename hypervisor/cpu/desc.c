@@ -59,11 +59,19 @@ static void set_gate(unsigned vector, const void *handler, unsigned ist, unsigne
     };
 }
 
+static const char *stub_of(unsigned vector)
+{
+    if (vector < 0x20)
+        return trap_stubs + vector * 16;
+    if (vector < 0x60)
+        return device_stubs + (vector - 0x20) * 8;
+    return vector >= 0xF8 ? high_stubs + (vector - 0xF8) * 16 : stray_stub;
+}
+
 static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < 256; vector++)
-        set_gate(vector, vector < 0x60 ? trap_stubs + vector * 16 : vector >= 0xF8 ? high_stubs + (vector - 0xF8) * 16
-                                                                                     : stray_stub, 0, 0);
+        set_gate(vector, stub_of(vector), 0, 0);
     set_gate(TRAP_NMI, nmi_entry, 1, 0);
     set_gate(TRAP_DF, double_fault_entry, 2, 0);
     set_gate(TRAP_MC, machine_check_entry, 3, 0);

@@ -20,12 +20,12 @@
     jmp     trap_common
 .endm
 
-# Vectors 0 to 0x5F: exceptions and device interrupts.
-    .globl trap_stubs, high_stubs, int80_stub, stray_stub
+# Vectors 0 to 0x1F: exceptions.
+    .globl trap_stubs, device_stubs, high_stubs, int80_stub, stray_stub
     .balign 16
 trap_stubs:
     .set vector, 0
-    .rept 0x60
+    .rept 0x20
     .if (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21)
     STUB vector, 1
     .else
@@ -33,6 +33,20 @@ trap_stubs:
     .endif
     .set vector, vector + 1
     .endr
+
+# 0x20 to 0x5F: device interrupts. Eight bytes each: the vector is pushed where the error code belongs and moved up.
+    .balign 8
+device_stubs:
+    .set vector, 0x20
+    .rept 0x40
+    .balign 8
+    pushq   $vector
+    jmp     device_common
+    .set vector, vector + 1
+    .endr
+device_common:
+    shlq    $32, (%rsp)
+    jmp     trap_common
 
 # 0xF8 to 0xFF: interrupts of the local APIC.
     .balign 16

@@ -10,7 +10,6 @@
 #define CR4_OSFXSR   (1UL << 9)
 #define CR4_OSXMMEXCPT (1UL << 10)
 #define CR4_UMIP     (1UL << 11)
-#define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE  (1UL << 18)
 #define CR4_SMEP     (1UL << 20)
 
@@ -70,8 +69,6 @@ void features_init_cpu(void)
 
     if (cpu_features.xsave)
         cr4 |= CR4_OSXSAVE;
-    if (cpu_features.fsgsbase)
-        cr4 |= CR4_FSGSBASE;
     if (cpu_features.smep)
         cr4 |= CR4_SMEP;
     write_cr4(cr4);

@@ -12,6 +12,7 @@
 
 #define CR4_TSD  (1UL << 2)
 #define CR4_DE   (1UL << 3)
+#define CR4_FSGSBASE (1UL << 16)
 #define CR4_SMEP (1UL << 20)
 #define DR7_ACTIVE 0xFF
 
@@ -19,7 +20,7 @@ static u64 segment_base(u32 msr, bool gs)
 {
     u64 base;
 
-    if (!cpu_features.fsgsbase)
+    if (!(this_cpu()->cr4 & CR4_FSGSBASE))
         return rdmsr(msr);
     if (gs)
         __asm__ volatile("rdgsbase %0" : "=r"(base));
@@ -94,7 +95,7 @@ static void load_debug_registers(struct vcpu *prev, struct vcpu *next)
 /* SMEP and SMAP are for 64-bit guests only: a ring-1 kernel counts as supervisor and uses user pages all the time. */
 void cpu_select_cr4(struct vcpu *v)
 {
-    u64 cr4 = cpu_features.cr4 | (v->ctrlreg[4] & (CR4_TSD | CR4_DE));
+    u64 cr4 = cpu_features.cr4 | (v->ctrlreg[4] & (CR4_TSD | CR4_DE | CR4_FSGSBASE));
 
     if (v->is_32bit)
         cr4 &= ~CR4_SMEP;

@@ -53,6 +53,11 @@ long do_iret(void)
     /* SYSRET loads the flat selectors only. */
     if (regs->cs != GUEST64_CS || regs->ss != GUEST64_SS)
         regs->entry_vector = 0;
+    /* Not every processor refuses to return to an address that is none; the guest sees the same on all. */
+    if ((s64)(frame.rip << 16) >> 16 != (s64)frame.rip) {
+        regs->entry_vector = 0;
+        inject_trap(TRAP_GP, 0);
+    }
     return (long)frame.rax;
 }
 

@@ -30,6 +30,8 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value);
 long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value);
 long guest_get_debugreg(struct vcpu *v, unsigned reg, u64 *value);
 bool guest_port_allowed(struct vcpu *v, unsigned port, unsigned bytes);
+/* Notes I/O breakpoints that an access hits: the end of the emulated instruction raises them. */
+void guest_port_breakpoints(struct vcpu *v, unsigned port, unsigned bytes);
 u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes);
 void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value);
 /* What this CPU has; filled at boot by cpu/features.c. */

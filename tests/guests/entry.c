@@ -121,7 +121,8 @@ static void test_upcall_from_user(void)
     CHECK_EQ(raw(RAW_SP, 0), (unsigned long)user_stack + sizeof(user_stack), "the stack that of user mode");
     CHECK_EQ(raw_sp, (unsigned long)kernel_stack + sizeof(kernel_stack) - WORDS * sizeof(long),
              "the frame is at the top of the kernel's stack");
-    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0, sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
 }
 
 static void test_pending_at_iret(void)
@@ -134,7 +135,8 @@ static void test_pending_at_iret(void)
     CHECK_EQ(raw(RAW_IP, 0), (unsigned long)user_undefined, "it comes before the first instruction of user mode");
     CHECK_EQ(raw(RAW_CS, 0) & 0xffff, USER_CS, "as if out of it");
     event_test_and_clear(port);
-    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0, sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
 }
 
 static void check_flags(unsigned long given, unsigned long mask, unsigned long expected, const char *sentence)
@@ -200,6 +202,39 @@ static void test_nmi(void)
     CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 0, kernel_stack), -XEN_EINVAL, "it takes no argument");
 }
 
+/* Enters user mode with what cannot be entered: the kernel gets the exception, as if out of user mode. */
+static void try_bad_return(void *code, unsigned long cs, unsigned long ss, unsigned int error, const char *what)
+{
+    unsigned long good_cs = raw_user_cs, good_ss = raw_user_ss;
+
+    printf("    %s\n", what);
+    raw_user_cs = cs;
+    raw_user_ss = ss;
+    memset(raw_frame, 0, sizeof(raw_frame));
+    run_user(code, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_ERROR, 0), error, "the error code is the selector");
+    CHECK_EQ(raw(RAW_IP, 1), (unsigned long)code, "the address is where we wanted to go");
+    CHECK_EQ(raw(RAW_CS, 1) & 0xffff, cs, "with the selector we wanted");
+    CHECK_EQ(raw(RAW_SP, 1), (unsigned long)user_stack + sizeof(user_stack), "the stack, too");
+    CHECK_EQ(raw(RAW_SS, 1) & 0xffff, ss, "and its selector");
+    raw_user_cs = good_cs;
+    raw_user_ss = good_ss;
+}
+
+static void test_bad_returns(void)
+{
+    check_group("returns that fail");
+    set_gate(TRAP_UD, 4, raw_return);
+    set_gate(TRAP_GP, 4, raw_escape);
+    try_bad_return(user_undefined, 0x1233, raw_user_ss, 0x1230, "a code selector behind the table");
+    try_bad_return(user_undefined, raw_user_cs, 0x1233, 0x1230, "a stack selector behind the table");
+    try_bad_return(user_undefined, 0xe00b, raw_user_ss, 0xe008, "the hypervisor's code selector");
+    try_bad_return(user_undefined, 3, raw_user_ss, 0, "no code selector");
+#ifdef __x86_64__
+    try_bad_return((void *)0x8000000000000000UL, raw_user_cs, raw_user_ss, 0, "an address that is none");
+#endif
+}
+
 /* Back to the library's own entries. */
 static void restore(void)
 {
@@ -235,6 +270,7 @@ int main(int argc, char **argv)
     test_iret_flags();
     test_stacks();
     test_nmi();
+    test_bad_returns();
     restore();
     check_summary("entry");
     return 0;

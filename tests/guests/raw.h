@@ -17,6 +17,8 @@ void raw_return(void);
 void raw_upcall(void);
 void raw_escape(void);
 void raw_user_run(void *code, void *stack, unsigned long flags, unsigned long iret_flags);
+extern unsigned long raw_user_cs, raw_user_ss; /* what raw_user_run enters with */
+
 unsigned long raw_ud2(unsigned long *flags);
 
 extern char raw_ud2_at[];

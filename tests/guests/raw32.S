@@ -19,6 +19,11 @@ raw_has_error: .skip 4
 raw_skip: .skip 4
 saved_sp: .skip 4
 
+.data
+.globl raw_user_cs, raw_user_ss
+raw_user_cs: .long 0xe02b
+raw_user_ss: .long 0xe033
+
 .text
 /* Two words of ours (eax, ecx) lie below the frame. */
 .macro record
@@ -93,10 +98,10 @@ raw_user_run:
     push %esi
     push %edi
     mov %esp, saved_sp
-    push $0xe033
+    push raw_user_ss
     push %ecx
     push %edx
-    push $0xe02b
+    push raw_user_cs
     push %eax
     push $0x3333
     mov $HYPERCALL_IRET, %eax

@@ -17,6 +17,11 @@ raw_has_error: .skip 8
 raw_skip: .skip 8
 saved_sp: .skip 8
 
+.data
+.globl raw_user_cs, raw_user_ss
+raw_user_cs: .quad 0xe033
+raw_user_ss: .quad 0xe02b
+
 .text
 .macro record
     mov %rsp, raw_sp(%rip)
@@ -89,10 +94,10 @@ raw_user_run:
     push %r14
     push %r15
     mov %rsp, saved_sp(%rip)
-    push $0xe02b
+    push raw_user_ss(%rip)
     push %rsi
     push %rdx
-    push $0xe033
+    push raw_user_cs(%rip)
     push %rdi
     push %rcx
     push $0x1111
