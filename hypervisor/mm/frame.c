@@ -211,11 +211,11 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
 {
     if (!mfn_valid(mfn))
         return -EINVAL;
-    if (type == FRAME_WRITABLE) { /* one swap for both */
-        u64 word = frame_word(mfn);
-        while ((word & FW_STATE_MASK) == FW_VALID(type) && may_take(word, FW_ALLOCATED | FW_OWNER(d->id)) &&
-               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (frame_swap(mfn, &word, word + FW_COUNT_ONE + 1))
+    if (type == FRAME_WRITABLE) { /* one comparison and one swap for both */
+        u64 word = frame_word(mfn), wanted = FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE);
+        while ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_STATE_MASK)) == wanted &&
+               (word & FW_REF_MASK) < FW_REF_MASK - 1 && (word & FW_COUNT_MASK) != FW_COUNT_MASK)
+            if (likely(frame_swap(mfn, &word, word + FW_COUNT_ONE + 1)))
                 return 0;
     }
     if (!page_get(mfn, d))
@@ -266,6 +266,11 @@ int page_put_type_preemptible(mfn_t mfn)
 
 void page_put_and_type(mfn_t mfn)
 {
+    u64 word = frame_word(mfn);
+    /* Neither count ends: one swap for both. */
+    while (word >= 2 * FW_COUNT_ONE && (word & FW_REF_MASK) > 1 && !(word & (FW_BUSY | FW_PARTIAL)))
+        if (likely(frame_swap(mfn, &word, word - FW_COUNT_ONE - 1)))
+            return;
     page_put_type(mfn);
     page_put(mfn);
 }
