@@ -14,7 +14,7 @@ HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include)
 HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 # Small where it is rarely run, fast where a guest's every operation passes.
 HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
-    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
+    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o)
 HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),-Os)
 
 # Options that only gcc knows.
