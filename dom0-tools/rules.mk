@@ -40,3 +40,16 @@ $(B)/dom0.rd: scripts/ramdisk.py $(B)/dom0.choice $(RAMDISK_GRUB) \
 	    $(foreach c,$(RAMDISK_CONFIGS),examples/$(notdir $(c))=$(c)) $(if $(GUESTS),--directory guests=$(GUESTS))
 
 ALL += $(B)/dom0 $(B)/dom0.rd
+
+# The manual page: commands come from the table that help prints.
+$(B)/docs/vane-manual: dom0-tools/manual/manual.c dom0-tools/vane/verbs.def
+	$(Q)mkdir -p $(@D); $(HOSTCC) -std=gnu11 -Wall -Wextra -I. -o $@ $<
+
+$(B)/docs/vane.1.scd: $(B)/docs/vane-manual
+	$(Q)$< > $@
+
+$(B)/docs/vane.1: $(B)/docs/vane.1.scd
+	$(call say,SCDOC,$@)
+	$(Q)scdoc < $< > $@
+
+ALL += $(B)/docs/vane.1

@@ -43,9 +43,9 @@ typedef struct xenforeignmemory_resource_handle xenforeignmemory_resource_handle
 
 /* Maps frames of a XENMEM_resource_* of the domain; *paddr gets the address. */
 xenforeignmemory_resource_handle *xenforeignmemory_map_resource(xenforeignmemory_handle *fmem, domid_t domid,
-                                                                unsigned int type, unsigned int id,
-                                                                unsigned long frame, unsigned long nr_frames,
-                                                                void **paddr, int prot, int flags);
+                                                                unsigned int type, unsigned int id, unsigned long frame,
+                                                                unsigned long nr_frames, void **paddr, int prot,
+                                                                int flags);
 int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem, xenforeignmemory_resource_handle *fres);
 
 /* Size of the whole resource, in bytes. */

@@ -31,7 +31,7 @@ static uint32_t start_flags(const struct building *building)
 
     if (building->plan->image.mod_start_pfn && layout->module.pages > 0)
         flags |= SIF_MOD_START_PFN;
-    if (building->input->module_count > 1)
+    if (building->input->module_package)
         flags |= SIF_MULTIBOOT_MOD;
     return flags;
 }

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLACK_KIB   1024u /* what a domain may own beyond its target, as xl allows */
-#define MODULES_MAX 64
+#define SLACK_KIB 1024u /* what a domain may own beyond its target, as xl allows */
 
 int build_fail(struct build_error *error, const char *format, ...)
 {
@@ -75,14 +74,14 @@ static int check_free(struct ctl *ctl, const struct build_input *input, struct b
 
 int build_plan(struct ctl *ctl, const struct build_input *input, struct build_plan *plan, struct build_error *error)
 {
+    static uint8_t list[BUILDING_PAGE];
     char why[LAYOUT_WHY_SIZE];
 
     if (check_kernel(ctl, input, &plan->image, error) != 0)
         return -1;
-    if (input->module_count > MODULES_MAX)
-        return build_fail(error, "%zu modules: at most %d are possible", input->module_count, MODULES_MAX);
-    if (input->module_count > 1 && plan->image.mod_start_pfn)
-        plan->image.mod_start_pfn = false; /* a list of modules holds virtual addresses, so they must be mapped */
+    if (input->module_package && building_module_list(input, list) != 0)
+        return build_fail(error, "%zu modules are too many, or their command lines or sizes are: the list is one page",
+                          input->module_count);
     plan->module_bytes = building_module_bytes(input);
     if (layout_plan(&plan->image, input->config->memory_kib / 4, plan->module_bytes, &plan->layout, why) != 0)
         return build_fail(error, "%s: %s", input->config->kernel, why);

@@ -24,6 +24,7 @@ struct build_error {
 struct build_module {
     const void *data;
     size_t size;
+    const char *command_line; /* in a package */
 };
 
 /* What goes in: the configuration, and its files. */
@@ -33,6 +34,7 @@ struct build_input {
     size_t kernel_size;
     const struct build_module *modules;
     size_t module_count;
+    bool module_package; /* the modules go as a list with command lines (SIF_MULTIBOOT_MOD) */
 };
 
 /* What comes of reading it, before any domain exists: enough for a dry run. */

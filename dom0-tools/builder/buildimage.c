@@ -13,7 +13,7 @@
 #include <abi/xen.h>
 
 #define WINDOW_PAGES 512
-#define PAGE         4096u
+#define PAGE         BUILDING_PAGE
 
 /* A stretch of guest memory being written front to back. */
 struct window {
@@ -110,42 +110,57 @@ static uint64_t round_page(uint64_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* One module stands alone; several follow a list of their virtual addresses, each on a page boundary. */
+#define LIST_ENTRIES (PAGE / 2 / sizeof(struct xen_multiboot_mod_list))
+
+/* A package holds a page with the list and the modules' command lines, and each module on a page boundary behind it. */
 uint64_t building_module_bytes(const struct build_input *input)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = PAGE;
 
-    if (input->module_count == 1)
-        return input->modules[0].size;
+    if (!input->module_package)
+        return input->module_count == 0 ? 0 : input->modules[0].size;
     for (size_t i = 0; i < input->module_count; i++)
         bytes += round_page(input->modules[i].size);
-    return input->module_count == 0 ? 0 : bytes + PAGE;
+    return bytes;
 }
 
-static int write_module_list(struct window *window, const struct build_input *input, uint64_t at, uint64_t virt,
-                             uint64_t end)
+/* Addresses count from the start of the package; an entry that starts at 0 ends the list. Ends are inclusive. */
+int building_module_list(const struct build_input *input, uint8_t page[PAGE])
 {
-    struct xen_multiboot_mod_list list[PAGE / sizeof(struct xen_multiboot_mod_list)] = {{0}};
-    uint64_t next = virt + PAGE;
+    struct xen_multiboot_mod_list entry = {0};
+    uint64_t next = PAGE;
+    size_t text = PAGE / 2;
 
+    memset(page, 0, PAGE);
+    if (input->module_count >= LIST_ENTRIES)
+        return -1;
     for (size_t i = 0; i < input->module_count; i++) {
-        list[i].mod_start = (uint32_t)next;
-        list[i].mod_end = (uint32_t)(next + input->modules[i].size);
+        size_t length = strlen(input->modules[i].command_line) + 1;
+
+        if (length > PAGE - text || next + input->modules[i].size > UINT32_MAX)
+            return -1;
+        entry.mod_start = (uint32_t)next;
+        entry.mod_end = (uint32_t)(next + input->modules[i].size - 1);
+        entry.cmdline = (uint32_t)text;
+        memcpy(page + i * sizeof(entry), &entry, sizeof(entry));
+        memcpy(page + text, input->modules[i].command_line, length);
+        text += length;
         next += round_page(input->modules[i].size);
     }
-    return put(window, at, (const uint8_t *)list, sizeof(list), end);
+    return 0;
 }
 
 static int write_modules(struct building *building)
 {
-    const struct layout_part *part = &building->plan->layout.module;
     const struct build_input *input = building->input;
-    uint64_t at = part->pfn * PAGE, end = at + building->plan->module_bytes;
+    uint64_t at = building->plan->layout.module.pfn * PAGE, end = at + building->plan->module_bytes;
     struct window window = {.building = building};
+    static uint8_t list[PAGE];
     int status = 0;
 
-    if (input->module_count > 1) {
-        status = write_module_list(&window, input, at, part->virt, end);
+    if (input->module_package) {
+        (void)building_module_list(input, list); /* it fits: the plan has checked */
+        status = put(&window, at, list, sizeof(list), end);
         at += PAGE;
     }
     for (size_t i = 0; i < input->module_count && status == 0; i++) {

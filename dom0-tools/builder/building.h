@@ -33,7 +33,9 @@ void building_unmap(struct building *building, void *addr, uint64_t pages);
 /* start_info, shared_info, grants, pinning and the first vCPU (buildboot.c). */
 int building_boot_state(struct building *building);
 
-/* Bytes of all modules as they lie in the domain; writes them there when `to` is not NULL, at virtual address `virt`. */
+/* Bytes of all modules as they lie in the domain, and the first page of a package of modules: -1 when they are too many. */
+#define BUILDING_PAGE 4096u
 uint64_t building_module_bytes(const struct build_input *input);
+int building_module_list(const struct build_input *input, uint8_t page[BUILDING_PAGE]);
 
 #endif

@@ -293,15 +293,29 @@ static int read_event_channels(struct reading *reading, const struct config_valu
     return 0;
 }
 
-static int add_modules(struct reading *reading, const struct config_value *value)
+static int read_ramdisk(struct reading *reading, const struct config_value *value)
+{
+    struct domain_config *out = reading->out;
+
+    if (value->kind != CONFIG_STRING)
+        return want(reading, value, "a file name; several files go into modules = [...]");
+    if (out->module_package)
+        return config_fail(reading->error, &value->place, "there can be a ramdisk or modules, not both");
+    return value->string[0] == '\0' ? 0 : add_text(reading, &out->modules, &out->module_count, value->string);
+}
+
+static int read_modules(struct reading *reading, const struct config_value *value)
 {
     struct domain_config *out = reading->out;
 
     if (value->kind != CONFIG_LIST)
-        return value->string[0] == '\0' ? 0 : add_text(reading, &out->modules, &out->module_count, value->string);
+        return want(reading, value, "a list of files, each with its command line behind it");
+    if (out->module_count > 0 && !out->module_package)
+        return config_fail(reading->error, &value->place, "there can be a ramdisk or modules, not both");
+    out->module_package = value->count > 0;
     for (size_t i = 0; i < value->count; i++) {
-        if (value->items[i]->kind != CONFIG_STRING)
-            return want(reading, value->items[i], "a file name or a list of file names");
+        if (value->items[i]->kind != CONFIG_STRING || value->items[i]->string[0] == '\0')
+            return want(reading, value->items[i], "a list of files, each with its command line behind it");
         if (add_text(reading, &out->modules, &out->module_count, value->items[i]->string) != 0)
             return -1;
     }
@@ -341,8 +355,8 @@ struct setting {
 static const struct setting settings[] = {
     {"name", read_name},
     {"kernel", read_kernel},
-    {"ramdisk", add_modules},
-    {"modules", add_modules},
+    {"ramdisk", read_ramdisk},
+    {"modules", read_modules},
     {"cmdline", read_nothing},
     {"extra", read_nothing},
     {"root", read_nothing},

@@ -33,8 +33,9 @@ struct vcpu_pinning {
 
 struct domain_config {
     char *name, *kernel, *command_line;
-    char **modules; /* the RAM disk first */
+    char **modules; /* the RAM disk, or what `modules` lists: a file, and behind a blank its command line */
     size_t module_count;
+    bool module_package; /* they came from `modules` */
     uint64_t memory_kib, max_memory_kib;
     unsigned int vcpus, max_vcpus;
     unsigned int weight, cap; /* weight 0: the scheduler's default */

@@ -23,6 +23,7 @@
 #include <xenstore.h>
 
 #include "../../guest-pv/xenstore/watch_depth.h"
+#include "../xenstored/start.h"
 #include "table.h"
 
 #define LOG_LIMIT_MIN (4ul * 1024)
@@ -42,9 +43,8 @@ void console_report(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    daemon_vlog("console", format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void console_notify(unsigned int port)
@@ -263,8 +263,9 @@ static void store_loop(void *arg)
         take_store_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
         mutex_unlock(&lock);
         free(event);
+        thread_yield();
     }
-    console_report("console: lost the store: %s", strerror(errno));
+    console_report("lost the store: %s", strerror(errno));
 }
 
 static void take_event(void)
@@ -297,6 +298,9 @@ static uint64_t release_throttled(void)
     return next;
 }
 
+/* Guests that ring without end must not keep dom0's other threads from running: so many events, then a pause. */
+#define EVENTS_AT_ONCE 32
+
 static void ring_loop(void *arg)
 {
     for (;;) {
@@ -305,8 +309,10 @@ static void ring_loop(void *arg)
         if (!xenevtchn_wait_until(evtchn, deadline))
             continue;
         mutex_lock(&lock);
-        take_event();
+        for (unsigned int i = 0; i < EVENTS_AT_ONCE && xenevtchn_is_pending(evtchn); i++)
+            take_event();
         mutex_unlock(&lock);
+        thread_yield();
     }
 }
 

@@ -61,6 +61,7 @@ static void show_physical(struct vane *vane, struct json *json, const struct xen
     line(vane, json, "virt_caps", text[0] ? text + 1 : "");
     number(vane, json, "total_memory", info->total_pages / 256);
     number(vane, json, "free_memory", (info->free_pages - info->outstanding_pages) / 256);
+    json_number(json, "free_pages", info->free_pages);
     number(vane, json, "sharing_freed_memory", 0);
     number(vane, json, "sharing_used_memory", 0);
     number(vane, json, "outstanding_claims", info->outstanding_pages / 256);

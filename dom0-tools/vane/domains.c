@@ -77,7 +77,7 @@ char *name_of_domain(struct vane *vane, domid_t domid)
     char path[48];
 
     if (record != NULL)
-        return strdup(record->config.name);
+        return record->config.name != NULL ? strdup(record->config.name) : NULL;
     snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
     return xs_read(vane->xs, XBT_NULL, path, NULL);
 }
@@ -139,7 +139,7 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
 {
     for (struct domain_record *record = records; record != NULL; record = record->next) {
         *owner = record->domid;
-        if (strcmp(record->config.name, name) == 0)
+        if (record->config.name != NULL && strcmp(record->config.name, name) == 0)
             return true;
     }
     return taken_outside_records(vane, name, owner);
@@ -176,12 +176,16 @@ int find_domain(struct vane *vane, const char *text, domid_t *domid)
 
 const char *shutdown_reason_name(unsigned int reason)
 {
+    static char other[24];
     static const char *const names[] = {
         [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
         [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft-reset",
     };
 
-    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown reason";
+    if (reason < sizeof(names) / sizeof(names[0]))
+        return names[reason];
+    snprintf(other, sizeof(other), "reason %u", reason);
+    return other;
 }
 
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info)

@@ -51,7 +51,7 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
 /* All domains, to be freed; NULL with the error printed. */
 struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
 
-/* "poweroff", "reboot", "suspend", "crash", ... of an ended domain. */
+/* "poweroff", "reboot", "suspend", "crash", ... of an ended domain; valid until the next call. */
 const char *shutdown_reason_name(unsigned int reason);
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info);
 

@@ -40,6 +40,7 @@ static void notice(const char *format, ...)
         free(lifecycle_notice()); /* the oldest makes room */
     notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
     notice_count++;
+    terminal_wake(); /* the prompt shows it now, not at the next key */
 }
 
 char *lifecycle_notice(void)
@@ -70,6 +71,24 @@ static void close_files(struct open_files *files)
     free(files->build_modules);
 }
 
+/* The next one; its name ends at the first blank. */
+static int open_module(const struct domain_config *config, struct open_files *files, struct build_error *error)
+{
+    const char *module = config->modules[files->module_count];
+    struct whole_file *file = &files->modules[files->module_count];
+    char *name = config->module_package ? strndup(module, strcspn(module, " ")) : strdup(module);
+    int status = name != NULL ? whole_file_open(name, file) : -1;
+
+    if (status != 0)
+        build_fail(error, "%s %s: %s", config->module_package ? "module" : "ramdisk", name ? name : module,
+                   strerror(name ? errno : ENOMEM));
+    free(name);
+    if (status != 0)
+        return -1;
+    files->build_modules[files->module_count++] = (struct build_module){file->data, file->size, module};
+    return 0;
+}
+
 static int open_files(const struct domain_config *config, struct open_files *files, struct build_error *error)
 {
     memset(files, 0, sizeof(*files));
@@ -79,12 +98,9 @@ static int open_files(const struct domain_config *config, struct open_files *fil
     files->build_modules = calloc(config->module_count + 1, sizeof(*files->build_modules));
     if (files->modules == NULL || files->build_modules == NULL)
         return build_fail(error, "out of memory");
-    for (size_t i = 0; i < config->module_count; i++) {
-        if (whole_file_open(config->modules[i], &files->modules[i]) != 0)
-            return build_fail(error, "ramdisk %s: %s", config->modules[i], strerror(errno));
-        files->module_count++;
-        files->build_modules[i] = (struct build_module){files->modules[i].data, files->modules[i].size};
-    }
+    for (size_t i = 0; i < config->module_count; i++)
+        if (open_module(config, files, error) != 0)
+            return -1;
     return 0;
 }
 
@@ -95,7 +111,8 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
     struct build_input input;
     int status = open_files(config, &files, error);
 
-    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    input = (struct build_input){
+        config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     close_files(&files);
@@ -114,7 +131,8 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
         status = open_files(config, &files, error);
     else
         return status;
-    input = (struct build_input){config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count};
+    input = (struct build_input){
+        config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     if (status == 0)

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The line editor. After every change the line is drawn anew from its start, with the cursor put back by moving left: two
- * control sequences that every terminal knows.
+ * control sequences that every terminal knows. The prompt is written once for each line, so that a program that waits
+ * for it on the serial line counts lines and not key presses.
  */
 #include "lineedit.h"
 
@@ -21,18 +22,31 @@ static void put(struct line_editor *editor, const char *text)
     editor->write(editor->arg, text, strlen(text));
 }
 
+static void go_left(struct line_editor *editor, size_t count)
+{
+    char sequence[32];
+
+    if (count == 0)
+        return;
+    snprintf(sequence, sizeof(sequence), "\033[%uD", (unsigned int)count);
+    put(editor, sequence);
+}
+
 static void redraw(struct line_editor *editor)
 {
-    char back[32];
-
-    put(editor, "\r");
-    put(editor, editor->prompt);
+    go_left(editor, editor->column);
     editor->write(editor->arg, editor->text, editor->length);
     put(editor, "\033[K");
-    if (editor->cursor < editor->length) {
-        snprintf(back, sizeof(back), "\033[%uD", (unsigned int)(editor->length - editor->cursor));
-        put(editor, back);
-    }
+    go_left(editor, editor->length - editor->cursor);
+    editor->column = editor->cursor;
+}
+
+/* Where the line cannot stay: prompt and line on a new row. */
+static void redraw_below(struct line_editor *editor)
+{
+    put(editor, editor->prompt);
+    editor->column = 0;
+    redraw(editor);
 }
 
 void line_init(struct line_editor *editor, const char *prompt, void (*write)(void *, const char *, size_t),
@@ -54,7 +68,7 @@ void line_free(struct line_editor *editor)
 
 void line_start(struct line_editor *editor)
 {
-    editor->length = editor->cursor = 0;
+    editor->length = editor->cursor = editor->column = 0;
     editor->text[0] = '\0';
     editor->escape = 0;
     editor->last_was_tab = false;
@@ -107,10 +121,12 @@ static void insert(struct line_editor *editor, const char *text, size_t length)
     memcpy(editor->text + editor->cursor, text, length);
     editor->length += length;
     editor->cursor += length;
-    if (editor->cursor == editor->length)
-        editor->write(editor->arg, text, length);
-    else
+    if (editor->cursor < editor->length) {
         redraw(editor);
+        return;
+    }
+    editor->write(editor->arg, text, length);
+    editor->column = editor->cursor;
 }
 
 /* Takes out [from, to) and leaves the cursor there. */
@@ -176,7 +192,7 @@ static void show_candidates(struct line_editor *editor, const struct candidates 
         if (i % 4 == 3 || i + 1 == list->count)
             put(editor, "\r\n");
     }
-    redraw(editor);
+    redraw_below(editor);
 }
 
 static void complete(struct line_editor *editor)
@@ -313,7 +329,7 @@ static enum line_event control(struct line_editor *editor, char byte)
         return LINE_CANCELLED;
     case CTRL('l'):
         put(editor, "\033[H\033[2J");
-        redraw(editor);
+        redraw_below(editor);
         break;
     default:
         break;

@@ -31,6 +31,7 @@ struct line_editor {
 
     char text[LINE_MAX_LENGTH + 1];
     size_t length, cursor;
+    size_t column;       /* where the terminal's cursor is, from the start of the text */
     unsigned int escape; /* how far into an escape sequence */
     char parameter;      /* its number, when it has one */
     bool last_was_cr;    /* the LF of a CR LF pair is dropped */

@@ -146,12 +146,15 @@ static void write_terminal(void *arg, const char *text, size_t length)
     terminal_write(text, length);
 }
 
-/* Like a shell's news of background jobs: before the next prompt, never into a line that is being typed. */
-static void show_notices(void)
+/*
+ * Like a shell's news of background jobs: before the next prompt, never into a line that is being typed; and not to a
+ * program, which asked for JSON and wants nothing else.
+ */
+static void show_notices(const struct vane *vane)
 {
     char *notice;
 
-    while ((notice = lifecycle_notice()) != NULL) {
+    while (!vane->json && (notice = lifecycle_notice()) != NULL) {
         printf("[%s]\n", notice);
         free(notice);
     }
@@ -164,7 +167,7 @@ void shell_run(struct vane *vane)
     char buffer[64];
 
     line_init(&editor, "vane> ", write_terminal, complete_word, vane);
-    show_notices();
+    show_notices(vane);
     line_start(&editor);
     for (;;) {
         size_t got = terminal_read(buffer, sizeof(buffer), UINT64_MAX);
@@ -179,7 +182,7 @@ void shell_run(struct vane *vane)
             else if (event == LINE_END)
                 printf("\npoweroff turns the machine off.\n");
             lifecycle_check(vane);
-            show_notices();
+            show_notices(vane);
             line_start(&editor);
         }
     }

@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include <abi/grant_table.h>
@@ -25,7 +23,6 @@
 enum mapping { BY_GRANT, BY_FRAME };
 
 xenevtchn_handle *platform_evtchn;
-void (*xenstored_log_sink)(const char *line);
 
 static xengnttab_handle *gnttab;
 static xenforeignmemory_handle *foreign;
@@ -38,11 +35,6 @@ static struct {
     int count;
 } known = {.first = 1};
 
-static struct {
-    char bytes[8192];
-    size_t end; /* bytes ever written */
-} history;
-
 int platform_start(void)
 {
     platform_evtchn = xenevtchn_open(NULL, 0);
@@ -52,41 +44,13 @@ int platform_start(void)
     return platform_evtchn && gnttab && foreign && ctl ? 0 : -errno;
 }
 
-static void remember(const char *line)
-{
-    for (; *line; line++)
-        history.bytes[history.end++ % sizeof(history.bytes)] = *line;
-    history.bytes[history.end++ % sizeof(history.bytes)] = '\n';
-}
-
-size_t xenstored_log_read(char *buf, size_t size)
-{
-    size_t have = history.end < sizeof(history.bytes) ? history.end : sizeof(history.bytes);
-    size_t len = have < size ? have : size;
-
-    for (size_t i = 0; i < len; i++)
-        buf[i] = history.bytes[(history.end - len + i) % sizeof(history.bytes)];
-    return len;
-}
-
-/* Guests choose some of the text: only printable characters pass. */
 void platform_log(const char *format, ...)
 {
-    char line[256] = "xenstored: ";
-    size_t head = strlen(line);
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line + head, sizeof(line) - head, format, args);
+    daemon_vlog("xenstored", format, args);
     va_end(args);
-    for (char *at = line; *at; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    remember(line);
-    if (xenstored_log_sink)
-        xenstored_log_sink(line);
-    else
-        fprintf(stderr, "%s\n", line);
 }
 
 void platform_domains_changed(void)

@@ -6,4 +6,4 @@
 XENSTORED_CORE := $(addprefix dom0-tools/xenstored/,client.c domain.c node.c path.c perms.c request.c \
                     request_control.c request_domain.c request_node.c request_watch.c ring.c store.c transaction.c \
                     watch.c xenstored.c)
-XENSTORED_SOURCES := $(XENSTORED_CORE) $(addprefix dom0-tools/xenstored/,daemon.c local.c platform.c)
+XENSTORED_SOURCES := $(XENSTORED_CORE) $(addprefix dom0-tools/xenstored/,daemon.c local.c log.c platform.c)

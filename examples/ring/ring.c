@@ -23,11 +23,11 @@
 #include <pv/threads.h>
 #include <pv/time.h>
 
-#define OFFER     "data/ring-offer"
-#define JOIN      "data/ring-join"
-#define RING_SIZE 2048U
+#define OFFER       "data/ring-offer"
+#define JOIN        "data/ring-join"
+#define RING_SIZE   2048U
 #define PATIENCE_NS 10000000000ULL
-#define FINISHED  0x646f6e65U
+#define FINISHED    0x646f6e65U
 
 struct shared_ring {
     uint32_t produced, consumed; /* free-running counts of bytes */

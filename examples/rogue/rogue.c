@@ -254,7 +254,7 @@ static const char *error_name(int error)
     static const struct {
         int number;
         const char *name;
-    } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"}, {EFAULT, "EFAULT"}, {EBUSY, "EBUSY"},
+    } names[] = {{EPERM, "EPERM"},   {ESRCH, "ESRCH"},   {EFAULT, "EFAULT"}, {EBUSY, "EBUSY"},
                  {EINVAL, "EINVAL"}, {ENOSYS, "ENOSYS"}, {ENOENT, "ENOENT"}};
 
     for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -287,8 +287,8 @@ int main(int argc, char **argv)
     unsigned int count = sizeof(attempts) / sizeof(attempts[0]), succeeded = 0;
 
     data_page = pages_alloc(1);
-    printf("rogue: dom%u, a %u-bit guest, tries %u things it must not do\n", pv_domid(),
-           (unsigned int)sizeof(long) * 8, count);
+    printf("rogue: dom%u, a %u-bit guest, tries %u things it must not do\n", pv_domid(), (unsigned int)sizeof(long) * 8,
+           count);
     for (unsigned int i = 0; i < count; i++)
         succeeded += !try_one(i + 1, &attempts[i]);
     printf("rogue: %u of %u succeeded\n", succeeded, count);

@@ -6,7 +6,7 @@
  * Bounce frame at a callback: [error code], eip, cs with the upcall mask above it, eflags, and esp, ss when the
  * interrupted code ran in ring 2 or 3. All entries build a struct trap_frame.
  */
-#include "notes.h"
+#include "notes.inc"
 
 note_string NOTE_GUEST_OS, "paravane-guest"
 note_string NOTE_GUEST_VERSION, "1.0"

@@ -5,7 +5,7 @@
  * Ring 3, 64-bit: first instruction, exceptions, event upcall, and the way back by the iret hypercall.
  * Bounce frame at a callback: rcx, r11, [error code], rip, cs, rflags, rsp, ss. All entries build a struct trap_frame.
  */
-#include "notes.h"
+#include "notes.inc"
 
 note_string NOTE_GUEST_OS, "paravane-guest"
 note_string NOTE_GUEST_VERSION, "1.0"

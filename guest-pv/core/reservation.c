@@ -113,8 +113,7 @@ static unsigned long find_places(xen_pfn_t *places, unsigned long count)
 static void arrive(unsigned long pfn, unsigned long mfn)
 {
     p2m_set(pfn, mfn);
-    if (mapped_range(pfn) &&
-        HYPERVISOR_update_va_mapping(pfn << PAGE_SHIFT, pte_make(mfn, PTE_KERNEL_RW), 0) != 0)
+    if (mapped_range(pfn) && HYPERVISOR_update_va_mapping(pfn << PAGE_SHIFT, pte_make(mfn, PTE_KERNEL_RW), 0) != 0)
         pv_panic("new frame %lx cannot be mapped\n", pfn);
     give_back(pfn);
 }

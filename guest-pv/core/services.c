@@ -23,8 +23,8 @@
 #define PAGES_TO_KIB(p) ((p) << (PAGE_SHIFT - 10))
 #define KIB_TO_PAGES(k) ((k) >> (PAGE_SHIFT - 10))
 
-#define SHUTDOWN_PATH "control/shutdown"
-#define TARGET_PATH   "memory/target"
+#define SHUTDOWN_PATH   "control/shutdown"
+#define TARGET_PATH     "memory/target"
 
 static struct xs_handle *xs;
 static pv_shutdown_hook_t *shutdown_hook;

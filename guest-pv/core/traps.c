@@ -13,6 +13,9 @@
 #include <pv/traps.h>
 #include "internal.h"
 
+/* Freestanding compilers do not know what is special about it. */
+int setjmp(jmp_buf) __attribute__((returns_twice));
+
 #define VECTOR_UPCALL   256
 #define VECTOR_FAILSAFE 257
 #define TRAP_COUNT      32
@@ -29,22 +32,14 @@ static struct fault_context *contexts[XEN_LEGACY_MAX_VCPUS];
 static struct trap_info trap_table[256];
 
 static const char *const trap_names[TRAP_COUNT] = {
-    [TRAP_DE] = "divide error",
-    [TRAP_DB] = "debug",
-    [TRAP_BP] = "breakpoint",
-    [TRAP_OF] = "overflow",
-    [TRAP_BR] = "bound range",
-    [TRAP_UD] = "invalid opcode",
-    [TRAP_NM] = "device not available",
-    [TRAP_DF] = "double fault",
-    [TRAP_TS] = "invalid TSS",
-    [TRAP_NP] = "segment not present",
-    [TRAP_SS] = "stack fault",
-    [TRAP_GP] = "general protection",
-    [TRAP_PF] = "page fault",
-    [TRAP_MF] = "x87 error",
-    [TRAP_AC] = "alignment check",
-    [TRAP_XM] = "SIMD error",
+    [TRAP_DE] = "divide error",         [TRAP_DB] = "debug",
+    [TRAP_BP] = "breakpoint",           [TRAP_OF] = "overflow",
+    [TRAP_BR] = "bound range",          [TRAP_UD] = "invalid opcode",
+    [TRAP_NM] = "device not available", [TRAP_DF] = "double fault",
+    [TRAP_TS] = "invalid TSS",          [TRAP_NP] = "segment not present",
+    [TRAP_SS] = "stack fault",          [TRAP_GP] = "general protection",
+    [TRAP_PF] = "page fault",           [TRAP_MF] = "x87 error",
+    [TRAP_AC] = "alignment check",      [TRAP_XM] = "SIMD error",
 };
 
 unsigned long trap_cr2(void)
@@ -133,8 +128,11 @@ bool fault_catch(void (*fn)(void *arg), void *arg, struct fault *fault)
 
     if (setjmp(context.where) != 0)
         return false;
+    /* The exception handler reads the context behind the compiler's back. */
     contexts[cpu] = &context;
+    __asm__ volatile("" ::: "memory");
     fn(arg);
+    __asm__ volatile("" ::: "memory");
     contexts[cpu] = context.outer;
     return true;
 }

@@ -84,8 +84,9 @@ int xenbus_wait_state(struct xs_handle *xs, const char *dir, enum xenbus_state s
 
 const char *xenbus_state_name(enum xenbus_state state)
 {
-    static const char *const names[] = {"unknown", "initialising", "waiting for initialisation", "initialised", "connected",
-                                        "closing", "closed", "reconfiguring", "reconfigured"};
+    static const char *const names[] = {"unknown",     "initialising",  "waiting for initialisation",
+                                        "initialised", "connected",     "closing",
+                                        "closed",      "reconfiguring", "reconfigured"};
 
     return (unsigned int)state < ARRAY_SIZE(names) ? names[state] : "out of range";
 }

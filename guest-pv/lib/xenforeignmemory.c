@@ -99,9 +99,9 @@ static long acquire(struct xen_mem_acquire_resource *request)
 
 /* A PV caller gets machine frames, which belong to the target or to the hypervisor on its behalf. */
 xenforeignmemory_resource_handle *xenforeignmemory_map_resource(xenforeignmemory_handle *fmem, domid_t domid,
-                                                                unsigned int type, unsigned int id,
-                                                                unsigned long frame, unsigned long nr_frames,
-                                                                void **paddr, int prot, int flags)
+                                                                unsigned int type, unsigned int id, unsigned long frame,
+                                                                unsigned long nr_frames, void **paddr, int prot,
+                                                                int flags)
 {
     struct xen_mem_acquire_resource request = {
         .domid = domid,

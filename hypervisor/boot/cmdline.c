@@ -175,9 +175,20 @@ static bool set_com1(const char *v)
     return true;
 }
 
+static bool truth(const char *v)
+{
+    return strcmp(v, "0") && strcmp(v, "no") && strcmp(v, "false") && strcmp(v, "off");
+}
+
 static bool set_noreboot(const char *v)
 {
-    options.noreboot = strcmp(v, "0") && strcmp(v, "no") && strcmp(v, "false") && strcmp(v, "off");
+    options.noreboot = truth(v);
+    return true;
+}
+
+static bool set_console_to_ring(const char *v)
+{
+    options.console_to_ring = truth(v);
     return true;
 }
 
@@ -207,6 +218,7 @@ static const struct option {
     {"com1", set_com1},
     {"noreboot", set_noreboot},
     {"conswitch", set_conswitch},
+    {"console_to_ring", set_console_to_ring},
     {"sched", set_sched},
 };
 

@@ -17,6 +17,7 @@ struct options {
     bool serial;                /* console=com1 */
     u16 serial_port;
     unsigned serial_baud;       /* 0: as the firmware left it */
+    bool console_to_ring;       /* what dom0 prints goes into our ring too */
     char conswitch;             /* control character that switches the input; 0: none */
     bool switch_at_boot;        /* the input goes to dom0 from the start */
 };

@@ -63,7 +63,8 @@ void boot_main(u32 magic, u32 info)
         panic("no memory for the boot CPU's stack");
     p = percpu_of(0);
     memset(p, 0, sizeof(*p));
-    p->cr4_is_64 = 1;
+    p->gdt_is_64 = 1;
+    p->cr4 = cpu_features.cr4;
     __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" : : "r"(p), "r"(boot_on_own_stack) : "memory");
     __builtin_unreachable();
 }

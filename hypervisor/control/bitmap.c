@@ -68,7 +68,7 @@ void fill_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->flags = (info->nr_online_vcpus ? flags : 0) | (d->dying == DOMAIN_DEAD ? XEN_DOMINF_dying : 0) |
                   (d->shut_down ? XEN_DOMINF_shutdown : 0) | (d->controller_pauses ? XEN_DOMINF_paused : 0) |
                   (d->debugger ? XEN_DOMINF_debugged : 0) | (d->xs_domain ? XEN_DOMINF_xs_domain : 0) |
-                  (u32)d->shutdown_code << XEN_DOMINF_shutdownshift;
+                  (d->shutdown_code == SHUTDOWN_NONE ? 0xFFFFU : d->shutdown_code) << XEN_DOMINF_shutdownshift;
     info->tot_pages = d->mm.tot_pages;
     info->max_pages = d->mm.max_pages;
     info->outstanding_pages = d->mm.outstanding_claim;

@@ -53,31 +53,17 @@ static domctl_handler *const handlers[] = {
     HANDLER(set_cpu_policy),
 };
 
-static domctl_handler *find_handler(u32 cmd)
-{
-    switch (cmd) {
-    case XEN_DOMCTL_gdbsx_pausevcpu:
-        return domctl_pausevcpu;
-    case XEN_DOMCTL_gdbsx_unpausevcpu:
-        return domctl_unpausevcpu;
-    case XEN_DOMCTL_gdbsx_domstatus:
-        return domctl_domstatus;
-    default:
-        return cmd < ARRAY_SIZE(handlers) ? handlers[cmd] : NULL;
-    }
-}
-
 /* The domain that the call is about; none is needed to create one, and information is given about the next one too. */
 static struct domain *find_domain(const struct xen_domctl *op)
 {
-    if (op->cmd == XEN_DOMCTL_getdomaininfo && op->domain < DOMID_FIRST_RESERVED)
+    if (op->cmd == XEN_DOMCTL_getdomaininfo)
         return domain_get_from(op->domain);
     return op->cmd == XEN_DOMCTL_createdomain ? NULL : domain_get(op->domain);
 }
 
 static long run(struct domain *d, struct domctl *c)
 {
-    domctl_handler *handler = find_handler(c->op.cmd);
+    domctl_handler *handler = c->op.cmd < ARRAY_SIZE(handlers) ? handlers[c->op.cmd] : NULL;
     long rc = handler ? handler(d, c) : -ENOSYS;
 
     if (rc != -ERESTART && c->copy_back && copy_to_guest(c->arg, &c->op, sizeof(c->op)))
@@ -95,6 +81,8 @@ long do_domctl(unsigned long arg)
         return -EFAULT;
     if (c.op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return -EACCES;
+    if (c.op.cmd == XEN_DOMCTL_getdomaininfo && c.op.domain >= DOMID_FIRST_RESERVED)
+        return -EINVAL;
     d = find_domain(&c.op);
     if (!d && c.op.cmd != XEN_DOMCTL_createdomain)
         return -ESRCH;

@@ -10,13 +10,15 @@
 #define GRANT_FRAMES_DEFAULT    64
 #define MAPTRACK_FRAMES_DEFAULT 1024
 #define GRANT_VERSION_MAX       2
-#define FLAGS_POSSIBLE          (XEN_DOMCTL_CDF_xs_domain | XEN_DOMCTL_CDF_s3_integrity)
+#define FLAGS_POSSIBLE          (XEN_DOMCTL_CDF_xs_domain | XEN_DOMCTL_CDF_oos_off)
 
 /* A PV domain without devices of ours: what else could be asked for does not exist here. */
 static int check_config(const struct xen_domctl_createdomain *config)
 {
     u32 grant_version = config->grant_opts & XEN_DOMCTL_GRANT_version_mask;
 
+    if (config->flags & XEN_DOMCTL_CDF_hvm)
+        return -EOPNOTSUPP;
     if ((config->flags & ~FLAGS_POSSIBLE) || config->iommu_opts || config->vmtrace_size)
         return -EINVAL;
     if (config->grant_opts & ~XEN_DOMCTL_GRANT_version_mask || !grant_version || grant_version > GRANT_VERSION_MAX)
@@ -26,7 +28,7 @@ static int check_config(const struct xen_domctl_createdomain *config)
     if (config->arch.misc_flags & ~XEN_X86_MISC_FLAGS_MAX || config->arch.emulation_flags & ~XEN_X86_EMU_ALL)
         return -EINVAL;
     if (config->cpupool_id)
-        return -ENOENT;
+        return -ESRCH;
     return config->arch.emulation_flags ? -EOPNOTSUPP : 0;
 }
 

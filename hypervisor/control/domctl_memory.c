@@ -5,16 +5,22 @@
  * not have succeeds, granting it is refused.
  */
 #include "control/control.h"
+#include "emulate.h"
 #include "guest_access.h"
 
 #define FRAME_INFO_MAX 1024
+#define PIRQS          256 /* no device interrupt can be passed on */
 
 long domctl_hypercall_init(struct domain *d, struct domctl *c)
 {
     mfn_t mfn = mfn_of(c->op.u.hypercall_init.gmfn);
 
-    if (page_get_and_type(mfn, d, FRAME_WRITABLE, false))
-        return -EACCES;
+    if (!page_get(mfn, d))
+        return -EINVAL;
+    if (page_get_type(mfn, FRAME_WRITABLE, false)) {
+        page_put(mfn);
+        return -EPERM;
+    }
     hypercall_page_fill(mfn_to_virt(mfn), d->is_32bit);
     page_put_and_type(mfn);
     return 0;
@@ -62,8 +68,6 @@ long domctl_getpageframeinfo3(struct domain *d, struct domctl *c)
     unsigned long array = (unsigned long)c->op.u.getpageframeinfo3.array.p, frame;
     u64 count = c->op.u.getpageframeinfo3.num;
 
-    if (d == current->domain)
-        return -EINVAL;
     if (count > FRAME_INFO_MAX)
         return -E2BIG;
     for (u64 i = 0; i < count; i++) {
@@ -80,7 +84,16 @@ long domctl_shadow_op(struct domain *d, struct domctl *c)
 {
     if (d == current->domain)
         return -EINVAL;
-    return c->op.u.shadow_op.op == XEN_DOMCTL_SHADOW_OP_OFF ? 0 : -EOPNOTSUPP;
+    switch (c->op.u.shadow_op.op) {
+    case XEN_DOMCTL_SHADOW_OP_OFF:
+        return 0;
+    case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
+    case XEN_DOMCTL_SHADOW_OP_CLEAN:
+    case XEN_DOMCTL_SHADOW_OP_PEEK:
+        return -EOPNOTSUPP;
+    default:
+        return -EINVAL;
+    }
 }
 
 long domctl_iomem_permission(struct domain *d, struct domctl *c)
@@ -89,6 +102,8 @@ long domctl_iomem_permission(struct domain *d, struct domctl *c)
 
     if (p->first_mfn + p->nr_mfns - 1 < p->first_mfn)
         return -EINVAL;
+    if (!p->nr_mfns || (p->first_mfn + p->nr_mfns - 1) >> (cpu_features.physical_bits - PAGE_SHIFT))
+        return -EPERM;
     return p->allow_access && !d->iopl_trusted ? -EOPNOTSUPP : 0;
 }
 
@@ -104,5 +119,5 @@ long domctl_ioport_permission(struct domain *d, struct domctl *c)
 
 long domctl_irq_permission(struct domain *d, struct domctl *c)
 {
-    return c->op.u.irq_permission.allow_access && !d->iopl_trusted ? -EOPNOTSUPP : 0;
+    return c->op.u.irq_permission.pirq < PIRQS ? -EPERM : -EINVAL;
 }

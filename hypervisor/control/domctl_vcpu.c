@@ -43,7 +43,7 @@ long domctl_setvcpucontext(struct domain *d, struct domctl *c)
     if (!from)
         return reset_vcpu(v);
     domain_pause_sync(d);
-    rc = vcpu_load_context(v, from);
+    rc = vcpu_load_context(v, from, false);
     domain_unpause(d);
     return rc;
 }
@@ -53,9 +53,9 @@ long domctl_getvcpucontext(struct domain *d, struct domctl *c)
     struct vcpu *v = domctl_vcpu(d, c->op.u.vcpucontext.vcpu);
     int rc;
 
-    if (!v)
-        return -ESRCH;
-    if (v == current || !v->initialised)
+    if (!v || v == current)
+        return -EINVAL;
+    if (!v->initialised)
         return -ENODATA;
     vcpu_pause_sync(v);
     rc = vcpu_store_context(v, (unsigned long)c->op.u.vcpucontext.ctxt.p);
@@ -70,7 +70,7 @@ long domctl_getvcpuinfo(struct domain *d, struct domctl *c)
     u32 blocked_by;
 
     if (!v)
-        return -ESRCH;
+        return info->vcpu < d->max_vcpus ? -ESRCH : -EINVAL;
     blocked_by = READ_ONCE(v->sched.blocked_by);
     info->online = !(blocked_by & PAUSE_DOWN);
     info->blocked = (blocked_by & (PAUSE_BLOCKED | PAUSE_POLL)) != 0;
@@ -158,10 +158,8 @@ long domctl_get_ext_vcpucontext(struct domain *d, struct domctl *c)
     struct vcpu *v = domctl_vcpu(d, e->vcpu);
     u32 id = e->vcpu;
 
-    if (!v)
+    if (!v || v == current)
         return -ESRCH;
-    if (v == current)
-        return -EINVAL;
     vcpu_pause_sync(v);
     memset(e, 0, sizeof(*e));
     e->vcpu = id;
@@ -270,7 +268,9 @@ long domctl_get_vcpu_msrs(struct domain *d, struct domctl *c)
     struct xen_domctl_vcpu_msrs *m = &c->op.u.vcpu_msrs;
     struct vcpu *v = domctl_vcpu(d, m->vcpu);
 
-    if (!v || v == current)
+    if (!v)
+        return -ESRCH;
+    if (v == current)
         return -EINVAL;
     m->msr_count = 0;
     c->copy_back = true;
@@ -282,44 +282,7 @@ long domctl_set_vcpu_msrs(struct domain *d, struct domctl *c)
     const struct xen_domctl_vcpu_msrs *m = &c->op.u.vcpu_msrs;
     struct vcpu *v = domctl_vcpu(d, m->vcpu);
 
-    return v && v != current && !m->msr_count ? 0 : -EINVAL;
-}
-
-long domctl_pausevcpu(struct domain *d, struct domctl *c)
-{
-    struct vcpu *v = domctl_vcpu(d, c->op.u.gdbsx_pauseunp_vcpu.vcpu);
-
-    if (d == current->domain || !d->controller_pauses)
-        return -EBUSY;
     if (!v)
-        return -EINVAL;
-    if (v->sched.debugger_pauses == 255)
-        return -EOVERFLOW;
-    v->sched.debugger_pauses++;
-    vcpu_pause_sync(v);
-    return 0;
-}
-
-long domctl_unpausevcpu(struct domain *d, struct domctl *c)
-{
-    struct vcpu *v = domctl_vcpu(d, c->op.u.gdbsx_pauseunp_vcpu.vcpu);
-
-    if (!d->controller_pauses)
-        return -EBUSY;
-    if (!v || !v->sched.debugger_pauses)
-        return -EINVAL;
-    v->sched.debugger_pauses--;
-    vcpu_unpause(v);
-    return 0;
-}
-
-long domctl_domstatus(struct domain *d, struct domctl *c)
-{
-    struct xen_domctl_gdbsx_domstatus *s = &c->op.u.gdbsx_domstatus;
-
-    s->vcpu_id = (u32)-1;
-    s->paused = d->controller_pauses > 0;
-    s->vcpu_ev = 0;
-    c->copy_back = true;
-    return 0;
+        return -ESRCH;
+    return v != current && !m->msr_count ? 0 : -EINVAL;
 }

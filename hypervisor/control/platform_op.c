@@ -11,6 +11,7 @@
 #include "abi/platform.h"
 
 #define NANOSECONDS 1000000000U
+#define STATE_RAM   3 /* S3 to S5: asleep with memory on, with memory on disk, off */
 #define STATE_OFF   5
 
 static long set_time(u64 seconds, u32 nanoseconds, u64 system_time)
@@ -48,7 +49,7 @@ static long firmware_info(struct xenpf_firmware_info *f)
 
 static long enter_sleep(const struct xenpf_enter_acpi_sleep *s)
 {
-    if (s->flags & ~(u32)XENPF_ACPI_SLEEP_EXTENDED)
+    if (s->flags & ~(u32)XENPF_ACPI_SLEEP_EXTENDED || s->sleep_state < STATE_RAM || s->sleep_state > STATE_OFF)
         return -EINVAL;
     if (s->sleep_state != STATE_OFF)
         return -EPERM;

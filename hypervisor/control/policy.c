@@ -8,11 +8,11 @@
 #include "emulate.h"
 #include "guest_access.h"
 
-#define LEAVES_MAX   64 /* what an answer may have at most, and what a caller is told to have room for */
+#define LEAVES_MAX   120 /* what an answer may have at most, and what a caller is told to have room for */
 #define MSRS_MAX     2
 #define MSR_PLATFORM_INFO     0xCE
 #define MSR_ARCH_CAPABILITIES 0x10A
-#define FEATURE_WORDS 15
+#define FEATURE_WORDS 19
 
 static void raw_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
@@ -81,6 +81,8 @@ static void emit_basic(struct leaf_sink *s, u32 leaf)
                 emit(s, leaf, i, i);
         return;
     }
+    case 0xB:
+        break;
     default:
         emit(s, leaf, XEN_CPUID_NO_SUBLEAF, 0);
         return;
@@ -98,6 +100,7 @@ static void emit_all(struct leaf_sink *s)
     for (u32 leaf = 0; leaf <= last; leaf++)
         emit_basic(s, leaf);
     emit(s, 0x40000000, XEN_CPUID_NO_SUBLEAF, 0);
+    emit(s, 0x40000100, XEN_CPUID_NO_SUBLEAF, 0);
     policy_cpuid(s->host, 0x80000000, 0, r);
     last = MIN(r[0], 0x80000021U);
     for (u32 leaf = 0x80000000; leaf <= last; leaf++)
@@ -193,12 +196,15 @@ long domctl_set_cpu_policy(struct domain *d, struct domctl *c)
     return 0;
 }
 
+#define NOTHING {0x8000FFFF, 0, 0}
+
 static const struct {
     u32 leaf, subleaf, reg;
 } feature_words[FEATURE_WORDS] = {
     {1, 0, 3},          {1, 0, 2}, {0x80000001, 0, 3}, {0x80000001, 0, 2}, {0xD, 1, 0},
     {7, 0, 1},          {7, 0, 2}, {0x80000007, 0, 3}, {0x80000008, 0, 1}, {7, 0, 3},
     {7, 1, 0},          {0x80000021, 0, 0}, {7, 1, 1}, {7, 2, 3},          {7, 1, 2},
+    {7, 1, 3},          NOTHING,   NOTHING,            {0x80000021, 0, 2}, /* the two are an MSR's */
 };
 
 static u32 feature_word(bool host, unsigned i)

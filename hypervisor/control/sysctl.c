@@ -112,9 +112,7 @@ static long availheap(struct xen_sysctl_availheap *a)
 {
     u64 limit = a->max_bitwidth && a->max_bitwidth < 52 ? 1ULL << a->max_bitwidth : ~0ULL;
 
-    if (a->node != -1 && a->node != 0)
-        return -EINVAL;
-    a->avail_bytes = MIN((u64)free_frames() << PAGE_SHIFT, limit);
+    a->avail_bytes = a->node == -1 || a->node == 0 ? MIN((u64)free_frames() << PAGE_SHIFT, limit) : 0;
     return 0;
 }
 
@@ -170,9 +168,16 @@ static long cpupool_op(struct xen_sysctl_cpupool_op *p)
         if (!d)
             return -ESRCH;
         domain_put(d);
+        if (!p->domid)
+            return -EPERM;
         return p->cpupool_id == CPUPOOL ? 0 : -ENOENT;
     case XEN_SYSCTL_CPUPOOL_OP_CREATE:
-        return -ENOSPC;
+        return p->cpupool_id == CPUPOOL ? -EEXIST : -ENOSPC;
+    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
+        return p->cpupool_id == CPUPOOL ? -EBUSY : -ENOENT;
+    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
+    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
+        return -EINVAL;
     default:
         return -ENOSYS;
     }

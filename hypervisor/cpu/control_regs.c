@@ -16,6 +16,8 @@
 /* Hardware's own settings that a guest is shown: PAE MCE PGE OSFXSR OSXMMEXCPT. */
 #define CR4_VISIBLE  0x6E0UL
 
+#define GUEST_LOW_END (1UL << 47)
+#define DR_IO_ENABLED 5 /* the free place of debugreg[]: enable bits of I/O breakpoints */
 #define DR6_ONES       0xFFFF0FF0UL
 #define DR6_BITS       0xFFFFEFFFUL
 #define DR7_ONE        0x400UL
@@ -82,25 +84,47 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
         return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false, true);
     case 4:
         v->ctrlreg[4] = visible_cr4(value);
+        if (v == current)
+            cpu_select_cr4(v);
         return 0;
     default:
         return -EINVAL;
     }
 }
 
-/* Breakpoints on I/O ports would need what we do not trap; eight-byte ones exist in long mode only. */
-static bool breakpoints_ok(struct vcpu *v, u64 dr7)
+/* Breakpoints on I/O ports need CR4.DE; every access to a port traps, so they are our task and their enable bits stay
+ * out of the CPU: *io gets them. Eight-byte breakpoints exist in long mode only. */
+static bool breakpoints_ok(struct vcpu *v, u64 dr7, u64 *io)
 {
+    *io = 0;
     for (unsigned i = 0; i < 4; i++) {
         unsigned field = dr7 >> (16 + i * 4) & 0xF;
-        if (!(dr7 >> (i * 2) & 3))
+        u64 enabled = dr7 & 3UL << (i * 2);
+        if (!enabled)
             continue;
-        if ((field & 3) == DR7_IO)
-            return false;
+        if ((field & 3) == DR7_IO) {
+            if (!(v->ctrlreg[4] & CR4_DE))
+                return false;
+            *io |= enabled;
+        }
         if ((field & 0xC) == DR7_LENGTH_8 && v->is_32bit)
             return false;
     }
     return true;
+}
+
+void guest_port_breakpoints(struct vcpu *v, unsigned port, unsigned bytes)
+{
+    static const u8 widths[4] = {1, 2, 8, 4};
+    u64 enabled = v->debugreg[DR_IO_ENABLED];
+
+    if (likely(!enabled))
+        return;
+    for (unsigned i = 0; i < 4; i++) {
+        u64 first = v->debugreg[i];
+        if ((enabled & 3UL << (i * 2)) && port + bytes > first && port < first + widths[v->debugreg[7] >> (18 + i * 4) & 3])
+            v->breakpoint_hits |= (u8)(1U << i);
+    }
 }
 
 static void load_breakpoint(unsigned reg, u64 value)
@@ -137,10 +161,13 @@ static void load_all(const struct vcpu *v)
 
 static long set_dr7(struct vcpu *v, u64 value)
 {
+    u64 io;
+
     value = (value & DR7_BITS) | DR7_ONE;
-    if ((value & DR7_GD) || !breakpoints_ok(v, value))
+    if ((value & DR7_GD) || !breakpoints_ok(v, value, &io))
         return -EPERM;
-    v->debugreg[7] = value;
+    v->debugreg[DR_IO_ENABLED] = io;
+    v->debugreg[7] = value & ~io;
     if (v == current)
         load_all(v);
     return 0;
@@ -155,7 +182,7 @@ long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value)
     case 1:
     case 2:
     case 3:
-        if (v->is_32bit ? value >> 32 != 0 : value >= HV_VIRT_START && value < HV_VIRT_END)
+        if (value >= GUEST_LOW_END && value < HV_VIRT_END)
             return -EPERM;
         v->debugreg[reg] = value;
         if (v == current && (v->debugreg[7] & DR7_ACTIVE))
@@ -181,7 +208,7 @@ long guest_get_debugreg(struct vcpu *v, unsigned reg, u64 *value)
         return -ENODEV;
     if (reg == 4 || reg == 5)
         reg += 2;
-    *value = v->debugreg[reg] | (reg == 6 ? DR6_ONES : reg == 7 ? DR7_ONE : 0);
+    *value = v->debugreg[reg] | (reg == 6 ? DR6_ONES : reg == 7 ? DR7_ONE | v->debugreg[DR_IO_ENABLED] : 0);
     return 0;
 }
 

@@ -199,16 +199,28 @@ static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
     }
 }
 
+/* The last leaf shown of the basic ones (0) or the extended ones (0x80000000). */
+static u32 last_leaf(u32 base)
+{
+    static u32 known[2];
+    u32 *last = &known[base >> 31], out[4];
+
+    if (*last == 0) {
+        cpuid(base, 0, out);
+        *last = MIN(out[EAX], base ? EXTENDED_LAST : BASIC_LAST);
+    }
+    return *last;
+}
+
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
 {
-    u32 base = leaf & 0xC0000000, last[4];
+    u32 base = leaf & 0xC0000000;
 
     if (base == XEN_BASE) {
         xen_leaf(v, leaf, subleaf, out);
         return;
     }
-    cpuid(base, 0, last);
-    if (base == 0xC0000000 || leaf > MIN(last[EAX], base ? EXTENDED_LAST : BASIC_LAST)) {
+    if (base == 0xC0000000 || leaf > last_leaf(base)) {
         memset(out, 0, 4 * sizeof(u32));
         return;
     }

@@ -59,14 +59,23 @@ static void set_gate(unsigned vector, const void *handler, unsigned ist, unsigne
     };
 }
 
+static const char *stub_of(unsigned vector)
+{
+    if (vector < 0x20)
+        return trap_stubs + vector * 16;
+    if (vector < 0x60)
+        return device_stubs + (vector - 0x20) * 8;
+    return vector >= 0xF8 ? high_stubs + (vector - 0xF8) * 16 : stray_stub;
+}
+
 static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < 256; vector++)
-        set_gate(vector, vector < 0x60 ? trap_stubs + vector * 16 : vector >= 0xF8 ? high_stubs + (vector - 0xF8) * 16
-                                                                                     : stray_stub, 0, 0);
+        set_gate(vector, stub_of(vector), 0, 0);
     set_gate(TRAP_NMI, nmi_entry, 1, 0);
     set_gate(TRAP_DF, double_fault_entry, 2, 0);
     set_gate(TRAP_MC, machine_check_entry, 3, 0);
+    set_gate(TRAP_DB, debug_entry, 4, 0);
     set_gate(TRAP_BP, trap_stubs + TRAP_BP * 16, 0, 3);
     set_gate(TRAP_OF, trap_stubs + TRAP_OF * 16, 0, 3);
     set_gate(0x80, int80_stub, 0, 3);
@@ -92,21 +101,22 @@ static void fill_tss(unsigned cpu, struct percpu *p)
     p->tss.ist[0] = stack + (STACK_IST_NMI + 1) * PAGE_SIZE;
     p->tss.ist[1] = stack + (STACK_IST_DF + 1) * PAGE_SIZE;
     p->tss.ist[2] = stack + (STACK_IST_MC + 1) * PAGE_SIZE;
+    p->tss.ist[3] = stack + (STACK_IST_MC + 1) * PAGE_SIZE - PAGE_SIZE / 2; /* the lower half of the same page */
     p->tss.iomap_base = sizeof(struct tss);
 }
 
 static void fill_msrs(unsigned cpu)
 {
-    const char *pads = syscall_pads + cpu * 192UL;
+    const char *pads = syscall_pads + cpu * 96UL;
 
     wrmsr(MSR_STAR, (u64)((GUEST64_CS - 16) << 16 | HV_CS) << 32);
     wrmsr(MSR_LSTAR, (u64)pads);
-    wrmsr(MSR_CSTAR, (u64)(pads + 64));
+    wrmsr(MSR_CSTAR, (u64)(pads + 32));
     wrmsr(MSR_SYSCALL_MASK, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
                                 X86_EFLAGS_IOPL | X86_EFLAGS_RF | X86_EFLAGS_VM);
     wrmsr(MSR_SYSENTER_CS, HV_CS);
     wrmsr(MSR_SYSENTER_ESP, (u64)&percpu_of(cpu)->regs.error_code);
-    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + 128));
+    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + 64));
     wrmsr(MSR_PAT, PAT_VALUE);
 }
 

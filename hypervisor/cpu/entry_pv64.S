@@ -12,22 +12,22 @@
 
     .section .text.entry, "ax", @progbits
 
-# The landing pads stand 64 bytes apart, three for each CPU: lstar, cstar, sysenter.
+# The landing pads, three for each CPU, 32 bytes apart: lstar, cstar, sysenter.
     .globl syscall_pads
     .balign 64
 syscall_pads:
     .set cpu, 0
     .rept 8
-    .balign 64
+    .balign 32
     .set frame_rsp, FRAME_RSP(cpu)
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     lstar_entry
-    .balign 64
+    .balign 32
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     cstar_entry
-    .balign 64
+    .balign 32
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     sysenter_entry
     .set cpu, cpu + 1
@@ -106,11 +106,13 @@ cstar_entry:
     call    syscall32_from_user
     jmp     return_to_guest
 
-# SYSENTER leaves no return address: the guest's vDSO knows it.
+# SYSENTER leaves no return address: the guest's vDSO knows it. It clears almost no flag: NT would make our IRETQ fault.
 sysenter_entry:
     movq    $GUEST64_SS, 8(%rsp)
     movq    $0, (%rsp)
     pushfq
+    pushq   $2
+    popfq
     pushq   $3
     pushq   $0
     pushq   $0

@@ -8,8 +8,8 @@
 #include "emulate.h"
 
 #define CR4_OSFXSR   (1UL << 9)
+#define CR4_OSXMMEXCPT (1UL << 10)
 #define CR4_UMIP     (1UL << 11)
-#define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE  (1UL << 18)
 #define CR4_SMEP     (1UL << 20)
 
@@ -65,15 +65,14 @@ static void set_xcr0(u64 value)
  * ours depends on it. */
 void features_init_cpu(void)
 {
-    u64 cr4 = read_cr4() | CR4_OSFXSR;
+    u64 cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
     if (cpu_features.xsave)
         cr4 |= CR4_OSXSAVE;
-    if (cpu_features.fsgsbase)
-        cr4 |= CR4_FSGSBASE;
     if (cpu_features.smep)
         cr4 |= CR4_SMEP;
     write_cr4(cr4);
+    cpu_features.cr4 = cr4;
     if (cpu_features.xsave)
         set_xcr0(cpu_features.xcr0);
 }

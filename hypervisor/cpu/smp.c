@@ -83,7 +83,8 @@ static bool start_cpu(u32 apic_id)
     memset(p, 0, sizeof(*p));
     p->cpu = cpu;
     p->apic_id = apic_id;
-    p->cr4_is_64 = 1;
+    p->gdt_is_64 = 1;
+    p->cr4 = cpu_features.cr4;
     p->vcpu = p->idle = idle_vcpu_create(cpu);
     if (!p->idle)
         return false;

@@ -8,7 +8,11 @@
 #include "guest_access.h"
 #include "emulate.h"
 #include "dev/apic.h"
+#include "dev/console.h"
 
+#define CR4_TSD  (1UL << 2)
+#define CR4_DE   (1UL << 3)
+#define CR4_FSGSBASE (1UL << 16)
 #define CR4_SMEP (1UL << 20)
 #define DR7_ACTIVE 0xFF
 
@@ -16,7 +20,7 @@ static u64 segment_base(u32 msr, bool gs)
 {
     u64 base;
 
-    if (!cpu_features.fsgsbase)
+    if (!(this_cpu()->cr4 & CR4_FSGSBASE))
         return rdmsr(msr);
     if (gs)
         __asm__ volatile("rdgsbase %0" : "=r"(base));
@@ -89,16 +93,26 @@ static void load_debug_registers(struct vcpu *prev, struct vcpu *next)
 }
 
 /* SMEP and SMAP are for 64-bit guests only: a ring-1 kernel counts as supervisor and uses user pages all the time. */
-static void select_cr4(struct vcpu *v)
+void cpu_select_cr4(struct vcpu *v)
+{
+    u64 cr4 = cpu_features.cr4 | (v->ctrlreg[4] & (CR4_TSD | CR4_DE | CR4_FSGSBASE));
+
+    if (v->is_32bit)
+        cr4 &= ~CR4_SMEP;
+    if (this_cpu()->cr4 != cr4) {
+        this_cpu()->cr4 = cr4;
+        write_cr4(cr4);
+    }
+}
+
+static void select_gdt(struct vcpu *v)
 {
     struct percpu *p = this_cpu();
 
-    if (p->cr4_is_64 == !v->is_32bit)
+    if (p->gdt_is_64 == !v->is_32bit)
         return;
-    p->cr4_is_64 = !v->is_32bit;
+    p->gdt_is_64 = !v->is_32bit;
     cpu_gdt_select(v->is_32bit);
-    if (cpu_features.smep)
-        write_cr4(v->is_32bit ? read_cr4() & ~CR4_SMEP : read_cr4() | CR4_SMEP);
 }
 
 static void save_state(struct vcpu *v)
@@ -112,7 +126,8 @@ static void save_state(struct vcpu *v)
  * told by its failsafe callback. */
 static void load_state(struct vcpu *prev, struct vcpu *next)
 {
-    select_cr4(next);
+    cpu_select_cr4(next);
+    select_gdt(next);
     mm_switch_windows(prev, next);
     mm_load_cr3(next);
     memcpy(guest_regs(), &next->regs, sizeof(struct cpu_regs));
@@ -167,6 +182,8 @@ void process_softirqs(void)
     while ((pending = __atomic_exchange_n(&p->softirq_pending, 0, __ATOMIC_SEQ_CST))) {
         if (pending & 1U << SOFTIRQ_TIMER)
             timer_softirq();
+        if (pending & 1U << SOFTIRQ_CONSOLE)
+            console_softirq();
         if (pending & 1U << SOFTIRQ_SCHEDULE)
             schedule();
     }

@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "guest_access.h"
 #include "emulate.h"
+#include "lib/symbols.h"
 
 struct fixup {
     s32 fault, resume; /* relative to their own addresses */
@@ -22,26 +23,6 @@ bool fixup_fault(struct cpu_regs *regs)
         }
     }
     return false;
-}
-
-/* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
- * per-CPU one; its general registers are the guest's, and rip to ss of the per-CPU one are what the guest wanted. */
-static NORETURN void failed_return(const struct cpu_regs *fault)
-{
-    struct cpu_regs *regs = guest_regs();
-    struct cpu_regs copy = *fault;
-    size_t general = offsetof(struct cpu_regs, error_code);
-    struct vcpu *v = current;
-
-    memmove(regs, &copy, general);
-    regs->ds = regs->es = regs->fs = regs->gs = 0;
-    /* The failed frame may be all rubbish: the callback is entered as from the kernel, on the kernel's stack. */
-    if (!v->is_32bit && v->kernel_mode && (regs->cs & 3) != 3)
-        regs->cs = GUEST64_CS;
-    __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
-                     : "=m"(regs->ds), "=m"(regs->es), "=m"(regs->fs), "=m"(regs->gs));
-    deliver_failsafe();
-    reset_stack_to_guest();
 }
 
 static unsigned long window_offset(unsigned long address)
@@ -63,6 +44,28 @@ static bool window_fault(unsigned long offset, bool from_guest)
     else
         inject_trap(TRAP_GP, (unsigned)offset & 0xFFF8);
     return true;
+}
+
+/* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
+ * per-CPU one; its general registers are the guest's, and rip to ss of the per-CPU one are what the guest wanted. */
+static NORETURN void failed_return(const struct cpu_regs *fault)
+{
+    struct cpu_regs *regs = guest_regs();
+    struct cpu_regs copy = *fault;
+    size_t general = offsetof(struct cpu_regs, error_code);
+    struct vcpu *v = current;
+
+    memmove(regs, &copy, general);
+    /* The kernel learns of it by the exception itself, as if out of the place it wanted to return to. */
+    if (!v->is_32bit && v->kernel_mode && (regs->cs & 3) != 3)
+        regs->cs = GUEST64_CS;
+    if (copy.entry_vector == TRAP_PF) {
+        regs->error_code = 0;
+        window_fault(window_offset(read_cr2()), true);
+    } else {
+        inject_trap(copy.entry_vector, copy.error_code);
+    }
+    reset_stack_to_guest();
 }
 
 static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
@@ -118,7 +121,7 @@ static void guest_general_protection(struct vcpu *v, struct cpu_regs *regs)
             inject_trap(TRAP_GP, regs->error_code);
         return;
     }
-    if (!emulate_privileged(v, regs))
+    if (!(regs->error_code ? emulate_call_gate(v, regs) : emulate_privileged(v, regs)))
         inject_trap(TRAP_GP, regs->error_code);
 }
 
@@ -202,22 +205,20 @@ void trap_in_hypervisor(struct cpu_regs *regs)
         do_interrupt(regs);
         return;
     }
-    if (regs->rip == (unsigned long)guest_iret)
-        failed_return(regs);
     if (vector == TRAP_PF) {
-        unsigned long address = read_cr2(), offset = window_offset(address);
+        unsigned long offset = window_offset(read_cr2());
         if (offset < WINDOW_SIZE && window_fault(offset, false))
             return;
     }
-    if (vector == TRAP_DB) {
-        /* A guest's watchpoint on its own memory, hit by our copy: the guest learns of it through DR6. */
-        __asm__ volatile("mov %%dr6, %0" : "=r"(current->debugreg[6]));
-        return;
-    }
+    if (regs->rip == (unsigned long)guest_iret)
+        failed_return(regs);
     if (fixup_fault(regs))
         return;
-    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx", vector, regs->error_code,
-          (unsigned long)read_cr2(), (unsigned long)regs->rip);
+    unsigned long offset = 0;
+    const char *name = symbol_name(regs->rip, &offset);
+    print_registers(regs);
+    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx, %s+%#lx", vector, regs->error_code,
+          (unsigned long)read_cr2(), (unsigned long)regs->rip, name ? name : "no function", offset);
 }
 
 /* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */
@@ -227,6 +228,22 @@ void handle_nmi(struct cpu_regs *regs)
         domain_zero->vcpus[0]->nmi_pending = true;
         __atomic_or_fetch(&this_cpu()->softirq_pending, 1U << SOFTIRQ_NMI_CALLBACK, __ATOMIC_SEQ_CST);
     }
+}
+
+/* From the guest: as any trap, on the ordinary stack. From ourselves: the guest's breakpoint on its own memory, hit by a
+ * copy of ours or by the last of its instructions; the guest learns of it through DR6. */
+void handle_debug(struct cpu_regs *regs)
+{
+    u64 dr6;
+
+    if (regs->cs & 3) {
+        memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+        handle_on_own_stack();
+    }
+    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
+    current->debugreg[6] |= dr6;
+    regs->rflags &= ~X86_EFLAGS_TF;
 }
 
 void handle_double_fault(struct cpu_regs *regs)

@@ -124,25 +124,30 @@ void apic_init(void)
     apic_init_cpu();
 }
 
+/* Both ends read the counter first and the clock second, so that what an access costs is in neither difference. */
+static u64 measure_scale(void)
+{
+    u32 first = read_reg(REG_COUNT);
+    ns_t start = time_now();
+
+    wait_ns(1000000);
+    u32 counted = first - read_reg(REG_COUNT);
+
+    return ((u64)counted << SCALE_SHIFT) / (time_now() - start);
+}
+
 /*
- * The timer counts down by a clock of its own: how far it gets in a millisecond of the TSC. Both ends read the counter
- * first and the clock second, so that what an access costs is in neither difference.
+ * The timer counts down by a clock of its own: how far it gets in a millisecond of the TSC. The first measurement is
+ * thrown away: it includes the first run of the code, which an emulator translates and a processor has to fetch.
  */
 void apic_timer_calibrate(void)
 {
-    ns_t start, elapsed;
-    u32 first, counted;
-
     write_reg(REG_TIMER, LVT_MASKED | VECTOR_TIMER);
     write_reg(REG_INITIAL, 0xFFFFFFFF);
-    first = read_reg(REG_COUNT);
-    start = time_now();
-    wait_ns(1000000);
-    counted = first - read_reg(REG_COUNT);
-    elapsed = time_now() - start;
+    (void)measure_scale();
+    ticks_scale = measure_scale();
     write_reg(REG_INITIAL, 0);
     write_reg(REG_TIMER, VECTOR_TIMER);
-    ticks_scale = ((u64)counted << SCALE_SHIFT) / elapsed;
     if (ticks_scale == 0)
         panic("the local APIC timer does not count");
 }

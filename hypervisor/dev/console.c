@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The console. Output goes to a 16550 serial line, polled, and into a ring that dom0 reads back. Input belongs to dom0
+ * The console. Output goes to a 16550 serial line, polled, and ours goes into a ring that dom0 reads back. What dom0
+ * itself prints stays out of the ring, or reading it would fill it (console_to_ring puts it in). Input belongs to dom0
  * until the control character (Ctrl-A by default) comes three times; then keys are commands to the hypervisor.
  */
 #include "domain.h"
@@ -81,9 +82,9 @@ void console_init(void)
     cmdline_warn();
 }
 
-static void write_unlocked(const char *text, size_t length)
+static void write_unlocked(const char *text, size_t length, bool to_ring)
 {
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; to_ring && i < length; i++)
         ring[ring_total++ % CONSOLE_RING_SIZE] = text[i];
     if (present)
         uart_write(text, length);
@@ -92,14 +93,19 @@ static void write_unlocked(const char *text, size_t length)
 void console_write(const char *text, size_t length)
 {
     if (unlocked) {
-        write_unlocked(text, length);
+        write_unlocked(text, length, true);
         return;
     }
     spin_lock(&lock);
-    write_unlocked(text, length);
+    write_unlocked(text, length, true);
     spin_unlock(&lock);
     if (domain_zero)
-        send_global_virq(VIRQ_CON_RING);
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_CONSOLE);
+}
+
+void console_softirq(void)
+{
+    send_global_virq(VIRQ_CON_RING);
 }
 
 void console_force(void)
@@ -172,6 +178,17 @@ void console_poll_input(void)
         receive((char)inb(options.serial_port + UART_DATA));
 }
 
+static void write_for_guest(const char *text, size_t length)
+{
+    if (options.console_to_ring) {
+        console_write(text, length);
+        return;
+    }
+    spin_lock(&lock);
+    write_unlocked(text, length, false);
+    spin_unlock(&lock);
+}
+
 static long guest_write(unsigned long count, unsigned long buffer)
 {
     char part[128];
@@ -183,7 +200,7 @@ static long guest_write(unsigned long count, unsigned long buffer)
             return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count - done, buffer + done);
         if (copy_from_guest(part, buffer + done, size))
             return -EFAULT;
-        console_write(part, size);
+        write_for_guest(part, size);
         done += size;
     }
     return 0;

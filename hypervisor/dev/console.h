@@ -11,8 +11,10 @@
 #define CONSOLE_RING_SIZE 32768
 
 void console_init(void);
-/* Text of ours or of dom0, to the line and the ring. */
+/* Text of ours, to the line and the ring. */
 void console_write(const char *text, size_t length);
+/* Tells dom0 that the ring grew. Apart from console_write, whose callers may hold any lock, an event channel's too. */
+void console_softirq(void);
 /* After a panic: no locks. */
 void console_force(void);
 /* Characters that the serial line received; called by its interrupt and by the timer of CPU 0. */

@@ -76,6 +76,7 @@ static const struct {
     {'g', grants, "grant tables"},
     {'m', memory, "memory"},
     {'f', audit, "check every frame's counts against all page tables"},
+    {'r', sched_dump, "run queues"},
     {'d', registers, "registers and stack of this CPU"},
     {'R', machine_restart, "restart the machine"},
 };

@@ -105,7 +105,7 @@ struct context_buffer {
 };
 _Static_assert(sizeof(struct context_buffer) <= 2 * PAGE_SIZE, "fits its two pages");
 
-int vcpu_load_context(struct vcpu *v, unsigned long from)
+int vcpu_load_context(struct vcpu *v, unsigned long from, bool fresh)
 {
     struct context_buffer *buffer = hv_alloc_pages(1);
     int rc;
@@ -120,7 +120,7 @@ int vcpu_load_context(struct vcpu *v, unsigned long from)
         rc = copy_from_guest(&buffer->native, from, sizeof(buffer->native));
     }
     if (!rc)
-        rc = vcpu_set_context(v, &buffer->native);
+        rc = fresh && v->initialised ? -EEXIST : vcpu_set_context(v, &buffer->native);
     hv_free_pages(buffer, 1);
     return rc;
 }

@@ -13,9 +13,9 @@ extern struct vcpu_info dummy_vcpu_info; /* where a vCPU's info points when it h
 void vcpu_free(struct vcpu *v);
 int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset);
 void vcpu_unmap_info(struct vcpu *v);
-/* Copies a guest context of the width of v's domain from or to guest memory. -EFAULT, -ENOMEM, -ERESTART (repeat the
- * hypercall) or what vcpu_set_context says. */
-int vcpu_load_context(struct vcpu *v, unsigned long from);
+/* Copies a guest context of the width of v's domain from or to guest memory. -EFAULT, -ENOMEM, -EEXIST (it has one and
+ * must not, fresh), -ERESTART (repeat the hypercall) or what vcpu_set_context says. */
+int vcpu_load_context(struct vcpu *v, unsigned long from, bool fresh);
 int vcpu_store_context(struct vcpu *v, unsigned long to);
 
 #endif

@@ -18,7 +18,7 @@ static long initialise(struct vcpu *v, unsigned long arg)
     int rc;
 
     spin_lock(&d->vcpu_lock);
-    rc = v->initialised ? -EEXIST : vcpu_load_context(v, arg);
+    rc = vcpu_load_context(v, arg, true);
     spin_unlock(&d->vcpu_lock);
     if (rc == -ERESTART)
         return hypercall_continue(__HYPERVISOR_vcpu_op, 3, (unsigned long)VCPUOP_initialise, (unsigned long)v->id, arg);
@@ -116,7 +116,8 @@ static long set_singleshot(struct vcpu *v, unsigned long arg)
     struct {
         u64 timeout;
         u32 flags;
-    } __attribute__((packed)) set; /* the 32-bit form has no padding at its end */
+        /* No flag is heeded: a time that is over is told at once. The 32-bit form has no padding at its end. */
+    } __attribute__((packed)) set;
 
     if (v != current)
         return -EINVAL;
@@ -200,7 +201,10 @@ static long send_nmi(struct vcpu *v, unsigned long arg)
     if (arg)
         return -EINVAL;
     v->nmi_pending = true;
-    vcpu_kick(v);
+    if (v == current)
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK);
+    else
+        vcpu_kick(v);
     return 0;
 }
 

@@ -292,13 +292,13 @@ enum decode_result decode_insn(struct insn *insn, const u8 *bytes, unsigned coun
     if (!c.short_of) {
         if (!attributes || ((attributes & FAR) && code_bits == 64))
             return DECODE_UNKNOWN;
-        /* TEST shares an opcode with NOT and NEG, and has an immediate: it writes nothing, so it is none of ours. */
         take_operands(insn, &c, attributes);
-        if ((insn->opcode == 0xF6 || insn->opcode == 0xF7) && (insn->reg & 7) < 2)
-            return DECODE_UNKNOWN;
     }
     if (c.short_of)
         return c.count >= INSN_MAX ? DECODE_UNKNOWN : DECODE_MORE;
+    /* TEST shares an opcode with NOT and NEG, and has an immediate: it writes nothing, so it is none of ours. */
+    if ((insn->opcode == 0xF6 || insn->opcode == 0xF7) && (insn->reg & 7) < 2)
+        return DECODE_UNKNOWN;
     insn->length = (u8)c.at;
     return DECODE_OK;
 }

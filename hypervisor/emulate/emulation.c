@@ -8,7 +8,9 @@
 #include "emulate/emulation.h"
 #include "guest_access.h"
 
-#define DR6_SINGLE_STEP 0xFFFF4FF0UL
+#define DR6_ONES 0xFFFF0FF0UL
+#define DR6_SINGLE_STEP 0x4000UL
+#define FIRST_OWN_BYTE 0xE000UL /* from here on the GDT is ours */
 #define PTE_USER    4UL
 #define GDT_LIMIT   0xEFFFUL
 
@@ -21,7 +23,7 @@ bool read_descriptor(struct vcpu *v, u16 selector, u64 *descriptor)
         if (offset / 8 >= v->ldt_entries)
             return false;
         offset += WINDOW_LDT;
-    } else if (offset == 0 || offset > GDT_LIMIT) {
+    } else if (offset == 0 || offset > GDT_LIMIT || (offset < FIRST_OWN_BYTE && offset / 8 >= v->gdt_entries)) {
         return false;
     }
     return copy_safe(descriptor, (const void *)(window + offset), sizeof(*descriptor)) == 0;
@@ -96,6 +98,7 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
 
     e->v = v;
     e->regs = regs;
+    e->as_kernel = false;
     if (code_bits == 0)
         return NOT_EMULATED;
     linear = code_bits == 64 ? regs->rip : (u32)(base + regs->rip);
@@ -120,12 +123,15 @@ void emulation_finish(struct emulation *e)
 {
     struct cpu_regs *regs = e->regs;
 
-    if (regs->rip == e->next_rip)
+    u8 hits = e->v->breakpoint_hits;
+
+    e->v->breakpoint_hits = 0;
+    if (regs->rip == e->next_rip && !hits)
         return; /* it goes on, or is tried again */
     regs->rip = e->next_rip;
     regs->rflags &= ~X86_EFLAGS_RF;
-    if (regs->rflags & X86_EFLAGS_TF) {
-        e->v->debugreg[6] |= DR6_SINGLE_STEP;
+    if ((regs->rflags & X86_EFLAGS_TF) || hits) {
+        e->v->debugreg[6] |= DR6_ONES | hits | (regs->rflags & X86_EFLAGS_TF ? DR6_SINGLE_STEP : 0);
         inject_trap(TRAP_DB, 0);
     }
 }
@@ -209,7 +215,7 @@ enum outcome operand_linear(struct emulation *e, enum segment which, u64 offset,
  * CPU does not check for us. In 64-bit guests the kernel's pages are not mapped then. */
 static bool user_may_access(struct emulation *e, unsigned long linear, unsigned size)
 {
-    if (!e->v->is_32bit || guest_in_kernel(e->v, e->regs))
+    if (!e->v->is_32bit || e->as_kernel || guest_in_kernel(e->v, e->regs))
         return true;
     for (unsigned long page = linear & PAGE_MASK; page < linear + size; page += PAGE_SIZE) {
         maddr_t entry = guest_l1e_address(e->v, page);

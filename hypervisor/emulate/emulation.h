@@ -15,6 +15,7 @@ struct emulation {
     struct cpu_regs *regs;
     struct insn insn;
     u64 next_rip;
+    bool as_kernel; /* memory is accessed on the kernel's behalf, whatever ring the instruction was in */
 };
 
 /* What became of it: carried out or to be repeated as it is; nothing done, so the trap is the guest's; or a fault of

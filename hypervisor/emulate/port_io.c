@@ -72,6 +72,7 @@ static bool ports_reachable(struct vcpu *v, unsigned port, unsigned bytes)
 
 u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes)
 {
+    guest_port_breakpoints(v, port, bytes);
     if (!ports_reachable(v, port, bytes))
         return (u32)mask_of(bytes);
     switch (bytes) {
@@ -86,6 +87,7 @@ u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes)
 
 void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value)
 {
+    guest_port_breakpoints(v, port, bytes);
     if (!ports_reachable(v, port, bytes))
         return;
     if (port == PIT_COMMAND && value >> 6 != 2) /* channel 2 alone is the guest's */

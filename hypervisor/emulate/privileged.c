@@ -11,7 +11,6 @@
 #include "hypercall_prototypes.h"
 
 #define CR4_TSD (1UL << 2)
-#define XCR0_X87_SSE 3UL
 #define XCR0_X87     1UL
 #define XCR0_SSE     2UL
 #define XCR0_AVX     4UL
@@ -205,25 +204,38 @@ bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
     return outcome != NOT_EMULATED;
 }
 
-/* ud2, "xen", then cpuid: the bytes are compared one by one, so that an ordinary ud2 at the end of a page does not fault
- * on the next. */
-bool emulate_forced(struct vcpu *v, struct cpu_regs *regs)
+/* ud2, "xen", cpuid, as a little-endian number. */
+#define FORCED_CPUID 0xA20F6E65780B0FUL
+#define FORCED_SIZE  7U
+
+/* One read where the page has room for it. Elsewhere byte by byte, so that an ordinary ud2 at the end of a page does not
+ * fault on the next. */
+static enum outcome match_forced(struct vcpu *v, unsigned long at)
 {
-    static const u8 wanted[] = {0x0F, 0x0B, 'x', 'e', 'n', 0x0F, 0xA2};
-    struct emulation e = {.v = v, .regs = regs};
+    u64 bytes;
     u8 byte;
 
-    for (unsigned i = 0; i < sizeof(wanted); i++) {
-        unsigned long at = v->is_32bit ? (u32)(regs->rip + i) : regs->rip + i;
+    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && copy_from_guest(&bytes, at, sizeof(bytes)) == 0)
+        return (bytes & mask_of(FORCED_SIZE)) == FORCED_CPUID ? EMULATED : NOT_EMULATED;
+    for (unsigned i = 0; i < FORCED_SIZE; i++, at = v->is_32bit ? (u32)(at + 1) : at + 1) {
         if (copy_from_guest(&byte, at, 1)) {
             inject_page_fault(at, 0);
-            return true;
+            return FAULTED;
         }
-        if (byte != wanted[i])
-            return false;
+        if (byte != (u8)(FORCED_CPUID >> (i * 8)))
+            return NOT_EMULATED;
     }
-    forced_cpuid(v, regs);
-    e.next_rip = regs->rip + sizeof(wanted);
-    emulation_finish(&e);
-    return true;
+    return EMULATED;
+}
+
+bool emulate_forced(struct vcpu *v, struct cpu_regs *regs)
+{
+    struct emulation e = {.v = v, .regs = regs, .next_rip = regs->rip + FORCED_SIZE};
+    enum outcome outcome = match_forced(v, regs->rip);
+
+    if (outcome == EMULATED) {
+        forced_cpuid(v, regs);
+        emulation_finish(&e);
+    }
+    return outcome != NOT_EMULATED;
 }

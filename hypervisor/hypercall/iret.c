@@ -10,7 +10,7 @@
 #include "cpu/cpu.h"
 
 #define FIXED_FLAGS  (X86_EFLAGS_IF | X86_EFLAGS_MBS)
-#define DENIED_FLAGS (X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)
+#define DENIED_FLAGS (X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)
 
 static void set_flags(struct vcpu *v, struct cpu_regs *regs, u64 flags)
 {
@@ -19,6 +19,8 @@ static void set_flags(struct vcpu *v, struct cpu_regs *regs, u64 flags)
     regs->rflags = (flags & ~DENIED_FLAGS) | FIXED_FLAGS;
     vcpu_upcall_mask(v) = !(flags & X86_EFLAGS_IF);
     v->nmi_masked = false;
+    if (v->nmi_pending)
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK); /* the way out looks at it only then */
 }
 
 long do_iret(void)
@@ -51,6 +53,11 @@ long do_iret(void)
     /* SYSRET loads the flat selectors only. */
     if (regs->cs != GUEST64_CS || regs->ss != GUEST64_SS)
         regs->entry_vector = 0;
+    /* Not every processor refuses to return to an address that is none; the guest sees the same on all. */
+    if ((s64)(frame.rip << 16) >> 16 != (s64)frame.rip) {
+        regs->entry_vector = 0;
+        inject_trap(TRAP_GP, 0);
+    }
     return (long)frame.rax;
 }
 

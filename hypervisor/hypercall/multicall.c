@@ -8,8 +8,31 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define ENTRY_LAYOUT  "lsllllll"
-#define RESULT_OFFSET(width) (width)
+/* The entry is nothing but words of the guest's width; too hot for the general translation. */
+static int read_entry(struct multicall_entry *e, unsigned long va, bool is_32bit)
+{
+    u32 narrow[8];
+
+    if (!is_32bit)
+        return copy_from_guest(e, va, sizeof(*e));
+    if (copy_from_guest(narrow, va, sizeof(narrow)))
+        return -EFAULT;
+    e->op = narrow[0];
+    for (unsigned i = 0; i < 6; i++)
+        e->args[i] = narrow[2 + i];
+    return 0;
+}
+
+static int write_entry(unsigned long va, const struct multicall_entry *e, bool is_32bit)
+{
+    u32 narrow[8] = {(u32)e->op, (u32)e->result};
+
+    if (!is_32bit)
+        return copy_to_guest(va, e, sizeof(*e));
+    for (unsigned i = 0; i < 6; i++)
+        narrow[2 + i] = (u32)e->args[i];
+    return copy_to_guest(va, narrow, sizeof(narrow));
+}
 
 static long dispatch(const struct multicall_entry *e, bool is_32bit)
 {
@@ -23,21 +46,25 @@ static long dispatch(const struct multicall_entry *e, bool is_32bit)
 static long run(unsigned long list, unsigned long count)
 {
     struct vcpu *v = current;
-    size_t stride = guest_struct_size(ENTRY_LAYOUT);
+    bool is_32bit = v->is_32bit;
+    size_t stride = is_32bit ? 32 : sizeof(struct multicall_entry);
     struct multicall_entry entry;
     unsigned long i;
 
     for (i = 0; i < count; i++, list += stride) {
         if (i && hypercall_preempt_check())
             goto preempted;
-        if (read_guest_struct(&entry, list, ENTRY_LAYOUT))
+        if (read_entry(&entry, list, is_32bit))
             return -EFAULT;
-        entry.result = (xen_ulong_t)dispatch(&entry, v->is_32bit);
+        entry.result = (xen_ulong_t)dispatch(&entry, is_32bit);
+        /* An iret among the calls has left the kernel: the list is no longer in reach, and its result is the guest's. */
+        if (unlikely(!guest_in_kernel(v, guest_regs())))
+            return (long)entry.result;
         if (v->multicall.preempted) {
             v->multicall.preempted = false;
             entry.op = v->multicall.op;
             memcpy(entry.args, v->multicall.args, sizeof(entry.args));
-            if (write_guest_struct(list, &entry, ENTRY_LAYOUT))
+            if (write_entry(list, &entry, is_32bit))
                 return -EFAULT;
             goto preempted;
         }

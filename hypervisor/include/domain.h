@@ -52,7 +52,8 @@ struct vcpu {
     u64 io_bitmap;
     u32 io_bitmap_ports;
     u64 ctrlreg[8];             /* virtual CR0 (TS), CR2, CR4 */
-    u64 debugreg[8];
+    u64 debugreg[8];            /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
+    u8 breakpoint_hits;         /* of the instruction being emulated */
     u64 fs_base, gs_base_kernel, gs_base_user;
     u64 tsc_aux;
     mfn_t gdt_frames[16];

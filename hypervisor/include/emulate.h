@@ -13,6 +13,8 @@ struct vcpu;
 
 /* From #GP in guest kernel or user mode with error code 0: true when handled (state updated, or a trap injected). */
 bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs);
+/* From #GP with a selector in the error code: a 32-bit guest's far call or jump through a call gate. */
+bool emulate_call_gate(struct vcpu *v, struct cpu_regs *regs);
 /* From #UD: the forced-emulation prefix. True when handled. */
 bool emulate_forced(struct vcpu *v, struct cpu_regs *regs);
 /* From #PF on a present read-only page by the kernel: true when it was a page-table write (or an allowed M2P/MMIO-ro access) now done. */
@@ -28,12 +30,15 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value);
 long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value);
 long guest_get_debugreg(struct vcpu *v, unsigned reg, u64 *value);
 bool guest_port_allowed(struct vcpu *v, unsigned port, unsigned bytes);
+/* Notes I/O breakpoints that an access hits: the end of the emulated instruction raises them. */
+void guest_port_breakpoints(struct vcpu *v, unsigned port, unsigned bytes);
 u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes);
 void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value);
 /* What this CPU has; filled at boot by cpu/features.c. */
 struct cpu_features {
     bool xsave, xsaveopt, smep, smap, fsgsbase, nx, page1gb, rdtscp, invariant_tsc, tsc_deadline, pcid, umip, syscall;
     u64 xcr0;
+    u64 cr4; /* as it is for a 64-bit vCPU that has chosen nothing */
     u32 xsave_size;
     u32 physical_bits;
 };

@@ -22,7 +22,7 @@ struct tss {
     u16 iomap_base;
 } __attribute__((packed));
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_COUNT };
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CONSOLE, SOFTIRQ_COUNT };
 
 struct percpu {
     struct cpu_regs regs; /* the guest's frame; its hardware part ends at regs.es: TSS.rsp0 points there */
@@ -31,11 +31,11 @@ struct percpu {
     u32 cpu;
     u32 apic_id;
     u32 softirq_pending; /* bits of enum softirq; remote CPUs set them atomically and send an IPI if needed */
-    u32 cr4_is_64;       /* CR4 holds the SMEP/SMAP setting for 64-bit vCPUs */
+    u32 gdt_is_64;       /* our GDT page has the flat selectors of 64-bit guests */
+    u64 cr4;             /* what CR4 holds */
     u64 cr3_loaded;
     u32 flush_request, flush_done; /* TLB shootdown: tickets asked for and served */
     struct tss tss;
-    u64 pad;
 };
 
 /* The CPU aligns its stack to 16 before it pushes a frame: where that begins must be aligned already. */

@@ -29,7 +29,6 @@ struct vcpu_sched {
     bool queued, yielding;
     bool woken;       /* waits since it woke up, not since it was preempted */
     bool paused_for_shutdown;
-    u8 debugger_pauses;
     u32 hard_affinity, soft_affinity; /* CPU masks as set; the effective ones are in class */
     u32 saved_hard_affinity;          /* while SCHEDOP_pin_override is on; 0: it is not */
     u64 vruntime;                     /* weighted ns; what it runs ahead of the floor has been used of its credit */

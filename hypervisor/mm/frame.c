@@ -268,6 +268,11 @@ int page_put_type_preemptible(mfn_t mfn)
 
 void page_put_and_type(mfn_t mfn)
 {
+    u64 word = frame_word(mfn);
+    /* Neither count ends: one swap for both. */
+    while (word >= 2 * FW_COUNT_ONE && (word & FW_REF_MASK) > 1 && !(word & (FW_BUSY | FW_PARTIAL)))
+        if (likely(frame_swap(mfn, &word, word - FW_COUNT_ONE - 1)))
+            return;
     page_put_type(mfn);
     page_put(mfn);
 }

@@ -6,7 +6,7 @@
  * CMOS clock is being updated.
  */
 #include "sched/clock.h"
-#include "lib.h"
+#include "time.h"
 
 #define PIT_HZ        1193182
 #define PIT_CHANNEL2  0x42
@@ -114,6 +114,24 @@ u64 clock_measure_tsc(void)
         hz = TSC_FALLBACK;
     }
     return hz;
+}
+
+void time_scale_set(struct time_scale *s, u64 ticks_per_second)
+{
+    u64 ticks = ticks_per_second;
+
+    s->shift = 0;
+    while (ticks > 2000000000) {
+        ticks >>= 1;
+        s->shift--;
+    }
+    while (ticks <= 1000000000) {
+        ticks <<= 1;
+        s->shift++;
+    }
+    /* Recomputed from the exact rate: halving may have dropped bits. 10^9 << 34 still fits, so rates below 8 GHz do. */
+    s->mul = (u32)(((1000000000UL << 32 << (s->shift < 0 ? -s->shift : 0)) / ticks_per_second) >>
+                   (s->shift > 0 ? s->shift : 0));
 }
 
 u64 seconds_of_date(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second)

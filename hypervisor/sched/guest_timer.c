@@ -110,7 +110,20 @@ void guest_timers_kill_domain(struct domain *d)
         timer_kill(&d->time.watchdog[i]);
 }
 
-/* id 0 starts the first free one and returns its id, counted from 1; a timeout of 0 stops it. */
+/* Its id, from 1 on. That none is free is said in 32 bits: to a 64-bit guest it is a large positive number, as ever. */
+static long start_watchdog(struct domain *d, ns_t expires)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(d->time.watchdog); i++) {
+        if (d->time.watchdogs_in_use & 1U << i)
+            continue;
+        d->time.watchdogs_in_use |= 1U << i;
+        timer_set(&d->time.watchdog[i], expires);
+        return i + 1;
+    }
+    return (u32)-ENOSPC;
+}
+
+/* id 0 starts a new one; a timeout of 0 stops one that runs. */
 long guest_watchdog(struct domain *d, u32 id, u32 timeout_seconds)
 {
     ns_t expires = time_now() + timeout_seconds * 1000000000ULL;
@@ -120,16 +133,12 @@ long guest_watchdog(struct domain *d, u32 id, u32 timeout_seconds)
         return -EINVAL;
     spin_lock(&d->time.watchdog_lock);
     if (!id) {
-        for (; id < ARRAY_SIZE(d->time.watchdog) && (d->time.watchdogs_in_use & 1U << id); id++)
-            ;
-        rc = id < ARRAY_SIZE(d->time.watchdog) ? (long)++id : -ENOSPC;
+        rc = start_watchdog(d, expires);
     } else if (!(d->time.watchdogs_in_use & 1U << (id - 1))) {
         rc = -EINVAL;
-    }
-    if (rc > 0 || (!rc && timeout_seconds)) {
-        d->time.watchdogs_in_use |= 1U << (id - 1);
+    } else if (timeout_seconds) {
         timer_set(&d->time.watchdog[id - 1], expires);
-    } else if (!rc) {
+    } else {
         d->time.watchdogs_in_use &= ~(1U << (id - 1));
         timer_stop(&d->time.watchdog[id - 1]);
     }

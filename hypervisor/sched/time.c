@@ -14,24 +14,6 @@ static u64 tsc_at_boot, tsc_hz;
 static s64 wall_at_boot; /* ns since 1970 at system time 0 */
 static spinlock_t wall_lock;
 
-void time_scale_set(struct time_scale *s, u64 ticks_per_second)
-{
-    u64 ticks = ticks_per_second;
-
-    s->shift = 0;
-    while (ticks > 2000000000) {
-        ticks >>= 1;
-        s->shift--;
-    }
-    while (ticks <= 1000000000) {
-        ticks <<= 1;
-        s->shift++;
-    }
-    /* Recomputed from the exact rate: halving may have dropped bits. 10^9 << 34 still fits, so rates below 8 GHz do. */
-    s->mul = (u32)(((1000000000UL << 32 << (s->shift < 0 ? -s->shift : 0)) / ticks_per_second) >>
-                   (s->shift > 0 ? s->shift : 0));
-}
-
 ns_t time_now(void)
 {
     return time_scale_apply(&scale, read_tsc() - tsc_at_boot);

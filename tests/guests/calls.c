@@ -160,7 +160,8 @@ static void test_assists(void)
 {
     check_group("assists");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_4gb_segments), 0, "4 GiB segments");
-    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0, "the flag on run state updates");
+    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0,
+             "the flag on run state updates");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_runstate_update_flag), 0, "and off");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, 31), -XEN_EINVAL, "one that does not exist");
     CHECK_EQ(HYPERVISOR_vm_assist(99, 0), -XEN_ENOSYS, "neither on nor off");

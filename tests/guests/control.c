@@ -112,6 +112,7 @@ static void test_versions(void)
     CHECK_EQ(pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&sysctl), -XEN_EACCES, "a newer sysctl is refused");
     CHECK_EQ(call(999, 0), -XEN_ENOSYS, "a domctl that does not exist");
     CHECK_EQ(call(999, 3000), -XEN_ESRCH, "on a domain that does not exist");
+    CHECK_EQ(call(XEN_DOMCTL_getdomaininfo, DOMID_SELF), -XEN_EINVAL, "information is about real domains");
     CHECK_EQ(system_call(999), -XEN_ENOSYS, "a sysctl that does not exist");
 }
 
@@ -151,6 +152,9 @@ static void test_create_errors(void)
     CHECK_EQ(destroy(domid), 0, "it goes");
     CHECK_EQ(destroy(domid), -XEN_ESRCH, "and is gone");
     CHECK_EQ(free_bytes(), before, "with all it had");
+    want_domain(1);
+    domctl.u.createdomain.flags = XEN_DOMCTL_CDF_hvm;
+    CHECK_EQ(call(XEN_DOMCTL_createdomain, 0), -XEN_EOPNOTSUPP, "no hardware virtualization");
     CHECK_EQ(destroy(0), -XEN_EINVAL, "dom0 does not destroy itself");
     CHECK_EQ(call(XEN_DOMCTL_pausedomain, 0), -XEN_EINVAL, "nor pause itself");
     CHECK_EQ(destroy(DOMID_SELF), -XEN_ESRCH, "DOMID_SELF is no domain here");
@@ -412,8 +416,8 @@ static void test_context(void)
     check_group("contexts");
     CHECK_EQ(tiny_create(&t, narrow, -1), 0, "a domain");
     good = context.own;
-    CHECK_EQ(get_context(t.domid, 5), -XEN_ESRCH, "the context of a vCPU that is not there");
-    CHECK_EQ(get_context(0, 0), -XEN_ENODATA, "of the caller itself");
+    CHECK_EQ(get_context(t.domid, 5), -XEN_EINVAL, "the context of a vCPU that is not there");
+    CHECK_EQ(get_context(0, 0), -XEN_EINVAL, "of the caller itself");
     CHECK_EQ(get_context(t.domid, 0), 0, "of the domain's");
     CHECK_EQ(c->ctrlreg[3], good.ctrlreg[3], "has the page tables that were set");
     CHECK_EQ(c->kernel_sp, good.kernel_sp, "and the stack");
@@ -506,7 +510,7 @@ static void test_scheduling(void)
     CHECK_EQ(hard, 1, "and is what was set");
     memset(&domctl.u, 0, sizeof(domctl.u));
     domctl.u.getvcpuinfo.vcpu = 1;
-    CHECK_EQ(call(XEN_DOMCTL_getvcpuinfo, (unsigned int)t.domid), -XEN_ESRCH, "a vCPU that is not there");
+    CHECK_EQ(call(XEN_DOMCTL_getvcpuinfo, (unsigned int)t.domid), -XEN_EINVAL, "a vCPU that is not there");
     domctl.u.getvcpuinfo.vcpu = 0;
     CHECK_EQ(call(XEN_DOMCTL_getvcpuinfo, (unsigned int)t.domid), 0, "and one that is");
     CHECK_EQ(domctl.u.getvcpuinfo.online, 1, "online");
@@ -531,9 +535,9 @@ static void test_pages(void)
           "makes the call whose slot is called");
     unmap_frames(page, 1);
     domctl.u.hypercall_init.gmfn = t.mfn[L1];
-    CHECK_EQ(call(XEN_DOMCTL_hypercall_init, (unsigned int)t.domid), -XEN_EACCES, "a page table is no place for one");
+    CHECK_EQ(call(XEN_DOMCTL_hypercall_init, (unsigned int)t.domid), -XEN_EPERM, "a page table is no place for one");
     domctl.u.hypercall_init.gmfn = 1UL << 28;
-    CHECK_EQ(call(XEN_DOMCTL_hypercall_init, (unsigned int)t.domid), -XEN_EACCES, "nor is a page that is not there");
+    CHECK_EQ(call(XEN_DOMCTL_hypercall_init, (unsigned int)t.domid), -XEN_EINVAL, "nor is a page that is not there");
     frames[0] = t.mfn[STACK];
     frames[1] = t.mfn[t.root];
     frames[2] = virt_to_mfn(&context);

@@ -12,17 +12,18 @@
 #include <pv/paging.h>
 #include <pv/traps.h>
 #include "check.h"
+#include "raw.h"
 
-#define MSR_TSC      0x10
-#define MSR_PAT      0x277
-#define MSR_EFER     0xC0000080
-#define MSR_FS_BASE  0xC0000100
-#define MSR_GS_BASE  0xC0000101
+#define MSR_TSC            0x10
+#define MSR_PAT            0x277
+#define MSR_EFER           0xC0000080
+#define MSR_FS_BASE        0xC0000100
+#define MSR_GS_BASE        0xC0000101
 #define MSR_KERNEL_GS_BASE 0xC0000102
-#define MSR_UNKNOWN  0xC0010055
+#define MSR_UNKNOWN        0xC0010055
 
-#define CR0_TS 8UL
-#define FLAG_TF 0x100UL
+#define CR0_TS             8UL
+#define FLAG_TF            0x100UL
 
 static struct fault fault;
 
@@ -136,6 +137,13 @@ static void test_control_registers(void)
     __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
     CHECK_EQ(read_cr(3), cr3, "and can be written back");
     CHECK((read_cr(4) & 0x20) != 0, "CR4 shows PAE");
+    set = read_cr(4);
+    __asm__ volatile("mov %0, %%cr4" : : "r"(set | 4));
+    CHECK_EQ(read_cr(4), set | 4, "the kernel may reserve the TSC for itself");
+    __asm__ volatile("rdtsc" : "=a"(cr0) : : "edx");
+    CHECK(cr0 != 0, "and reads it all the same");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(set));
+    CHECK_EQ(read_cr(4), set, "and takes that back");
     vspace_free(hole, 1);
 }
 
@@ -174,7 +182,8 @@ static void test_msrs(void)
     CHECK(read_msr(MSR_TSC) > tsc, "the TSC advances");
     CHECK(read_msr(MSR_PAT) == 0x050100070406ULL, "the PAT has Xen's layout");
     CHECK(read_msr(MSR_EFER) & 1, "EFER shows SYSCALL");
-    CHECK(faults(do_rdmsr, (void *)(unsigned long)MSR_UNKNOWN, TRAP_GP) && fault.error == 0, "an unknown MSR is a fault");
+    CHECK(faults(do_rdmsr, (void *)(unsigned long)MSR_UNKNOWN, TRAP_GP) && fault.error == 0,
+          "an unknown MSR is a fault");
 #ifdef __x86_64__
     CHECK(read_msr(MSR_EFER) >> 10 & 1, "EFER shows long mode");
     do_wrmsr(&(struct msr_write){MSR_FS_BASE, 0x123456789ABC});
@@ -182,7 +191,8 @@ static void test_msrs(void)
     do_wrmsr(&(struct msr_write){MSR_FS_BASE, 0});
     do_wrmsr(&(struct msr_write){MSR_KERNEL_GS_BASE, 0x1000});
     CHECK(read_msr(MSR_KERNEL_GS_BASE) == 0x1000, "the user's GS base too");
-    CHECK(faults(do_wrmsr, &(struct msr_write){MSR_GS_BASE, 0x8000000000000000}, TRAP_GP), "a non-canonical base faults");
+    CHECK(faults(do_wrmsr, &(struct msr_write){MSR_GS_BASE, 0x8000000000000000}, TRAP_GP),
+          "a non-canonical base faults");
 #else
     CHECK(!(read_msr(MSR_EFER) >> 10 & 1), "EFER shows no long mode to a 32-bit kernel");
     CHECK(faults(do_rdmsr, (void *)(unsigned long)MSR_FS_BASE, TRAP_GP), "a 32-bit kernel has no FS base register");
@@ -263,7 +273,11 @@ static void test_ports(void)
     address = (unsigned long)buffer;
     __asm__ volatile("rep insb" : "+D"(address), "+c"(count) : "d"(0x21) : "memory");
     CHECK(count == 0 && address == (unsigned long)buffer + 4, "REP INSB counts and advances");
-    CHECK(memcmp(buffer, "\xff\xff\xff\xff" "efg", 8) == 0, "and stores what it reads");
+    CHECK(memcmp(buffer,
+                 "\xff\xff\xff\xff"
+                 "efg",
+                 8) == 0,
+          "and stores what it reads");
     count = 4;
     address = (unsigned long)buffer + 3;
     __asm__ volatile("std\n\trep outsb\n\tcld" : "+S"(address), "+c"(count) : "d"(0x21) : "memory");
@@ -307,7 +321,8 @@ static void test_operand_faults(void)
     CHECK(faults(do_outsb_hole, hole + 6, TRAP_PF), "OUTS from a hole");
     CHECK(fault.address == (unsigned long)hole + 6 && fault.error == 0, "is a read fault at the operand");
     pages_protect(page, 1, false);
-    CHECK(faults(do_insb_hole, page, TRAP_PF) && fault.error == 2, "INS to a read-only page: a write fault without more");
+    CHECK(faults(do_insb_hole, page, TRAP_PF) && fault.error == 2,
+          "INS to a read-only page: a write fault without more");
     pages_protect(page, 1, true);
     pages_free(page, 1);
     vspace_free(hole, 1);
@@ -331,6 +346,52 @@ static bool on_debug(struct trap_frame *frame)
     return true;
 }
 
+/* With CR4.DE, breakpoints on ports are the hypervisor's to find, since port accesses are. */
+static void test_port_breakpoint(void)
+{
+    unsigned long cr4 = read_cr(4), value = 0;
+    struct physdev_set_iopl op = {.iopl = 1};
+
+    HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &op);
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 8));
+    CHECK_EQ(HYPERVISOR_set_debugreg(0, 0x80), 0, "a port");
+    CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x00020001), 0, "an I/O breakpoint with CR4.DE");
+    CHECK_EQ(HYPERVISOR_get_debugreg(7), 0x00020401, "reads back");
+    hits = 0;
+    __asm__ volatile("inb $0x80, %%al" : "+a"(value));
+    CHECK(hits == 1 && (hit_dr6 & 0xF) == 1, "is hit");
+    __asm__ volatile("inb $0x81, %%al" : "+a"(value));
+    CHECK_EQ(hits, 1, "by its port alone");
+    HYPERVISOR_set_debugreg(7, 0);
+    CHECK_EQ(HYPERVISOR_get_debugreg(7), 0x400, "nothing of it stays behind");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+#ifdef __x86_64__
+static void do_rdfsbase(void *unused)
+{
+    unsigned long base;
+
+    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xc0" : "=a"(base));
+}
+
+static void test_fsgsbase(void)
+{
+    unsigned long cr4 = read_cr(4), base = 0x123000;
+
+    check_group("FSGSBASE");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 & ~0x10000UL));
+    CHECK(faults(do_rdfsbase, NULL, TRAP_UD), "not switched on, RDFSBASE is unknown");
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 0x10000UL));
+    CHECK(!faults(do_rdfsbase, NULL, TRAP_UD), "switched on it works");
+    __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd0" : : "a"(base));
+    HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    CHECK_EQ(read_msr(MSR_FS_BASE), base, "what WRFSBASE wrote is the base");
+    do_wrmsr(&(struct msr_write){MSR_FS_BASE, 0});
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+#endif
+
 static void test_debug_registers(void)
 {
     static volatile long watched;
@@ -346,6 +407,9 @@ static void test_debug_registers(void)
 #endif
     CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x2000), -XEN_EPERM, "general detect is not for guests");
     CHECK_EQ(HYPERVISOR_set_debugreg(7, 0x00020001), -XEN_EPERM, "nor are I/O breakpoints without CR4.DE");
+#ifdef __x86_64__
+    CHECK_EQ(HYPERVISOR_set_debugreg(1, 0x0000800000000000UL), -XEN_EPERM, "an address that is none cannot be watched");
+#endif
     CHECK_EQ(HYPERVISOR_set_debugreg(8, 0), -XEN_ENODEV, "register 8");
     CHECK_EQ(HYPERVISOR_set_debugreg(6, 0), 0, "DR6 is cleared");
     CHECK_EQ(HYPERVISOR_get_debugreg(6), 0xFFFF0FF0L, "but for its fixed bits");
@@ -358,6 +422,7 @@ static void test_debug_registers(void)
     HYPERVISOR_set_debugreg(7, 0);
     watched = 2;
     CHECK_EQ(hits, 1, "switched off it does not");
+    test_port_breakpoint();
     trap_set_handler(TRAP_DB, NULL);
 }
 
@@ -380,10 +445,14 @@ static void test_single_step(void)
     hits = 0;
 #ifdef __x86_64__
     __asm__ volatile("lea 2f(%%rip), %1\n\tpushf\n\torq $0x100, (%%rsp)\n\tpopf\n\tmov %%cr0, %0\n2: nop"
-                     : "=&r"(value), "=&r"(after) : : "memory", "cc");
+                     : "=&r"(value), "=&r"(after)
+                     :
+                     : "memory", "cc");
 #else
     __asm__ volatile("mov $2f, %1\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tmov %%cr0, %0\n2: nop"
-                     : "=&r"(value), "=&r"(after) : : "memory", "cc");
+                     : "=&r"(value), "=&r"(after)
+                     :
+                     : "memory", "cc");
 #endif
     CHECK_EQ(hits, 1, "one step over an emulated instruction");
     CHECK_EQ(step_ip, after, "ends right behind it");
@@ -395,7 +464,8 @@ static volatile pte_t *entry_of(void *page)
 {
     uint64_t slot = pte_slot(page);
 
-    return (volatile pte_t *)((char *)pfn_to_virt(mfn_to_pfn((unsigned long)(slot >> PAGE_SHIFT))) + (slot & ~PAGE_MASK));
+    return (volatile pte_t *)((char *)pfn_to_virt(mfn_to_pfn((unsigned long)(slot >> PAGE_SHIFT))) +
+                              (slot & ~PAGE_MASK));
 }
 
 static void flush_one(void *page)
@@ -432,12 +502,13 @@ static void test_page_table_arithmetic(volatile uint32_t *low, uint32_t clean)
     __asm__ volatile("btcl %1, %0" : "+m"(*(low - 4)) : "r"(4 * 32 + 9));
     CHECK_EQ(*low, clean | AVAILABLE, "BTC with an offset beyond its operand");
     __asm__ volatile("lock; cmpxchgl %3, %1; setz %2" : "+a"(old), "+m"(*low), "=q"(carry) : "r"(clean));
-    CHECK(!carry && old == (clean | AVAILABLE) && *low == (clean | AVAILABLE), "CMPXCHG that fails loads the old value");
+    CHECK(!carry && old == (clean | AVAILABLE) && *low == (clean | AVAILABLE),
+          "CMPXCHG that fails loads the old value");
     __asm__ volatile("lock; cmpxchgl %3, %1; setz %2" : "+a"(old), "+m"(*low), "=q"(carry) : "r"(clean));
     CHECK(carry && *low == clean, "CMPXCHG that succeeds");
     __asm__ volatile("xchgl %0, %1" : "+r"(value), "+m"(*low));
     CHECK(value == clean && *low == (clean | AVAILABLE), "XCHG");
-    value = (uint32_t)-(int32_t)AVAILABLE;
+    value = (uint32_t) - (int32_t)AVAILABLE;
     __asm__ volatile("lock; xaddl %0, %1" : "+r"(value), "+m"(*low));
     CHECK(value == (clean | AVAILABLE) && *low == clean, "XADD");
 }
@@ -472,7 +543,8 @@ static void test_page_table_writes(void)
     test_page_table_arithmetic((volatile uint32_t *)entry, (uint32_t)clean);
     test_page_table_strings(entry, clean);
     __asm__ volatile("lock; cmpxchg8b %1; setz %2"
-                     : "+A"(expected), "+m"(*entry), "=q"(equal) : "b"((uint32_t)clean), "c"((uint32_t)(clean >> 32)));
+                     : "+A"(expected), "+m"(*entry), "=q"(equal)
+                     : "b"((uint32_t)clean), "c"((uint32_t)(clean >> 32)));
     CHECK(!equal, "CMPXCHG8B that fails");
 #ifndef __x86_64__
     CHECK(expected == clean, "loads the old value");
@@ -523,6 +595,102 @@ static void test_bad_page_table_writes(void)
     pages_free(page, 1);
 }
 
+#ifndef __x86_64__
+static volatile unsigned int gate_hits;
+static volatile unsigned long gate_sp, gate_words[6];
+extern const unsigned long trap_entries[32];
+static char gate_stack[4096] __attribute__((aligned(16))), gate_user_stack[4096] __attribute__((aligned(16)));
+
+void gate_target(void);
+extern char gate_user[];
+
+__asm__(".pushsection .text\n"
+        "gate_target:\n"
+        "    push %eax\n"
+        "    lea 4(%esp), %eax\n"
+        "    mov %eax, %ss:gate_sp\n"
+        ".irp i, 0, 1, 2, 3, 4, 5\n"
+        "    mov 4 + 4 * \\i(%esp), %eax\n"
+        "    mov %eax, %ss:gate_words + 4 * \\i\n"
+        ".endr\n"
+        "    incl %ss:gate_hits\n"
+        "    mov 4 + 4(%esp), %al\n"
+        "    and $3, %al\n"
+        "    cmp $3, %al\n"
+        "    pop %eax\n"
+        "    je 1f\n"
+        "    lret\n"
+        "1:  lret $8\n"
+        "gate_user:\n"
+        "    push $0x2222\n"
+        "    push $0x1111\n"
+        "    lcall $0x7, $0\n"
+        "gate_user_return:\n"
+        "    ud2\n"
+        ".popsection");
+extern char gate_user_return[];
+
+static void set_gate_descriptor(volatile uint64_t *entry, unsigned int level, unsigned int parameters)
+{
+    uint32_t offset = (uint32_t)(unsigned long)gate_target;
+
+    *entry = (uint64_t)(offset & 0xFFFF0000) << 32 | (uint64_t)(0x8C00 | level << 13 | parameters) << 32 |
+             (uint32_t)FLAT_KERNEL_CS << 16 | (offset & 0xFFFF);
+}
+
+static long set_ldt(void *table, unsigned int entries)
+{
+    struct mmuext_op op = {.cmd = MMUEXT_SET_LDT, .arg1.linear_addr = (unsigned long)table, .arg2.nr_ents = entries};
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+static void do_gate_call(void *unused)
+{
+    __asm__ volatile("lcall $0x7, $0" : : : "memory", "cc");
+}
+
+/* Ring 3 calls the kernel through a gate with two parameters, and the kernel goes back by LRET. */
+static void test_gate_from_user(void)
+{
+    struct trap_info gate[2] = {
+        {.vector = TRAP_UD, .flags = 4, .cs = FLAT_KERNEL_CS, .address = (unsigned long)raw_escape}};
+
+    HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)gate_stack + sizeof(gate_stack));
+    HYPERVISOR_set_trap_table(gate);
+    raw_user_run(gate_user, gate_user_stack + sizeof(gate_user_stack), 0x202, 0);
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 0;
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
+    trap_set_gate(TRAP_UD, 0, (void (*)(void))trap_entries[TRAP_UD]);
+    CHECK_EQ(gate_hits, 2, "a call gate from user mode");
+    CHECK_EQ(gate_sp, (unsigned long)gate_stack + sizeof(gate_stack) - 24, "enters on the kernel's stack");
+    CHECK(gate_words[0] == (unsigned long)gate_user_return && (gate_words[1] & 0xFFFF) == 0xE02B,
+          "with the return address");
+    CHECK(gate_words[2] == 0x1111 && gate_words[3] == 0x2222, "the parameters in their order");
+    CHECK(gate_words[4] == (unsigned long)gate_user_stack + sizeof(gate_user_stack) - 8,
+          "and the user's stack pointer");
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)gate_user_return, "LRET goes back to user mode");
+}
+
+static void test_call_gates(void)
+{
+    uint64_t *table = pages_alloc(1);
+
+    check_group("call gates");
+    set_gate_descriptor(&table[0], 3, 2);
+    pages_protect(table, 1, false);
+    CHECK_EQ(set_ldt(table, 1), 0, "a table with call gates is accepted");
+    CHECK(!faults(do_gate_call, NULL, TRAP_GP), "a call gate from the kernel");
+    CHECK_EQ(gate_hits, 1, "arrives");
+    CHECK_EQ(gate_words[1] & 0xFFFF, FLAT_KERNEL_CS, "with the caller's code selector");
+    test_gate_from_user();
+    set_ldt(NULL, 0);
+    CHECK(faults(do_gate_call, NULL, TRAP_GP) && fault.error == 4, "without the table the selector faults");
+    pages_protect(table, 1, true);
+    pages_free(table, 1);
+}
+#endif
+
 int main(int argc, char **argv)
 {
     test_cpuid();
@@ -532,8 +700,14 @@ int main(int argc, char **argv)
     test_ports();
     test_operand_faults();
     test_debug_registers();
+#ifdef __x86_64__
+    test_fsgsbase();
+#endif
     test_single_step();
     test_page_table_writes();
     test_bad_page_table_writes();
+#ifndef __x86_64__
+    test_call_gates();
+#endif
     return check_summary("emulation");
 }

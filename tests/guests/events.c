@@ -138,10 +138,12 @@ static void test_misuse(void)
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -XEN_EEXIST, "once");
     CHECK_EQ(send(port), -XEN_EINVAL, "and cannot be sent to");
     vcpu = (struct evtchn_bind_vcpu){.port = port, .vcpu = 0};
-    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &vcpu), -XEN_EINVAL, "one that belongs to a vCPU does not move");
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &vcpu), -XEN_EINVAL,
+             "one that belongs to a vCPU does not move");
     close_port(port);
     virq.virq = 99;
-    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -XEN_EINVAL, "a virtual interrupt that does not exist");
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -XEN_EINVAL,
+             "a virtual interrupt that does not exist");
     virq = (struct evtchn_bind_virq){.virq = VIRQ_DEBUG, .vcpu = 77};
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -XEN_ENOENT, "on a vCPU that does not exist");
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi), -XEN_ENOENT, "an IPI there");
@@ -169,7 +171,8 @@ static void test_bits(void)
     CHECK(!masked(port), "the mask bit goes");
     CHECK(selected(port) && upcall_pending(), "and the event is announced");
     event_test_and_clear(port);
-    __atomic_fetch_and(&shared_info->vcpu_info[0].evtchn_pending_sel, ~((xen_ulong_t)1 << (port / WORD_BITS)), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&shared_info->vcpu_info[0].evtchn_pending_sel, ~((xen_ulong_t)1 << (port / WORD_BITS)),
+                       __ATOMIC_SEQ_CST);
     CHECK_EQ(unmask(port), 0, "unmasking an open port");
     CHECK(!selected(port), "announces nothing");
     CHECK_EQ(send(port), 0, "sent to while open");

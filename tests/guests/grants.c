@@ -56,11 +56,13 @@ static void test_table(void)
     CHECK_EQ(setup.status, GNTST_general_error, "are an error");
     setup.dom = 0x7123;
     setup.nr_frames = 1;
-    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0, "the table of a domain that does not exist");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0,
+             "the table of a domain that does not exist");
     CHECK_EQ(setup.status, GNTST_bad_domain, "is a bad domain");
     CHECK_EQ(HYPERVISOR_grant_table_op(99, &setup, 1), -XEN_ENOSYS, "an unknown operation is ENOSYS");
     CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &setup, 0), 0, "an empty list is fine");
-    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, (void *)~0xfffUL, 1), -XEN_EFAULT, "an unreadable one is EFAULT");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, (void *)~0xfffUL, 1), -XEN_EFAULT,
+             "an unreadable one is EFAULT");
 }
 
 static void test_mapping(void)
@@ -75,7 +77,8 @@ static void test_mapping(void)
     strcpy(page, "granted");
     CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map, at, &handle), GNTST_okay, "it can be mapped");
     CHECK(strcmp(at, "granted") == 0, "and read");
-    CHECK_EQ(table[gref].flags & (GTF_reading | GTF_writing), GTF_reading | GTF_writing, "the entry says in use for both");
+    CHECK_EQ(table[gref].flags & (GTF_reading | GTF_writing), GTF_reading | GTF_writing,
+             "the entry says in use for both");
     CHECK(probe_write(at + 64, 5) && page[64] == 5, "and written");
     CHECK_EQ(grant_end_access((grant_ref_t)gref), -16, "so it cannot be ended");
     CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map | GNTMAP_readonly, at + PAGE_SIZE, &second), GNTST_okay,
@@ -89,7 +92,8 @@ static void test_mapping(void)
     CHECK_EQ(table[gref].flags & (GTF_reading | GTF_writing), 0, "the entry says unused");
     CHECK(!probe_write(at, 1), "nothing is mapped any more");
     CHECK_EQ(grant_end_access((grant_ref_t)gref), 0, "it can be ended");
-    CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map, at, &handle), GNTST_general_error, "an ended reference cannot be mapped");
+    CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map, at, &handle), GNTST_general_error,
+             "an ended reference cannot be mapped");
     vspace_free(at, 2);
     pages_free(page, 1);
 }
@@ -106,11 +110,13 @@ static void test_refusals(void)
     CHECK_EQ(map(0x7123, 8, GNTMAP_host_map, at, &handle), GNTST_bad_domain, "a domain that does not exist");
     CHECK_EQ(map(self, entries + 100000, GNTMAP_host_map, at, &handle), GNTST_bad_gntref, "a reference past the table");
     CHECK_EQ(map(self, entries - 1, GNTMAP_host_map, at, &handle), GNTST_general_error, "one that was never given");
-    CHECK_EQ(map(self, (grant_ref_t)other, GNTMAP_host_map, at, &handle), GNTST_general_error, "one given to somebody else");
+    CHECK_EQ(map(self, (grant_ref_t)other, GNTMAP_host_map, at, &handle), GNTST_general_error,
+             "one given to somebody else");
     CHECK_EQ(map(self, (grant_ref_t)readonly, GNTMAP_host_map, at, &handle), GNTST_general_error,
              "a writable mapping of a read-only grant");
     CHECK_EQ(map(self, (grant_ref_t)readonly, 0, at, &handle), GNTST_bad_gntref, "a mapping to nowhere");
-    CHECK_EQ(map(self, (grant_ref_t)readonly, GNTMAP_host_map | GNTMAP_readonly, at, &handle), GNTST_okay, "as it was given, it can");
+    CHECK_EQ(map(self, (grant_ref_t)readonly, GNTMAP_host_map | GNTMAP_readonly, at, &handle), GNTST_okay,
+             "as it was given, it can");
     CHECK_EQ(unmap(at, 0x12345), GNTST_bad_handle, "unmapping by a handle that does not exist");
     CHECK_EQ(unmap(page, handle), GNTST_general_error, "at an address where it is not");
     CHECK_EQ(unmap(at, handle), GNTST_okay, "where it is");
@@ -150,7 +156,8 @@ static void test_copying(void)
     op.dest = (struct gnttab_copy_ptr){.u.ref = (grant_ref_t)gref, .domid = self};
     CHECK_EQ(copy(&op), GNTST_general_error, "not into a read-only grant");
     op.flags = 0;
-    op.dest = (struct gnttab_copy_ptr){.u.gmfn = virt_to_mfn((void *)(unsigned long)start_info->pt_base), .domid = DOMID_SELF};
+    op.dest = (struct gnttab_copy_ptr){.u.gmfn = virt_to_mfn((void *)(unsigned long)start_info->pt_base),
+                                       .domid = DOMID_SELF};
     CHECK(copy(&op) < 0, "not into a page table");
     op.len = 0;
     op.dest.u.gmfn = virt_to_mfn(from);
@@ -173,7 +180,8 @@ static void test_unmap_and_replace(void)
     check_group("unmap and replace");
     strcpy(spare, "spare");
     CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map, at, &handle), GNTST_okay, "a mapped grant");
-    op = (struct gnttab_unmap_and_replace){.host_addr = (unsigned long)at, .new_addr = (unsigned long)second, .handle = handle};
+    op = (struct gnttab_unmap_and_replace){
+        .host_addr = (unsigned long)at, .new_addr = (unsigned long)second, .handle = handle};
     CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_unmap_and_replace, &op, 1), 0, "exchanged for another mapping");
     CHECK_EQ(op.status, GNTST_okay, "succeeds");
     CHECK(strcmp(at, "spare") == 0, "the other page is there now");

@@ -18,7 +18,8 @@ static long memory_op(unsigned int command, void *argument)
     return HYPERVISOR_memory_op(command, argument);
 }
 
-static long reservation(unsigned int command, xen_pfn_t *extents, unsigned long count, unsigned int order, domid_t domid)
+static long reservation(unsigned int command, xen_pfn_t *extents, unsigned long count, unsigned int order,
+                        domid_t domid)
 {
     struct xen_memory_reservation r = {.nr_extents = count, .extent_order = order, .domid = domid};
 
@@ -68,7 +69,8 @@ static void test_down_and_up(void)
     frame = virt_to_pfn(page);
     CHECK_EQ(reservation(XENMEM_populate_physmap, &frame, 1, 0, DOMID_SELF), 1, "a page can be had again");
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before, "and counts");
-    CHECK_EQ(((const unsigned long *)MACH2PHYS_VIRT_START)[frame], virt_to_pfn(page), "its M2P entry is the pfn we asked for");
+    CHECK_EQ(((const unsigned long *)MACH2PHYS_VIRT_START)[frame], virt_to_pfn(page),
+             "its M2P entry is the pfn we asked for");
     CHECK_EQ(pte_write(page, pte_make(frame, PTE_KERNEL_RW)), 0, "it can be mapped");
     CHECK_EQ(page[0] | page[4095], 0, "and is scrubbed");
 }
@@ -84,8 +86,10 @@ static void test_increase(void)
     CHECK_EQ(reservation(XENMEM_increase_reservation, frames, 1, 3, DOMID_SELF), 1, "eight frames in one piece");
     CHECK_EQ(frames[0] & 7, 0, "aligned to their size");
     CHECK_EQ(reservation(XENMEM_decrease_reservation, frames, 1, 3, DOMID_SELF), 1, "go back in one piece");
-    CHECK_EQ(reservation(XENMEM_increase_reservation, frames, 1, 30, DOMID_SELF), 0, "a piece as large as the world is none");
-    CHECK_EQ(reservation(XENMEM_increase_reservation, frames, 1, 0, 0x7123), 0, "for a domain that does not exist none either");
+    CHECK_EQ(reservation(XENMEM_increase_reservation, frames, 1, 30, DOMID_SELF), 0,
+             "a piece as large as the world is none");
+    CHECK_EQ(reservation(XENMEM_increase_reservation, frames, 1, 0, 0x7123), 0,
+             "for a domain that does not exist none either");
 }
 
 static void test_in_use(void)

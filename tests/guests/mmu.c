@@ -89,7 +89,8 @@ static void test_leaf(void)
     check_group("update_va_mapping");
     CHECK_EQ(set_pte(page, pte_make(virt_to_mfn(other), PTE_KERNEL_RW)), 0, "one frame can replace another");
     CHECK_EQ(set_pte(page, 0), 0, "an entry can be cleared");
-    CHECK_EQ(set_pte(page, pte_make(foreign_mfn(), PTE_KERNEL_RW)), -XEN_EBUSY, "a frame of nobody cannot be mapped writable");
+    CHECK_EQ(set_pte(page, pte_make(foreign_mfn(), PTE_KERNEL_RW)), -XEN_EBUSY,
+             "a frame of nobody cannot be mapped writable");
     CHECK_EQ(set_pte(page, pte_make(foreign_mfn(), PTE_KERNEL_RO)), -XEN_EBUSY, "nor read-only");
     CHECK_EQ(pte_read(page), 0, "and a refusal changes nothing");
     CHECK_EQ(set_pte(page, pte_make(mine, PTE_KERNEL_RW | 0xe00)), 0, "the three bits for software are ours");
@@ -146,7 +147,8 @@ static void test_pinning(void)
     CHECK_EQ(ext(MMUEXT_PIN_L2_TABLE, mfn), -XEN_EINVAL, "nor is it a table of another level");
     CHECK_EQ(update((uint64_t)mfn << 12, pte_make(virt_to_mfn(page), PTE_KERNEL_RW), DOMID_SELF), 0,
              "its entries change by mmu_update");
-    CHECK_EQ(table[0] & ~(PTE_A | PTE_D | PTE_G), pte_make(virt_to_mfn(page), PTE_P | PTE_RW | PTE_US), "and can be read");
+    CHECK_EQ(table[0] & ~(PTE_A | PTE_D | PTE_G), pte_make(virt_to_mfn(page), PTE_P | PTE_RW | PTE_US),
+             "and can be read");
     CHECK_EQ(update((uint64_t)mfn << 12 | 8, pte_make(mfn, PTE_KERNEL_RW), DOMID_SELF), -XEN_EBUSY,
              "an entry that maps the table itself writable is refused");
     CHECK_EQ(update((uint64_t)mfn << 12 | 8, pte_make(mfn, PTE_KERNEL_RO), DOMID_SELF), 0, "read-only it may");
@@ -242,9 +244,11 @@ static void test_batches(void)
     batch[1].val = pte_make(virt_to_mfn(pages + PAGE_SIZE), PTE_KERNEL_RW);
     CHECK_EQ(HYPERVISOR_mmu_update(batch, 3, NULL, DOMID_SELF), 0, "the count need not be asked for");
     CHECK_EQ(HYPERVISOR_mmu_update(batch, 0, &done, DOMID_SELF), 0, "an empty batch is fine");
-    CHECK_EQ(HYPERVISOR_mmu_update((void *)HYPERVISOR_HOLE, 1, &done, DOMID_SELF), -XEN_EFAULT, "a list we may not read is EFAULT");
+    CHECK_EQ(HYPERVISOR_mmu_update((void *)HYPERVISOR_HOLE, 1, &done, DOMID_SELF), -XEN_EFAULT,
+             "a list we may not read is EFAULT");
     CHECK_EQ(update(pte_slot(pages), 0, 0x7123), -XEN_ESRCH, "a domain that does not exist is ESRCH");
-    CHECK_EQ(update((uint64_t)virt_to_mfn(pages) << 12, 0, DOMID_SELF), 0, "a page that is no table is simply written to");
+    CHECK_EQ(update((uint64_t)virt_to_mfn(pages) << 12, 0, DOMID_SELF), 0,
+             "a page that is no table is simply written to");
     tlb_flush_range((unsigned long)pages, 3);
     pages_free(pages, 3);
 }
@@ -319,10 +323,16 @@ static void write_exchange(void *arg)
 static void write_compare(void *arg)
 {
     struct live_write *w = arg;
-    pte_t expected = *w->entry;
+    pte_t old = *w->entry;
 
-    while (!__atomic_compare_exchange_n(w->entry, &expected, w->value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        ;
+#ifdef __x86_64__
+    __asm__ volatile("lock cmpxchg %2, %1" : "+a"(old), "+m"(*w->entry) : "r"(w->value) : "cc");
+#else
+    __asm__ volatile("lock cmpxchg8b %1"
+                     : "+A"(old), "+m"(*w->entry)
+                     : "b"((uint32_t)w->value), "c"((uint32_t)(w->value >> 32))
+                     : "cc");
+#endif
 }
 
 static void write_bits(void *arg)
@@ -348,7 +358,8 @@ static void test_live_writes(void)
               ((pte_slot(page) & 0xfff) / sizeof(pte_t));
     w.value = pte_make(virt_to_mfn(other), PTE_KERNEL_RW);
     CHECK(fault_catch(write_plain, &w, &fault), "a plain write is carried out, without asking for the assist too");
-    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0, "the assist can be switched on");
+    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0,
+             "the assist can be switched on");
     strcpy(other, "other");
     CHECK(fault_catch(write_plain, &w, &fault), "and again with it");
     tlb_flush_range((unsigned long)page, 1);
@@ -368,7 +379,8 @@ static void test_live_writes(void)
     w.value = pte_make(foreign_mfn(), PTE_KERNEL_RW);
     CHECK(!fault_catch(write_compare, &w, &fault) && fault.vector == TRAP_PF, "a frame of nobody is a page fault");
     CHECK_EQ(fault.error, 3, "that looks like any write to a read-only page");
-    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0, "the assist can be switched off");
+    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0,
+             "the assist can be switched off");
     set_pte(page, original);
     pages_free(page, 1);
     pages_free(other, 1);
@@ -389,13 +401,15 @@ static void test_extended(void)
     CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF), 0, "and copied");
     CHECK(strcmp(other, "text") == 0, "into the other");
     CHECK_EQ(ext(MMUEXT_CLEAR_PAGE, foreign_mfn()), -XEN_EINVAL, "not a frame of nobody");
-    CHECK_EQ(ext(MMUEXT_CLEAR_PAGE, virt_to_mfn((void *)(unsigned long)start_info->pt_base)), -XEN_EINVAL, "nor a table");
+    CHECK_EQ(ext(MMUEXT_CLEAR_PAGE, virt_to_mfn((void *)(unsigned long)start_info->pt_base)), -XEN_EINVAL,
+             "nor a table");
     CHECK_EQ(ext(999, 0), -XEN_ENOSYS, "an unknown operation is ENOSYS");
     CHECK_EQ(ext(MMUEXT_TLB_FLUSH_LOCAL, 0), 0, "local flush");
     CHECK_EQ(ext(MMUEXT_TLB_FLUSH_ALL, 0), 0, "flush everywhere");
     op = (struct mmuext_op){.cmd = MMUEXT_INVLPG_ALL, .arg1.linear_addr = (unsigned long)page};
     CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF), 0, "one address everywhere");
-    CHECK_EQ(ext(MMUEXT_NEW_BASEPTR, virt_to_mfn((void *)(unsigned long)start_info->pt_base)), 0, "switching to where we are");
+    CHECK_EQ(ext(MMUEXT_NEW_BASEPTR, virt_to_mfn((void *)(unsigned long)start_info->pt_base)), 0,
+             "switching to where we are");
     CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, &done, 0x7123), -XEN_ESRCH, "a domain that does not exist is ESRCH");
     pages_free(page, 1);
     pages_free(other, 1);

@@ -14,12 +14,15 @@ extern unsigned long raw_has_error; /* set when the tested vector pushes an erro
 extern unsigned long raw_skip;      /* how far behind the reported address to resume */
 
 void raw_return(void);
+void raw_upcall(void);
 void raw_escape(void);
 void raw_user_run(void *code, void *stack, unsigned long flags, unsigned long iret_flags);
+extern unsigned long raw_user_cs, raw_user_ss; /* what raw_user_run enters with */
+
 unsigned long raw_ud2(unsigned long *flags);
 
 extern char raw_ud2_at[];
-extern char user_breakpoint[], user_fault[], user_undefined[], user_int80[];
+extern char user_breakpoint[], user_fault[], user_undefined[], user_int80[], user_spin[];
 #ifdef __x86_64__
 extern char user_syscall[];
 #endif

@@ -19,6 +19,11 @@ raw_has_error: .skip 4
 raw_skip: .skip 4
 saved_sp: .skip 4
 
+.data
+.globl raw_user_cs, raw_user_ss
+raw_user_cs: .long 0xe02b
+raw_user_ss: .long 0xe033
+
 .text
 /* Two words of ours (eax, ecx) lie below the frame. */
 .macro record
@@ -57,9 +62,24 @@ raw_return:
     int $0x82
     ud2
 
+/* The same for the event callback: announces no more what it was called for. vcpu_info 0 begins the shared page. */
+.globl raw_upcall
+raw_upcall:
+    record
+    mov shared_info, %ecx
+    movb $0, (%ecx)
+    pop %ecx
+    pop %eax
+    push %eax
+    mov $HYPERCALL_IRET, %eax
+    int $0x82
+    ud2
+
 .globl raw_escape
 raw_escape:
     record
+    mov shared_info, %ecx
+    movb $0, (%ecx)
     mov saved_sp, %esp
     pop %edi
     pop %esi
@@ -78,10 +98,10 @@ raw_user_run:
     push %esi
     push %edi
     mov %esp, saved_sp
-    push $0xe033
+    push raw_user_ss
     push %ecx
     push %edx
-    push $0xe02b
+    push raw_user_cs
     push %eax
     push $0x3333
     mov $HYPERCALL_IRET, %eax
@@ -102,6 +122,11 @@ user_undefined:
 user_int80:
     int $0x80
     ud2
+
+.globl user_spin
+user_spin:
+    pause
+    jmp user_spin
 
 /* unsigned long raw_ud2(unsigned long *flags): a ud2 that is skipped; returns esp as it was there. */
 .globl raw_ud2, raw_ud2_at

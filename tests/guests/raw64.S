@@ -17,6 +17,11 @@ raw_has_error: .skip 8
 raw_skip: .skip 8
 saved_sp: .skip 8
 
+.data
+.globl raw_user_cs, raw_user_ss
+raw_user_cs: .quad 0xe033
+raw_user_ss: .quad 0xe02b
+
 .text
 .macro record
     mov %rsp, raw_sp(%rip)
@@ -49,9 +54,27 @@ raw_return:
     syscall
     ud2
 
+/* The same for the event callback: announces no more what it was called for. vcpu_info 0 begins the shared page. */
+.globl raw_upcall
+raw_upcall:
+    record
+    mov shared_info(%rip), %rcx
+    movb $0, (%rcx)
+    pop %rcx
+    pop %r11
+    push $0
+    push %rcx
+    push %r11
+    push %rax
+    mov $HYPERCALL_IRET, %eax
+    syscall
+    ud2
+
 .globl raw_escape
 raw_escape:
     record
+    mov shared_info(%rip), %rcx
+    movb $0, (%rcx)
     mov saved_sp(%rip), %rsp
     pop %r15
     pop %r14
@@ -71,10 +94,10 @@ raw_user_run:
     push %r14
     push %r15
     mov %rsp, saved_sp(%rip)
-    push $0xe02b
+    push raw_user_ss(%rip)
     push %rsi
     push %rdx
-    push $0xe033
+    push raw_user_cs(%rip)
     push %rdi
     push %rcx
     push $0x1111
@@ -100,6 +123,11 @@ user_undefined:
 user_int80:
     int $0x80
     ud2
+
+.globl user_spin
+user_spin:
+    pause
+    jmp user_spin
 
 /* unsigned long raw_ud2(unsigned long *flags): a ud2 that is skipped; returns rsp as it was there. */
 .globl raw_ud2, raw_ud2_at

@@ -64,7 +64,8 @@ static void test_set_gdt(void)
     gdt = pages_alloc(1);
     gdt_mfn = frames[0] = virt_to_mfn(gdt);
     gdt[1] = DATA_DPL(KERNEL_DPL);
-    CHECK_EQ(HYPERVISOR_set_gdt(frames, 16), -XEN_EINVAL, "a page that is mapped writable cannot be a descriptor table");
+    CHECK_EQ(HYPERVISOR_set_gdt(frames, 16), -XEN_EINVAL,
+             "a page that is mapped writable cannot be a descriptor table");
     pages_protect(gdt, 1, false);
     CHECK_EQ(HYPERVISOR_set_gdt(frames, 16), 0, "read-only it can");
     CHECK_EQ(pages_protect(gdt, 1, true), -16, "and then stays read-only");
@@ -86,10 +87,12 @@ static void test_loads(void)
     ds_back();
     CHECK(loads(load_fs, 2 * 8 | RPL), "into fs too");
     CHECK(loads(load_fs, 0), "which can be null");
-    CHECK(!loads(load_ds, 5 * 8 | 3) && fault.vector == TRAP_GP && fault.error == 5 * 8, "an empty entry is a protection fault");
+    CHECK(!loads(load_ds, 5 * 8 | 3) && fault.vector == TRAP_GP && fault.error == 5 * 8,
+          "an empty entry is a protection fault");
     CHECK_EQ(set_descriptor(2, DATA_DPL(KERNEL_DPL) & ~(1ULL << 47)), 0, "a segment that is not present can be set");
     CHECK(!loads(load_ds, 2 * 8 | RPL) && fault.vector == TRAP_NP && fault.error == 2 * 8, "loading it is vector 11");
-    CHECK(!loads(load_ds, 600 * 8 | 3) && fault.vector == TRAP_GP && fault.error == 600 * 8, "behind our entries is a protection fault");
+    CHECK(!loads(load_ds, 600 * 8 | 3) && fault.vector == TRAP_GP && fault.error == 600 * 8,
+          "behind our entries is a protection fault");
     ds_back();
 }
 
@@ -130,7 +133,8 @@ static void test_where(void)
     CHECK_EQ(((volatile uint64_t *)page)[2], DATA_DPL(3), "which simply has it then");
     CHECK_EQ(HYPERVISOR_update_descriptor(maddr + 4, DATA_DPL(3)), -XEN_EINVAL, "not across a boundary of 8");
     CHECK_EQ(HYPERVISOR_update_descriptor(table, DATA_DPL(3)), -XEN_EINVAL, "not into a page table");
-    CHECK_EQ(HYPERVISOR_update_descriptor((uint64_t)foreign << PAGE_SHIFT, DATA_DPL(3)), -XEN_EINVAL, "not into a frame of nobody");
+    CHECK_EQ(HYPERVISOR_update_descriptor((uint64_t)foreign << PAGE_SHIFT, DATA_DPL(3)), -XEN_EINVAL,
+             "not into a frame of nobody");
     pages_free(page, 1);
 }
 
@@ -153,13 +157,15 @@ static void test_ldt(void)
     CHECK_EQ(set_ldt((char *)ldt + 8, 16), -XEN_EINVAL, "it starts on a page boundary");
     CHECK_EQ(set_ldt(ldt, 8193), -XEN_EINVAL, "and has at most 8192 entries");
     CHECK_EQ(set_ldt(ldt, 1024), 0, "the address is taken without a look");
-    CHECK(!loads(load_fs, 1 * 8 | 7) && fault.vector == TRAP_PF, "a table that is mapped writable faults at its first use");
+    CHECK(!loads(load_fs, 1 * 8 | 7) && fault.vector == TRAP_PF,
+          "a table that is mapped writable faults at its first use");
     CHECK_EQ(fault.address, (unsigned long)&ldt[1], "at the address of the entry");
     CHECK_EQ(fault.error, 0, "as a read of something not present");
     pages_protect(ldt, 2, false);
     CHECK(loads(load_fs, 1 * 8 | 7), "read-only it does: pages are checked at the first use");
     CHECK(loads(load_fs, 513 * 8 | 7), "the second page too");
-    CHECK(!loads(load_fs, 2 * 8 | 7) && fault.vector == TRAP_GP && fault.error == (2 * 8 | 4), "an empty entry is a fault that names the table");
+    CHECK(!loads(load_fs, 2 * 8 | 7) && fault.vector == TRAP_GP && fault.error == (2 * 8 | 4),
+          "an empty entry is a fault that names the table");
     load_fs(NULL);
     CHECK_EQ(set_ldt(NULL, 0), 0, "it can be taken away");
     CHECK(!loads(load_fs, 1 * 8 | 7), "and its selectors with it");

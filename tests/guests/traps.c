@@ -187,7 +187,8 @@ static void test_page_faults(void)
     pages_protect(page, 1, true);
     data = map_frames(&frame, 1, DOMID_SELF, PTE_KERNEL_RW | PTE_NX, NULL);
     *data = (char)0xc3;
-    CHECK(faults(do_call, data) && fault.vector == TRAP_PF && (fault.error & ~4UL) == 0x11, "running from a no-execute page: 11");
+    CHECK(faults(do_call, data) && fault.vector == TRAP_PF && (fault.error & ~4UL) == 0x11,
+          "running from a no-execute page: 11");
     CHECK_EQ(fault.error & 4, 0, "the user bit is clear for the kernel");
     unmap_frames(data, 1);
     pages_free(page, 1);
@@ -206,7 +207,8 @@ static void test_vectors(void)
 #ifndef __x86_64__
     do_load_ds((void *)(unsigned long)FLAT_KERNEL_DS);
 #endif
-    CHECK(faults(do_int, (void *)0x30UL) && fault.vector == TRAP_GP, "an interrupt without a gate is a protection fault");
+    CHECK(faults(do_int, (void *)0x30UL) && fault.vector == TRAP_GP,
+          "an interrupt without a gate is a protection fault");
     CHECK(fault.error == 0x30 * 8 + 2 || fault.error == 0x30 * 16 + 2, "whose code names the vector");
     CHECK(faults(do_x87_error, NULL) && fault.vector == TRAP_MF, "an unmasked x87 error is vector 16");
     __asm__ volatile("fninit");

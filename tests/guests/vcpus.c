@@ -205,7 +205,8 @@ static void test_nmi(void)
 
     check_group("NMI");
     CHECK_EQ(vcpu_op(VCPUOP_send_nmi, 0, NULL), 0, "without a handler it waits");
-    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, 99, (unsigned long)&callback), -XEN_ENOSYS, "an unknown operation is ENOSYS");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, 99, (unsigned long)&callback), -XEN_ENOSYS,
+             "an unknown operation is ENOSYS");
 }
 
 int main(int argc, char **argv)

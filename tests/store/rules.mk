@@ -5,3 +5,21 @@
 
 $(eval $(call guest_program,test-store,tests/store/store.c tests/guests/check.c,32 64))
 $(eval $(call guest_program,test-hostile,tests/store/hostile.c tests/guests/check.c,32 64))
+
+# compat.c is a program for libxenstore; here it becomes a guest, and test_store.py builds it with Debian's library.
+$(eval $(call guest_program,store-compat,tests/store/compat.c,32 64))
+
+STORE_GUESTS := $(foreach w,32 64,store$(w)=$(B)/guest$(w)/test-store hostile$(w)=$(B)/guest$(w)/test-hostile \
+                  compat$(w)=$(B)/guest$(w)/store-compat)
+STORE_CONFIGS := $(wildcard tests/store/*.cfg)
+
+$(B)/tests/store.rd: scripts/ramdisk.py $(foreach p,$(STORE_GUESTS),$(lastword $(subst =, ,$(p)))) $(STORE_CONFIGS)
+	$(call say,RAMDISK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(STORE_GUESTS),guests/$(p)) \
+	    $(foreach c,$(STORE_CONFIGS),guests/$(notdir $(c))=$(c))
+
+.PHONY: check-store
+check-store: $(B)/paravane $(B)/guest32/dom0 $(B)/guest64/dom0 $(B)/tests/store.rd
+	$(Q)PYTHONPATH=tests/system $(PYTHON) -m pytest -q -p no:cacheprovider -p conftest tests/store
+CHECKS += check-store

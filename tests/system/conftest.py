@@ -1,9 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""One line at the end that the runner adds up, and the serial transcript of a test that failed."""
+"""One line at the end that the runner adds up, an end to every test, the serial transcript of one that failed."""
+import signal
+
 import pytest
 
 from machine import booted
+
+TEST_SECONDS = 240
 
 
 @pytest.fixture(scope="module", params=[1, 2, 4], ids=["1cpu", "2cpus", "4cpus"])
@@ -13,9 +17,29 @@ def host(request):
 
 
 @pytest.fixture(scope="module")
-def host2():
+def shared_host():
     with booted(cpus=2, memory="1024M") as machine:
         yield machine
+
+
+@pytest.fixture
+def host2(shared_host):
+    """The module's machine with 2 CPUs; the guests of a test end with it."""
+    yield shared_host
+    shared_host.destroy_all()
+
+
+def out_of_time(signum, frame):
+    raise TimeoutError(f"the test took more than {TEST_SECONDS} s")
+
+
+@pytest.fixture(autouse=True)
+def limited_time():
+    old = signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
 
 
 def pytest_terminal_summary(terminalreporter):

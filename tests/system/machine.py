@@ -1,22 +1,34 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""A machine under test: QEMU on the emulator, its serial line in our hands."""
+"""A machine under test: QEMU on the emulator, its serial line in our hands.
+
+Every wait has an end. QEMU hangs on a pseudo terminal of ours, so it dies with us even when we are killed.
+"""
+import io
+import itertools
+import json
 import os
 import re
+import tarfile
+import time
 
 import pexpect
 
 BUILD = os.environ.get("BUILD", "build")
+OPTIONS = "console=com1 dom0_mem=96M loglvl=info"
 PROMPT = "vane> "
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
+LEAVE_CONSOLE = "\x1d"
 
 
 class Machine:
     """Boots Paravane (or another Multiboot kernel) and talks to its first serial port."""
 
-    def __init__(self, cpus=1, memory="512M", kernel=None, append="", initrd=None, iso=None, extra=()):
+    def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=()):
         arguments = ["-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
-                     "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *extra]
+                     "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none",
+                     "-no-reboot", "-nic", "none", *extra]
         if iso:
             arguments += ["-cdrom", iso]
         else:
@@ -26,10 +38,13 @@ class Machine:
             if initrd:
                 arguments += ["-initrd", initrd]
         self.child = pexpect.spawn("qemu-system-x86_64", arguments, encoding="utf-8", codec_errors="replace",
-                                   timeout=60, echo=False, dimensions=(50, 200))
+                                   timeout=60, echo=False, dimensions=(50, 200), maxread=65536)
+        self.child.delaybeforesend = None
         self.transcript = []
         self.child.logfile_read = self
+        self.marks = itertools.count(1)
 
+    # What pexpect asks of a log file.
     def write(self, text):
         self.transcript.append(text)
 
@@ -37,7 +52,11 @@ class Machine:
         pass
 
     def text(self):
+        """All that the serial line said so far, without terminal escapes."""
         return ESCAPES.sub("", "".join(self.transcript))
+
+    def hypervisor_lines(self):
+        return HYPERVISOR_LINE.findall(self.text())
 
     def expect(self, pattern, timeout=60):
         """Waits for a regular expression; returns what came before it, without terminal escapes."""
@@ -47,15 +66,79 @@ class Machine:
     def prompt(self, timeout=60):
         return self.expect(re.escape(PROMPT), timeout)
 
-    def command(self, line, timeout=60):
-        """Types a command; returns what it printed, the echoed line left out."""
-        self.child.send(line + "\r")
-        output = self.prompt(timeout)
-        head, _, rest = output.partition("\n")
-        return rest if line.strip() in head else output
-
     def send(self, text):
         self.child.send(text)
+
+    def command(self, line, timeout=60, keep=False):
+        """Types a command; returns what it printed, without what the hypervisor said in between unless keep.
+
+        A second command on the same line marks the end: a notice about some domain repeats the prompt at any moment.
+        """
+        mark = f"/.end{next(self.marks)}"
+        self.send(f"{line}; cat {mark}\r")
+        output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
+        self.prompt(timeout)
+        _, _, rest = output.partition(f"; cat {mark}\n")
+        return rest if keep else HYPERVISOR_LINE.sub("", rest)
+
+    def keys(self, keys, timeout=60):
+        """Types keys and Enter; all that the terminal showed until what they started has ended, redrawn lines too."""
+        mark = f"/.end{next(self.marks)}"
+        self.send(f"{keys}\rcat {mark}\r")
+        output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
+        self.prompt(timeout)
+        return output.rpartition(f"{PROMPT}cat {mark}")[0]
+
+    def dmesg(self):
+        return self.command("dmesg", keep=True)
+
+    def json(self, line, timeout=60):
+        """What a command prints with --json, parsed."""
+        output = self.command(f"{line} --json", timeout, keep=True)
+        for text in (output, HYPERVISOR_LINE.sub("", output)):
+            try:
+                return json.loads(text)
+            except ValueError:
+                pass
+        raise AssertionError(f"{line} --json printed no JSON: {output!r}")
+
+    def domains(self):
+        """The live domains by name."""
+        return {domain["name"]: domain for domain in self.json("list")}
+
+    def free_mib(self):
+        return self.json("info")["free_memory"]
+
+    def log(self, domain):
+        return self.command(f"log {domain}")
+
+    def wait(self, what, condition, timeout=30):
+        """Until condition() is true; its value."""
+        deadline = time.monotonic() + timeout
+        while True:
+            value = condition()
+            if value:
+                return value
+            assert time.monotonic() < deadline, f"waited {timeout} s in vain for: {what}"
+            time.sleep(0.05)
+
+    def wait_log(self, domain, pattern, timeout=30):
+        return self.wait(f"{pattern!r} in {domain}'s log", lambda: re.search(pattern, self.log(domain)), timeout)
+
+    def wait_gone(self, name, timeout=30):
+        self.wait(f"the end of {name}", lambda: name not in self.domains(), timeout)
+
+    def destroy_all(self):
+        for name in self.domains():
+            if name != "Domain-0":
+                self.command(f"destroy {name}")
+
+    def debug_key(self, key):
+        """The hypervisor's report for a debug key, without its prefix."""
+        self.command("dmesg -c")
+        before = len(self.hypervisor_lines())
+        self.command(f"debug-keys {key}")
+        return "".join(line.removeprefix("(XEN) ") for line in self.hypervisor_lines()[before:])
 
     def close(self):
         self.child.close(force=True)
@@ -69,7 +152,6 @@ class Machine:
 
 def booted(**options):
     """A machine at its first prompt."""
-    options.setdefault("append", "console=com1 dom0_mem=96M loglvl=info")
     machine = Machine(**options)
     try:
         machine.prompt(timeout=90)
@@ -78,3 +160,34 @@ def booted(**options):
         machine.close()
         raise
     return machine
+
+
+def ramdisk(path, files):
+    """dom0's RAM disk plus files (name to contents); the -initrd that carries it."""
+    with tarfile.open(f"{BUILD}/dom0.rd") as old, tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as new:
+        for member in old.getmembers():
+            new.addfile(member, old.extractfile(member))
+        directory = tarfile.TarInfo("guests")
+        directory.type = tarfile.DIRTYPE
+        directory.mode = 0o555
+        new.addfile(directory)
+        for name, contents in sorted(files.items()):
+            data = contents.encode() if isinstance(contents, str) else contents
+            info = tarfile.TarInfo(f"guests/{name}")
+            info.size = len(data)
+            info.mode = 0o444
+            new.addfile(info, io.BytesIO(data))
+    return f"{BUILD}/dom0,{path}"
+
+
+def built(path):
+    """The contents of a file below build/."""
+    with open(f"{BUILD}/{path}", "rb") as file:
+        return file.read()
+
+
+def config(name, kernel, **settings):
+    """The text of a configuration file."""
+    settings = {"memory": 16, **settings}
+    lines = [f'name = "{name}"', f'kernel = "{kernel}"']
+    return "\n".join(lines + [f"{key} = {json.dumps(value)}" for key, value in settings.items()]) + "\n"

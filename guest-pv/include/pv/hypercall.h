@@ -242,8 +242,8 @@ static inline long HYPERVISOR_update_va_mapping(unsigned long va, uint64_t pte, 
 static inline long HYPERVISOR_update_va_mapping_otherdomain(unsigned long va, uint64_t pte, unsigned long flags,
                                                             unsigned int domid)
 {
-    return pv_hypercall5(__HYPERVISOR_update_va_mapping_otherdomain, va, (unsigned long)pte,
-                         (unsigned long)(pte >> 32), flags, domid);
+    return pv_hypercall5(__HYPERVISOR_update_va_mapping_otherdomain, va, (unsigned long)pte, (unsigned long)(pte >> 32),
+                         flags, domid);
 }
 
 static inline long HYPERVISOR_update_descriptor(uint64_t maddr, uint64_t descriptor)

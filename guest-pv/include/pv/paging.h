@@ -13,22 +13,22 @@
 
 typedef uint64_t pte_t;
 
-#define PTE_P   0x001ULL
-#define PTE_RW  0x002ULL
-#define PTE_US  0x004ULL
-#define PTE_PWT 0x008ULL
-#define PTE_PCD 0x010ULL
-#define PTE_A   0x020ULL
-#define PTE_D   0x040ULL
-#define PTE_PSE 0x080ULL
-#define PTE_G   0x100ULL
-#define PTE_NX  (1ULL << 63)
+#define PTE_P         0x001ULL
+#define PTE_RW        0x002ULL
+#define PTE_US        0x004ULL
+#define PTE_PWT       0x008ULL
+#define PTE_PCD       0x010ULL
+#define PTE_A         0x020ULL
+#define PTE_D         0x040ULL
+#define PTE_PSE       0x080ULL
+#define PTE_G         0x100ULL
+#define PTE_NX        (1ULL << 63)
 
 #define PTE_ADDR_MASK 0x000ffffffffff000ULL
 #define PTE_KERNEL_RW (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 #define PTE_KERNEL_RO (PTE_P | PTE_US | PTE_A)
 
-#define INVALID_P2M (~0UL)
+#define INVALID_P2M   (~0UL)
 
 static inline pte_t pte_make(unsigned long mfn, uint64_t flags)
 {

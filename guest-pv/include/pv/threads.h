@@ -21,8 +21,11 @@ struct waitq {
     struct waiter *first;
 };
 
-#define WAITQ_INITIALIZER {NULL}
-#define WAIT_FOREVER      UINT64_MAX
+#define WAITQ_INITIALIZER                                                                                              \
+    {                                                                                                                  \
+        NULL                                                                                                           \
+    }
+#define WAIT_FOREVER UINT64_MAX
 
 /* Creates a runnable thread with a stack of 64 KiB between unmapped pages; NULL when memory is short. The name is copied. */
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg);
@@ -96,7 +99,10 @@ struct mutex {
     struct waitq waiters;
 };
 
-#define MUTEX_INITIALIZER {NULL, WAITQ_INITIALIZER}
+#define MUTEX_INITIALIZER                                                                                              \
+    {                                                                                                                  \
+        NULL, WAITQ_INITIALIZER                                                                                        \
+    }
 
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);

@@ -7,10 +7,10 @@
 #ifndef SYS_MMAN_H
 #define SYS_MMAN_H
 
-#define PROT_NONE  0
-#define PROT_READ  1
-#define PROT_WRITE 2
-#define PROT_EXEC  4
+#define PROT_NONE   0
+#define PROT_READ   1
+#define PROT_WRITE  2
+#define PROT_EXEC   4
 
 #define MAP_SHARED  1
 #define MAP_PRIVATE 2

@@ -1,0 +1,277 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Ways into the guest kernel and back that are not exceptions: events out of kernel and user mode, NMIs, what iret
+ * does with flags, and how the stack of a frame is chosen.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <abi/errno.h>
+#include <abi/nmi.h>
+#include <pv/event.h>
+#include <pv/hypercall.h>
+#include <pv/paging.h>
+#include <pv/time.h>
+#include <pv/traps.h>
+#include "../../guest-pv/core/internal.h"
+#include "check.h"
+#include "raw.h"
+
+#define MS         1000000ULL
+#define FLAG_CF    0x1UL
+#define FLAG_FIXED 0x2UL
+#define FLAG_TF    0x100UL
+#define FLAG_IF    0x200UL
+#define FLAG_IOPL  0x3000UL
+#define FLAG_NT    0x4000UL
+#define FLAG_AC    0x40000UL
+
+#ifdef __x86_64__
+#define KERNEL_CS_IN_FRAME 0xe030UL
+#define USER_CS            0xe033UL
+#define WORDS              7UL
+#else
+#define KERNEL_CS_IN_FRAME 0xe019UL
+#define USER_CS            0xe02bUL
+#define WORDS              5UL
+#endif
+
+static char kernel_stack[16384] __attribute__((aligned(16)));
+static char user_stack[4096] __attribute__((aligned(16)));
+
+static unsigned char upcall_mask(void)
+{
+    return shared_info->vcpu_info[0].evtchn_upcall_mask;
+}
+
+static void set_callback(unsigned int type, unsigned int flags, void (*entry)(void))
+{
+    struct callback_register callback = {.type = (uint16_t)type, .flags = (uint16_t)flags};
+
+#ifdef __x86_64__
+    callback.address = (unsigned long)entry;
+#else
+    callback.address.cs = FLAT_KERNEL_CS;
+    callback.address.eip = (unsigned long)entry;
+#endif
+    CHECK_EQ(HYPERVISOR_callback_op(CALLBACKOP_register, &callback), 0, "a callback can be set");
+}
+
+static void set_gate(unsigned int vector, unsigned int flags, void (*entry)(void))
+{
+    struct trap_info table[2];
+
+    memset(table, 0, sizeof(table));
+    table[0].vector = (uint8_t)vector;
+    table[0].flags = (uint8_t)flags;
+    table[0].cs = FLAT_KERNEL_CS;
+    table[0].address = (unsigned long)entry;
+    HYPERVISOR_set_trap_table(table);
+}
+
+/* Runs in user mode until the first entry into the kernel. */
+static void run_user(void *code, unsigned long flags)
+{
+    raw_user_run(code, user_stack + sizeof(user_stack), flags, 0);
+#ifndef __x86_64__
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
+#endif
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+}
+
+static evtchn_port_t port;
+
+static void send(void)
+{
+    struct evtchn_send op = {.port = port};
+
+    HYPERVISOR_event_channel_op(EVTCHNOP_send, &op);
+}
+
+static void test_upcall_from_kernel(unsigned int flags, const char *how)
+{
+    unsigned long count = raw_count;
+
+    check_group(how);
+    set_callback(CALLBACKTYPE_event, flags, raw_upcall);
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 0;
+    send();
+    CHECK_EQ(raw_count, count + 1, "an event calls back before its hypercall returns");
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, KERNEL_CS_IN_FRAME, "out of the kernel");
+    CHECK_EQ(raw(RAW_CS, 0) >> RAW_MASK_BITS & 0xff, 0, "with upcalls open");
+    CHECK_EQ(raw(RAW_FLAGS, 0) & FLAG_IF, FLAG_IF, "as the interrupt flag says");
+    CHECK_EQ(upcall_mask(), 0, "iret leaves them open");
+    event_test_and_clear(port);
+    shared_info->vcpu_info[0].evtchn_pending_sel = 0;
+}
+
+/* The mask stays closed for good when the handler does not use iret: seen by leaving through raw_escape. */
+static void test_upcall_from_user(void)
+{
+    check_group("an event out of user mode");
+    set_callback(CALLBACKTYPE_event, 0, raw_escape);
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    timer_set(time_monotonic_ns() + 20 * MS);
+    run_user(user_spin, FLAG_IF | FLAG_FIXED);
+    CHECK(raw(RAW_IP, 0) >= (unsigned long)user_spin && raw(RAW_IP, 0) < (unsigned long)user_spin + 8,
+          "the address is that of the loop");
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, USER_CS, "the selector that of user mode");
+    CHECK_EQ(raw(RAW_CS, 0) >> RAW_MASK_BITS & 0xff, 0, "with upcalls open");
+    CHECK_EQ(raw(RAW_SP, 0), (unsigned long)user_stack + sizeof(user_stack), "the stack that of user mode");
+    CHECK_EQ(raw_sp, (unsigned long)kernel_stack + sizeof(kernel_stack) - WORDS * sizeof(long),
+             "the frame is at the top of the kernel's stack");
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+}
+
+static void test_pending_at_iret(void)
+{
+    check_group("an event that waits for iret");
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    send();
+    CHECK_EQ(shared_info->vcpu_info[0].evtchn_upcall_pending, 1, "is pending while upcalls are closed");
+    run_user(user_undefined, FLAG_IF | FLAG_FIXED);
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)user_undefined, "it comes before the first instruction of user mode");
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, USER_CS, "as if out of it");
+    event_test_and_clear(port);
+    memset((void *)&shared_info->vcpu_info[0].evtchn_pending_sel, 0,
+           sizeof(shared_info->vcpu_info[0].evtchn_pending_sel));
+}
+
+static void check_flags(unsigned long given, unsigned long mask, unsigned long expected, const char *sentence)
+{
+    run_user(user_undefined, given);
+    CHECK_EQ(raw(RAW_FLAGS, 0) & mask, expected, sentence);
+}
+
+static void test_iret_flags(void)
+{
+    struct physdev_set_iopl iopl = {.iopl = 1};
+
+    check_group("flags given to iret");
+    set_gate(TRAP_UD, 4, raw_escape);
+    check_flags(FLAG_FIXED | FLAG_IF | FLAG_CF, FLAG_CF, FLAG_CF, "ordinary ones are taken");
+    check_flags(FLAG_FIXED, FLAG_IF, 0, "a clear interrupt flag");
+    CHECK_EQ(raw(RAW_CS, 0) >> RAW_MASK_BITS & 0xff, 1, "closes upcalls");
+    check_flags(FLAG_FIXED | FLAG_IF | FLAG_AC, FLAG_AC, FLAG_AC, "alignment check is the guest's own");
+    check_flags(FLAG_FIXED | FLAG_IF | FLAG_IOPL, FLAG_IOPL, 0, "the I/O privilege is not");
+    check_flags(FLAG_FIXED | FLAG_IF | FLAG_NT, FLAG_NT, FLAG_NT, "nested task is");
+    HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl);
+    check_flags(FLAG_FIXED | FLAG_IF, FLAG_IOPL, 0, "a privilege set by hypercall does not show");
+    HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_architectural_iopl);
+    check_flags(FLAG_FIXED | FLAG_IF | FLAG_IOPL, FLAG_IOPL, FLAG_IOPL, "with the assist it is part of the flags");
+    check_flags(FLAG_FIXED | FLAG_IF, FLAG_IOPL, 0, "and iret changes it");
+    HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_architectural_iopl);
+    iopl.iopl = 0;
+    HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl);
+}
+
+static void test_stacks(void)
+{
+    unsigned long top = (unsigned long)kernel_stack + sizeof(kernel_stack);
+
+    check_group("the kernel's stack");
+    HYPERVISOR_stack_switch(FLAT_KERNEL_SS, top - 8);
+    run_user(user_undefined, FLAG_FIXED | FLAG_IF);
+#ifdef __x86_64__
+    CHECK_EQ(raw_sp, top - 16 - WORDS * 8, "is aligned down to 16 bytes");
+#else
+    CHECK_EQ(raw_sp, top - 8 - WORDS * 4, "is used as it is");
+#endif
+    CHECK_EQ(HYPERVISOR_stack_switch(FLAT_KERNEL_SS & ~3UL, top), 0, "a selector without privilege is raised");
+    run_user(user_undefined, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw_sp, top - WORDS * sizeof(long), "and serves");
+}
+
+static void test_nmi(void)
+{
+    unsigned long count = raw_count;
+
+    check_group("NMI");
+    set_callback(CALLBACKTYPE_nmi, 0, raw_return);
+    raw_has_error = 0;
+    raw_skip = 0;
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 0, NULL), 0, "one to ourselves");
+    CHECK_EQ(raw_count, count + 1, "arrives, though upcalls are closed");
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, KERNEL_CS_IN_FRAME, "out of the kernel");
+    CHECK_EQ(raw(RAW_CS, 0) >> RAW_MASK_BITS & 0xff, 1, "which had upcalls closed");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 0, NULL), 0, "another");
+    CHECK_EQ(raw_count, count + 2, "arrives after the first was left by iret");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 0, kernel_stack), -XEN_EINVAL, "it takes no argument");
+}
+
+/* Enters user mode with what cannot be entered: the kernel gets the exception, as if out of user mode. */
+static void try_bad_return(void *code, unsigned long cs, unsigned long ss, unsigned int error, const char *what)
+{
+    unsigned long good_cs = raw_user_cs, good_ss = raw_user_ss;
+
+    printf("    %s\n", what);
+    raw_user_cs = cs;
+    raw_user_ss = ss;
+    memset(raw_frame, 0, sizeof(raw_frame));
+    run_user(code, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_ERROR, 0), error, "the error code is the selector");
+    CHECK_EQ(raw(RAW_IP, 1), (unsigned long)code, "the address is where we wanted to go");
+    CHECK_EQ(raw(RAW_CS, 1) & 0xffff, cs, "with the selector we wanted");
+    CHECK_EQ(raw(RAW_SP, 1), (unsigned long)user_stack + sizeof(user_stack), "the stack, too");
+    CHECK_EQ(raw(RAW_SS, 1) & 0xffff, ss, "and its selector");
+    raw_user_cs = good_cs;
+    raw_user_ss = good_ss;
+}
+
+static void test_bad_returns(void)
+{
+    check_group("returns that fail");
+    set_gate(TRAP_UD, 4, raw_return);
+    set_gate(TRAP_GP, 4, raw_escape);
+    try_bad_return(user_undefined, 0x1233, raw_user_ss, 0x1230, "a code selector behind the table");
+    try_bad_return(user_undefined, raw_user_cs, 0x1233, 0x1230, "a stack selector behind the table");
+    try_bad_return(user_undefined, 0xe00b, raw_user_ss, 0xe008, "the hypervisor's code selector");
+    try_bad_return(user_undefined, 3, raw_user_ss, 0, "no code selector");
+#ifdef __x86_64__
+    try_bad_return((void *)0x8000000000000000UL, raw_user_cs, raw_user_ss, 0, "an address that is none");
+#endif
+}
+
+/* Back to the library's own entries. */
+static void restore(void)
+{
+    traps_register();
+    set_callback(CALLBACKTYPE_event, CALLBACKF_mask_events, upcall_entry);
+    HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel_stack + sizeof(kernel_stack));
+    irq_enable();
+}
+
+int main(int argc, char **argv)
+{
+    struct evtchn_bind_ipi ipi = {.vcpu = 0};
+
+    irq_disable();
+    HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi);
+    port = ipi.port;
+    event_unmask(port);
+    test_upcall_from_kernel(0, "an event out of the kernel");
+    test_upcall_from_kernel(CALLBACKF_mask_events, "the same with the flag that masks");
+    irq_disable();
+    HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel_stack + sizeof(kernel_stack));
+#ifdef __x86_64__
+    {
+        struct mmuext_op op = {.cmd = MMUEXT_NEW_USER_BASEPTR,
+                               .arg1.mfn = virt_to_mfn((void *)(unsigned long)start_info->pt_base)};
+        unsigned int done;
+
+        HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
+    }
+#endif
+    test_upcall_from_user();
+    test_pending_at_iret();
+    test_iret_flags();
+    test_stacks();
+    test_nmi();
+    test_bad_returns();
+    restore();
+    check_summary("entry");
+    return 0;
+}

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+"""The store and the console backend as guests of both widths meet them, under a dom0 of both widths."""
+import re
+import subprocess
+import time
+
+import pytest
+
+from machine import BUILD, booted
+
+WIDTHS = ["32", "64"]
+
+
+@pytest.fixture(scope="module", params=WIDTHS, ids=["dom0-32", "dom0-64"])
+def dom0(request):
+    with booted(cpus=2, initrd=f"{BUILD}/guest{request.param}/dom0,{BUILD}/tests/store.rd") as machine:
+        yield machine
+
+
+def run_guest(machine, name):
+    """Creates a guest that ends by itself; returns everything that it printed."""
+    machine.command(f"create /guests/{name}.cfg")
+    for _ in range(60):
+        if not re.search(rf"^{name} ", machine.command("list"), re.MULTILINE):
+            return machine.command(f"log {name}")
+        time.sleep(0.5)
+    raise AssertionError(f"{name} does not end")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_store_from_a_domu(dom0, width):
+    """Every request that a guest may make, through its own ring, with rights, limits, watches and threads."""
+    printed = run_guest(dom0, f"store{width}")
+    assert re.search(r"store: [0-9]+ passed, 0 failed", printed), printed
+    assert "hit its limit of 1000 nodes" in dom0.text()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lying_guest(dom0, width):
+    """A guest that breaks both ring protocols in every way is served again after each, and dom0 does not mind."""
+    printed = run_guest(dom0, f"hostile{width}")
+    assert re.search(r"hostile: [0-9]+ passed, 0 failed", printed), printed
+    assert "Domain-0" in dom0.command("list")
+
+
+def test_noisy_guests(dom0):
+    """Two guests that ring both daemons without end: the prompt answers, other guests are served, destroy ends them."""
+    for name in ("noise32", "noise64"):
+        dom0.command(f"create /guests/{name}.cfg")
+    assert "noise64" in dom0.command("list", timeout=10)
+    printed = run_guest(dom0, "store32")
+    assert re.search(r"store: [0-9]+ passed, 0 failed", printed), printed
+    for name in ("noise32", "noise64"):
+        dom0.command(f"destroy {name}", timeout=10)
+    assert "noise" not in dom0.command("list")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_program_for_libxenstore(dom0, width):
+    """A program written for libxenstore runs as a guest and finds its transaction committed."""
+    printed = run_guest(dom0, f"compat{width}")
+    assert 'data/compat = "value" (5 bytes)' in printed
+    assert "data token below: 1" in printed
+
+
+def test_nothing_stays(dom0):
+    """After all these guests the store holds no more than before the first."""
+    before = dom0.command("xenstore-ls /")
+    run_guest(dom0, "store32")
+    assert dom0.command("xenstore-ls /") == before
+    assert "/local/domain/1" not in before
+
+
+def test_program_compiles_against_libxenstore(tmp_path):
+    """The same file is accepted by Debian's headers and library: it is not written for ours alone."""
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-o",
+                    str(tmp_path / "compat"), "tests/store/compat.c", "-lxenstore"], check=True)

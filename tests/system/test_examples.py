@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+"""Each configuration under /examples does what its README says, typed as the README types it."""
+import re
+
+import pytest
+
+from machine import LEAVE_CONSOLE
+
+FIELD = re.compile(r"\\\{\w+\\\}")
+
+
+def expected(example):
+    """examples/*/expected.txt as regular expressions, one per line: {...} stands for what differs."""
+    with open(f"examples/{example}/expected.txt", encoding="utf-8") as file:
+        return [FIELD.sub(r"[-\\w:.]+", re.escape(line.rstrip("\n"))) for line in file]
+
+
+def assert_lines(text, patterns):
+    """Every line must be there, in order, with nothing between."""
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if re.fullmatch(patterns[0], line)), None)
+    assert first is not None, f"no line is {patterns[0]!r} in:\n{text}"
+    for pattern, line in zip(patterns, lines[first:] + [""] * len(patterns)):
+        assert re.fullmatch(pattern, line), f"expected {pattern!r}, got {line!r} in:\n{text}"
+
+
+@pytest.mark.parametrize("width", ["32", "64"])
+def test_hello(host, width):
+    """The first thing a newcomer types: the guest's lines appear, its end is told, the prompt is back."""
+    host.send(f"create -c /examples/hello{width}.cfg\r")
+    text = host.expect(rf"\[hello{width}: the domain has ended\]")
+    host.prompt()
+    assert_lines(text[text.index("hello: a"):], expected("hello"))
+    assert f"a {width}-bit guest in ring {1 if width == '32' else 3}" in text
+    assert f"hello{width}" not in host.domains()
+
+
+def test_ticker(host):
+    """A guest that stays: Ctrl-] leaves its console and it ticks on; coming back shows the ticks meanwhile."""
+    host.send("create -c /examples/ticker.cfg\r")
+    text = host.expect("tick 3, [0-9]+ us late")
+    assert_lines(text[text.index("ticker: dom"):], expected("ticker")[:3])
+    host.send(LEAVE_CONSOLE)
+    host.expect("left; it runs on")
+    host.prompt()
+    host.wait_log("ticker", "tick 5,")
+    host.send("console ticker\r")
+    host.expect("tick 4, [0-9]+ us late", timeout=5)
+    host.send(LEAVE_CONSOLE)
+    host.prompt()
+    assert "Shutting down" in host.command("shutdown -w ticker")
+    host.wait_gone("ticker")
+
+
+def test_ring(host):
+    """Grants, event channels and the store between two guests of different widths, neither of them dom0."""
+    host.command("create /examples/ring.cfg")
+    host.wait_log("ring", "waits for a partner")
+    host.command("create /examples/ring-peer.cfg")
+    host.wait_log("ring", "every byte")
+    assert_lines(host.log("ring"), expected("ring"))
+    host.wait_gone("ring")
+    host.wait_gone("ring-peer")
+
+
+def test_balloon(host):
+    """Memory given back and taken again by the guest itself; past the maximum it stops, with the number."""
+    host.command("create /examples/balloon.cfg")
+    host.wait_log("balloon", "following memory/target")
+    text = host.log("balloon")
+    assert_lines(text, expected("balloon"))
+    maximum = int(re.search(r"the maximum is (\d+) KiB", text)[1])
+    assert maximum == 33 * 1024, "the target of 32 MiB and a MiB of slack, as xl sets it"
+    assert int(re.search(r"refused past (\d+) KiB", text)[1]) == maximum
+    host.destroy_all()
+
+
+def test_rogue(host):
+    """Nothing forbidden succeeds, the report names the broken rule, and a neighbour and dom0 never notice."""
+    host.command("create /examples/ticker.cfg 'extra=\"period=100\"'")
+    host.wait_log("ticker", "tick 1,")
+    host.command("dmesg -c")
+    host.command("create /examples/rogue.cfg")
+    host.wait_gone("rogue")
+    assert_lines(host.log("rogue"), expected("rogue"))
+    report = host.dmesg()
+    assert re.search(r"Domain \d+ \(vcpu#0\) crashed .*trap 6 .*registered no handler", report), report
+    assert "rax" in report and "stack from" in report
+    ticks = len(re.findall("tick ", host.log("ticker")))
+    host.wait("the neighbour to tick on", lambda: len(re.findall("tick ", host.log("ticker"))) >= ticks + 5)
+    host.destroy_all()
+
+
+@pytest.mark.parametrize("width", ["32", "64"])
+def test_grub(host, width):
+    """A kernel nobody here wrote: its prompt, its answers to what is typed, Ctrl-] and back again."""
+    host.send(f"create -c /examples/grub{width}.cfg\r")
+    host.expect("grub> ")
+    for typed, answer in [("echo one  two", "one two"), ("ls", r"\(memdisk\)"), ("help", "zfs-bootfs"),
+                          ("set x=42; echo x=$x", "x=42")]:
+        host.send(typed + "\r")
+        host.expect(answer)
+        host.expect("grub> ")
+    host.send(LEAVE_CONSOLE)
+    host.expect("left; it runs on")
+    host.prompt()
+    assert f"grub{width}" in host.domains()
+    host.send(f"console grub{width}\r")
+    host.expect("Ctrl-\\] leaves it")
+    host.send("echo still  here\r")
+    host.expect("still here")
+    host.send(LEAVE_CONSOLE)
+    host.prompt()
+    host.command(f"destroy grub{width}")
+    assert f"grub{width}" not in host.domains()
