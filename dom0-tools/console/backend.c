@@ -263,6 +263,7 @@ static void store_loop(void *arg)
         take_store_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
         mutex_unlock(&lock);
         free(event);
+        thread_yield();
     }
     console_report("lost the store: %s", strerror(errno));
 }
@@ -297,6 +298,9 @@ static uint64_t release_throttled(void)
     return next;
 }
 
+/* Guests that ring without end must not keep dom0's other threads from running: so many events, then a pause. */
+#define EVENTS_AT_ONCE 32
+
 static void ring_loop(void *arg)
 {
     for (;;) {
@@ -305,8 +309,10 @@ static void ring_loop(void *arg)
         if (!xenevtchn_wait_until(evtchn, deadline))
             continue;
         mutex_lock(&lock);
-        take_event();
+        for (unsigned int i = 0; i < EVENTS_AT_ONCE && xenevtchn_is_pending(evtchn); i++)
+            take_event();
         mutex_unlock(&lock);
+        thread_yield();
     }
 }
 

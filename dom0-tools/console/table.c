@@ -90,8 +90,8 @@ static size_t drain_once(struct console *console)
 
     console->lies += lied;
     if (lied && !(console->lies & (console->lies - 1)))
-        console_report("d%u: its ring indices are inconsistent, output was dropped (%u time%s so far)",
-                       console->domid, console->lies, console->lies == 1 ? "" : "s");
+        console_report("d%u: its ring indices are inconsistent, output was dropped (%u time%s so far)", console->domid,
+                       console->lies, console->lies == 1 ? "" : "s");
     if (len) {
         deliver(console, bytes, len);
         console_notify(console->port);

@@ -46,17 +46,20 @@ static void take_event(void)
         domain_event(&daemon_instance, (unsigned int)port);
 }
 
+/* A guest that rings without end must not keep dom0's other threads from running: so many events, then a pause. */
+#define EVENTS_AT_ONCE 64
+
 static void daemon_loop(void *arg)
 {
     for (;;) {
         bool more;
 
-        while (xenevtchn_is_pending(platform_evtchn))
+        for (unsigned int i = 0; i < EVENTS_AT_ONCE && xenevtchn_is_pending(platform_evtchn); i++)
             take_event();
         kicked = false;
         more = domains_run(&daemon_instance);
         xenstored_flush(&daemon_instance);
-        if (more)
+        if (more || xenevtchn_is_pending(platform_evtchn))
             thread_yield();
         else
             wait_event(xenevtchn_waitq(platform_evtchn), kicked || xenevtchn_is_pending(platform_evtchn));

@@ -149,7 +149,10 @@ static void set_port(struct domain *domain, unsigned int port)
     LIST_INSERT_HEAD(&domain->xenstored->domains.by_port[port % DOMAIN_BUCKETS], domain, by_port);
 }
 
-/* A domain that is introduced again, after a resume for example, gets a new event channel and keeps the rest. */
+/*
+ * A domain that is introduced again, after a resume for example, gets a new event channel and keeps the rest; one that was
+ * shut off gets another chance.
+ */
 static int reintroduce(struct domain *domain, unsigned int remote_port)
 {
     int port = platform_bind_port(domain->domid, remote_port);
@@ -159,6 +162,10 @@ static int reintroduce(struct domain *domain, unsigned int remote_port)
     LIST_REMOVE(domain, by_port);
     platform_unbind_port(domain->port);
     set_port(domain, (unsigned int)port);
+    if (domain->client->broken) {
+        domain->client->broken = false;
+        ring_open(domain->ring);
+    }
     make_runnable(domain);
     return 0;
 }

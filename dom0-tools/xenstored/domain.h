@@ -32,7 +32,7 @@ struct domain {
     unsigned int domid;
     unsigned int port;
     bool is_runnable;
-    bool notified; /* during its current turn */
+    bool notified;  /* during its current turn */
     bool shut_down; /* and @releaseDomain fired for that */
 };
 

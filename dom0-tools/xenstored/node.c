@@ -309,13 +309,11 @@ static bool tree_create(struct node **root, const char *path, const char *rest, 
     return true;
 }
 
-bool tree_write(struct node **root, const char *path, struct value *value, bool keep, struct perm_set *perms,
-                uint64_t generation)
+bool tree_write(struct node **root, const char *path, const char *rest, struct value *value, bool keep,
+                struct perm_set *perms, uint64_t generation)
 {
-    const char *rest;
     struct node *node;
 
-    node_find_nearest(*root, path, &rest);
     if (*rest)
         return tree_create(root, path, rest, new_chain(rest, value, perms, generation), generation);
     if (keep)

@@ -63,10 +63,11 @@ unsigned int path_components(const char *rest);
 
 /*
  * Changes. `*root` may be replaced by a copy. `generation` must be new. False: out of memory, nothing has changed.
- * tree_write creates what is missing with the given permissions; with keep set, an existing node stays as it is.
+ * tree_write creates what is missing, which is `rest` as node_find_nearest says, with the given permissions; with keep
+ * set, an existing node stays as it is.
  */
-bool tree_write(struct node **root, const char *path, struct value *value, bool keep, struct perm_set *perms,
-                uint64_t generation);
+bool tree_write(struct node **root, const char *path, const char *rest, struct value *value, bool keep,
+                struct perm_set *perms, uint64_t generation);
 bool tree_set_perms(struct node **root, const char *path, struct perm_set *perms, uint64_t generation);
 
 /* The node must exist and not be the root. */

@@ -174,21 +174,13 @@ static enum walk report_removed(void *arg, const char *path, struct node *node, 
 
 void report_change(struct xenstored *xenstored, const char *path, const struct perm_set *before, struct node *removed)
 {
-    struct audience audience = {.before = before};
+    struct audience audience = {.before = before, .tree = xenstored->store.root};
     char walk_path[PATH_BUFFER];
-    const char *rest;
-    struct node *node;
 
     if (removed) {
         strcpy(walk_path, path);
         node_walk(removed, NULL, walk_path, report_removed, xenstored);
     }
-    node = node_find_nearest(xenstored->store.root, path, &rest);
-    if (!*rest)
-        audience.node = node->perms;
-    memcpy(walk_path, path, path_parent_len(path));
-    walk_path[path_parent_len(path)] = '\0';
-    audience.parent = node_find_nearest(xenstored->store.root, walk_path, &rest)->perms;
     watch_fire(&xenstored->watches, path, &audience);
 }
 
@@ -196,12 +188,15 @@ void report_change(struct xenstored *xenstored, const char *path, const struct p
 static int change_live(struct request *request, const struct change *change)
 {
     struct store *store = &request->xenstored->store;
-    struct node *node = node_find(store->root, change->path), *removed = NULL;
-    struct perm_set *before = node ? perm_set_get(node->perms) : NULL;
+    struct perm_set *before = NULL;
+    struct node *node, *removed = NULL;
     bool ok;
 
-    if (change->kind == CHANGE_REMOVE)
-        removed = node_get(node);
+    if (change->kind == CHANGE_REMOVE || change->kind == CHANGE_PERMS) {
+        node = node_find(store->root, change->path);
+        before = perm_set_get(node->perms);
+        removed = change->kind == CHANGE_REMOVE ? node_get(node) : NULL;
+    }
     ok = store_apply(store, &store->root, change, NULL);
     if (ok) {
         request_ok(request);

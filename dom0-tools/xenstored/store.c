@@ -133,7 +133,7 @@ static bool apply_write(struct store *store, struct node **root, const struct ch
 
     node_find_nearest(*root, change->path, &rest);
     created = (int)path_components(rest);
-    if (!tree_write(root, change->path, change->value, change->kind == CHANGE_MKDIR, change->perms,
+    if (!tree_write(root, change->path, rest, change->value, change->kind == CHANGE_MKDIR, change->perms,
                     ++store->generation))
         return false;
     return !created || enter_perms(store, ledger, change->perms, created);

@@ -70,16 +70,36 @@ const char *watch_client_path(const struct watch *watch, const char *path)
     return *path == '/' ? path + watch->skip : path;
 }
 
-static bool may_hear(const struct client *client, const struct audience *audience)
+/* The node as it is now, if it is there, and the nearest one above it. */
+static void complete(struct audience *audience, const char *path)
 {
-    return client->privileged || (audience->node && (perm_bits(client, audience->node) & XS_PERM_READ)) ||
+    char parent[PATH_BUFFER];
+    size_t len = path_parent_len(path);
+    const char *rest;
+    struct node *node = node_find_nearest(audience->tree, path, &rest);
+
+    if (!*rest)
+        audience->node = node->perms;
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    audience->parent = node_find_nearest(audience->tree, parent, &rest)->perms;
+    audience->tree = NULL;
+}
+
+static bool may_hear(const struct client *client, struct audience *audience, const char *path)
+{
+    if (client->privileged)
+        return true;
+    if (audience->tree)
+        complete(audience, path);
+    return (audience->node && (perm_bits(client, audience->node) & XS_PERM_READ)) ||
            (audience->before && (perm_bits(client, audience->before) & XS_PERM_READ)) ||
            (audience->parent && (perm_bits(client, audience->parent) & XS_PERM_READ));
 }
 
 /* The watches that sit on the first len bytes of the path. */
 static void fire_level(struct watch_table *table, const char *path, size_t len, uint32_t hash,
-                       const struct audience *audience)
+                       struct audience *audience)
 {
     struct watch *watch;
 
@@ -89,29 +109,27 @@ static void fire_level(struct watch_table *table, const char *path, size_t len, 
             continue;
         if (watch->depth != WATCH_ANY_DEPTH && path_levels_below(path, watch->path) > watch->depth)
             continue;
-        if (may_hear(watch->client, audience))
+        if (may_hear(watch->client, audience, path))
             client_send_event(watch->client, watch, path);
     }
 }
 
-void watch_fire(struct watch_table *table, const char *path, const struct audience *audience)
+void watch_fire(struct watch_table *table, const char *path, struct audience *audience)
 {
     uint32_t hash = hash_bytes(HASH_START, "/", 1);
     size_t at = 1;
 
     fire_level(table, path, 1, hash, audience);
     while (path[at]) {
-        size_t len = strcspn(path + at, "/");
-
-        hash = hash_bytes(hash, path + at, len);
-        at += len;
+        for (; path[at] && path[at] != '/'; at++)
+            hash = hash_bytes(hash, path + at, 1);
         fire_level(table, path, at, hash, audience);
         if (path[at])
             hash = hash_bytes(hash, path + at++, 1);
     }
 }
 
-void watch_fire_exact(struct watch_table *table, const char *path, const struct audience *audience)
+void watch_fire_exact(struct watch_table *table, const char *path, struct audience *audience)
 {
     size_t len = strlen(path);
 
@@ -130,7 +148,7 @@ void watch_fire_special(struct watch_table *table, const char *name, unsigned in
     watch_fire_exact(table, with_domid, &audience);
     LIST_FOREACH(watch, &table->buckets[hash % WATCH_BUCKETS], by_path)
     {
-        if (watch->hash == hash && !strcmp(watch->path, name) && may_hear(watch->client, &audience))
+        if (watch->hash == hash && !strcmp(watch->path, name) && may_hear(watch->client, &audience, name))
             client_send_event(watch->client, watch, watch->depth == 1 ? with_domid : name);
     }
 }

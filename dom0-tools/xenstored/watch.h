@@ -33,11 +33,15 @@ struct watch_table {
     LIST_HEAD(, watch) buckets[WATCH_BUCKETS];
 };
 
-/* Who may hear of an event: those who can read any of these. Unused ones are NULL. */
+/*
+ * Who may hear of an event: those who can read any of these. Unused ones are NULL. With a tree given, node and parent
+ * are looked up there when somebody's rights matter: dom0, which mostly listens alone, hears everything.
+ */
 struct audience {
     const struct perm_set *node;
-    const struct perm_set *before; /* permissions that the change replaced */
+    const struct perm_set *before; /* permissions that the change replaced or removed */
     const struct perm_set *parent;
+    struct node *tree;
 };
 
 struct watch *watch_find(const struct client *client, const char *path, const char *token);
@@ -51,10 +55,10 @@ void watch_remove(struct watch *watch);
 const char *watch_client_path(const struct watch *watch, const char *path);
 
 /* Something happened at the path: tells the watches on it and on every level above. */
-void watch_fire(struct watch_table *table, const char *path, const struct audience *audience);
+void watch_fire(struct watch_table *table, const char *path, struct audience *audience);
 
 /* A node is about to vanish with a parent of it: tells the watches that sit exactly there. */
-void watch_fire_exact(struct watch_table *table, const char *path, const struct audience *audience);
+void watch_fire_exact(struct watch_table *table, const char *path, struct audience *audience);
 
 /* "@introduceDomain" or "@releaseDomain" for a domain. */
 void watch_fire_special(struct watch_table *table, const char *name, unsigned int domid, const struct perm_set *perms);

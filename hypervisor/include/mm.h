@@ -115,6 +115,7 @@ unsigned long frames_audit(bool exact);
 
 /* Address spaces. */
 struct memory_map;
+struct linear_count;
 struct domain_mm {
     spinlock_t lock;         /* reservation counts */
     spinlock_t page_lock;    /* all changes of this domain's page tables */
@@ -125,6 +126,7 @@ struct domain_mm {
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
+    struct linear_count *linear;     /* mm/linear.c; NULL until a linear mapping of another table */
     struct memory_map *map;          /* XENMEM_set_memory_map's, NULL if none */
 };
 

@@ -139,6 +139,12 @@ int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible) MUST_C
 int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags) MUST_CHECK;
 int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags) MUST_CHECK;
 
+/* linear.c */
+bool same_level(enum frame_type a, enum frame_type b);
+bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t target, u64 entry);
+void linear_leave(struct domain *d, mfn_t table, mfn_t target);
+void linear_free(struct domain *d);
+
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */
 

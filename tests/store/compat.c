@@ -35,21 +35,36 @@ static bool (*const end_call)(struct xs_handle *, xs_transaction_t, bool) = xs_t
 static bool (*const introduce)(struct xs_handle *, unsigned int, unsigned long, unsigned int) = xs_introduce_domain;
 static bool (*const target)(struct xs_handle *, unsigned int, unsigned int) = xs_set_target;
 static bool (*const domain_calls[])(struct xs_handle *, unsigned int) = {xs_resume_domain, xs_release_domain,
-                                                                        xs_is_domain_introduced};
+                                                                         xs_is_domain_introduced};
 static char *(*const home)(struct xs_handle *, unsigned int) = xs_get_domain_path;
 static char *(*const control_calls[])(struct xs_handle *, const char *, void *, unsigned int) = {xs_control_command,
-                                                                                                xs_debug_command};
+                                                                                                 xs_debug_command};
 static int (*const suspend_port)(int) = xs_suspend_evtchn_port;
 static const char *(*const places[])(void) = {xs_daemon_rundir, xs_daemon_socket, xs_daemon_socket_ro};
 static bool (*const write_all)(int, const void *, unsigned int) = xs_write_all;
 static bool (*const strings_to_perms)(struct xs_permissions *, unsigned int, const char *) = xs_strings_to_perms;
 
 static const unsigned long constants[] = {
-    XS_OPEN_READONLY,   XS_OPEN_SOCKETONLY,     XS_UNWATCH_FILTER,       XBT_NULL,
-    XS_PERM_NONE,       XS_PERM_READ,           XS_PERM_WRITE,           XS_PERM_ENOENT_OK,
-    XS_PERM_OWNER,      XS_PERM_IGNORE,         XS_WATCH_PATH,           XS_WATCH_TOKEN,
-    XENSTORE_ABS_PATH_MAX, XENSTORE_REL_PATH_MAX, XENSTORE_PAYLOAD_MAX,  XENSTORE_RING_SIZE,
-    MAX_STRLEN(unsigned int), XS_CONTROL,       XS_DIRECTORY_PART,       XS_TYPE_COUNT,
+    XS_OPEN_READONLY,
+    XS_OPEN_SOCKETONLY,
+    XS_UNWATCH_FILTER,
+    XBT_NULL,
+    XS_PERM_NONE,
+    XS_PERM_READ,
+    XS_PERM_WRITE,
+    XS_PERM_ENOENT_OK,
+    XS_PERM_OWNER,
+    XS_PERM_IGNORE,
+    XS_WATCH_PATH,
+    XS_WATCH_TOKEN,
+    XENSTORE_ABS_PATH_MAX,
+    XENSTORE_REL_PATH_MAX,
+    XENSTORE_PAYLOAD_MAX,
+    XENSTORE_RING_SIZE,
+    MAX_STRLEN(unsigned int),
+    XS_CONTROL,
+    XS_DIRECTORY_PART,
+    XS_TYPE_COUNT,
 };
 
 static void list(struct xs_handle *xs, const char *path)

@@ -206,11 +206,26 @@ static void test_console(void)
     }
 }
 
+/* Rings, prints and asks as fast as it can, until somebody ends it. */
+static _Noreturn void make_noise(void)
+{
+    for (;;) {
+        console->out_prod = console->out_cons + 2048;
+        event_notify(start_info->console.domU.evtchn);
+        if (ring->req_prod - ring->req_cons <= XENSTORE_RING_SIZE - 32)
+            put_request(XS_READ, 1, "name", 5);
+        ring->rsp_cons = ring->rsp_prod;
+        kick();
+    }
+}
+
 int main(int argc, char **argv)
 {
     ring = pfn_to_virt(mfn_to_pfn(start_info->store_mfn));
     console = pfn_to_virt(mfn_to_pfn(start_info->console.domU.mfn));
     event_mask(start_info->store_evtchn);
+    if (argc > 1 && !strcmp(argv[1], "noise"))
+        make_noise();
     test_protocol();
     test_indices();
     test_noise();

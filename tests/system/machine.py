@@ -27,7 +27,8 @@ class Machine:
 
     def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=()):
         arguments = ["-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
-                     "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *extra]
+                     "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none",
+                     "-no-reboot", "-nic", "none", *extra]
         if iso:
             arguments += ["-cdrom", iso]
         else:
@@ -80,16 +81,26 @@ class Machine:
         _, _, rest = output.partition(f"; cat {mark}\n")
         return rest if keep else HYPERVISOR_LINE.sub("", rest)
 
+    def keys(self, keys, timeout=60):
+        """Types keys and Enter; all that the terminal showed until what they started has ended, redrawn lines too."""
+        mark = f"/.end{next(self.marks)}"
+        self.send(f"{keys}\rcat {mark}\r")
+        output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
+        self.prompt(timeout)
+        return output.rpartition(f"{PROMPT}cat {mark}")[0]
+
     def dmesg(self):
         return self.command("dmesg", keep=True)
 
     def json(self, line, timeout=60):
         """What a command prints with --json, parsed."""
-        output = self.command(f"{line} --json", timeout)
-        try:
-            return json.loads(output)
-        except ValueError as error:
-            raise AssertionError(f"{line} --json printed no JSON ({error}): {output!r}") from error
+        output = self.command(f"{line} --json", timeout, keep=True)
+        for text in (output, HYPERVISOR_LINE.sub("", output)):
+            try:
+                return json.loads(text)
+            except ValueError:
+                pass
+        raise AssertionError(f"{line} --json printed no JSON: {output!r}")
 
     def domains(self):
         """The live domains by name."""

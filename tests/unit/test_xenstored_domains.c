@@ -134,6 +134,7 @@ START_TEST(test_lying_indices)
                                        {0, 0, 0, 1025}, {0, 0, 5, 0}, {7, 8, 0, 0x80000000}};
     struct fake_domain *domain = introduce(dom0, 5);
     struct client *client = domain_find(&daemon_under_test, 5)->client;
+    struct reply reply;
 
     run_daemon();
     tell(client, XS_WATCH, 0, "/x|t|");
@@ -151,6 +152,14 @@ START_TEST(test_lying_indices)
     ck_assert_uint_eq(client->nr_watches + client->nr_transactions, 0);
     ck_assert_ptr_nonnull(strstr(last_log, "d5"));
     ck_assert_int_eq(put(dom0, 0, "/still", "here"), 0);
+    domain->ring->req_cons = domain->ring->req_prod = domain->ring->rsp_cons = domain->ring->rsp_prod = 0;
+    introduce(dom0, 5);
+    ck_assert_uint_eq(domain->ring->error, XENSTORE_ERROR_NONE);
+    guest_send(domain, XS_GET_DOMAIN_PATH, 1, "5", 2);
+    signal_domain(5);
+    run_daemon();
+    guest_receive(domain, &reply);
+    ck_assert_str_eq(reply.payload, "/local/domain/5");
 }
 END_TEST
 
