@@ -60,7 +60,7 @@ static int update_entry(struct domain *d, unsigned owner, u64 ptr, u64 value, un
     int rc;
     spin_lock(&d->mm.page_lock);
     u64 word = frame_word(mfn);
-    if (unlikely((word & (FW_ALLOCATED | FW_OWNER_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id)))) {
+    if (unlikely((word & FW_OWNER_MASK) != FW_OWNER(d->id) || fw_type(word) == FRAME_FREE)) {
         rc = -EINVAL;
     } else if (!(word & FW_VALIDATED) || !type_is_table(fw_type(word))) {
         rc = store_plain(d, mfn, at, value);

@@ -151,6 +151,10 @@ static void test_runstate(void)
     HYPERVISOR_sched_op(SCHEDOP_block, NULL);
     HYPERVISOR_set_timer_op(0);
     CHECK(area.time[RUNSTATE_blocked] >= first.time[RUNSTATE_blocked] + 10 * MS, "it counts sleep too");
+#ifdef __x86_64__
+    registration.addr.p = 1UL << 62;
+    CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &registration), -XEN_EFAULT, "an impossible address");
+#endif
     CHECK(!(area.state_entry_time & XEN_RUNSTATE_UPDATE), "without the update flag unless asked for");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0, "asked for it");
     HYPERVISOR_set_timer_op(time_monotonic_ns() + 2 * MS);
@@ -292,6 +296,8 @@ static void test_sleep(void)
     start = time_monotonic_ns();
     CHECK_EQ(poll(ports, 1, start + 5000 * MS), 0, "when it is pending already");
     CHECK(time_monotonic_ns() < start + 2000 * MS, "at once");
+    ports[0] = 0;
+    CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "port 0");
     ports[0] = 1u << 30;
     CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "a port that cannot be");
     CHECK_EQ(poll(ports, 1000, start), -XEN_EINVAL, "too many ports");
