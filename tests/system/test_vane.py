@@ -205,7 +205,7 @@ def test_crash_is_reported(vane):
     vane.send("create -c /examples/rogue.cfg on_crash=preserve\r")
     vane.prompt(60)
     until(lambda: "c" in domains(vane)["rogue"]["state"])
-    assert "crashed" in vane.command("dmesg")
+    assert "crashed" in vane.dmesg()
     vane.command("destroy rogue")
 
 
