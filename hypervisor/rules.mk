@@ -15,10 +15,13 @@ HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib
 # Small where it is rarely run, fast where a guest's every operation passes.
 HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
     mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
-HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 -falign-jumps=1 -falign-loops=1,-Os)
+HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),-Os)
 
+# Options that only gcc knows.
+HV_GCC_HOT := $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
+HV_GCC := $(if $(findstring clang,$(CC)),,-mpreferred-stack-boundary=3 -fno-ipa-sra)
 HV_CFLAGS = -std=gnu11 $(HV_OPTIMIZE) -g -m64 -ffreestanding -nostdinc -isystem $(HV_CC_INCLUDE) \
-    -fPIE -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -fPIE -mno-red-zone -mgeneral-regs-only $(HV_GCC) -fno-stack-protector -fno-asynchronous-unwind-tables \
     -fno-strict-aliasing -fno-common -fno-jump-tables -fno-delete-null-pointer-checks -fcf-protection=none \
     -ffunction-sections -fdata-sections $(WARN) $(HV_INCLUDES) -include hypervisor/include/visibility.h
 
@@ -48,7 +51,7 @@ $(B)/hv/pass1.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds
 
 $(B)/hv/symbols.S: $(B)/hv/pass1.elf scripts/symbols.py
 	$(call say,GEN,$@)
-	$(Q)nm -n $< | $(PYTHON) scripts/symbols.py > $@
+	$(Q)nm -nS $< | $(PYTHON) scripts/symbols.py > $@
 
 $(B)/hv/symbols.o: $(B)/hv/symbols.S
 	$(call say,AS,$@)

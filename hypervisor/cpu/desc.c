@@ -75,6 +75,7 @@ static void fill_idt(void)
     set_gate(TRAP_NMI, nmi_entry, 1, 0);
     set_gate(TRAP_DF, double_fault_entry, 2, 0);
     set_gate(TRAP_MC, machine_check_entry, 3, 0);
+    set_gate(TRAP_DB, debug_entry, 4, 0);
     set_gate(TRAP_BP, trap_stubs + TRAP_BP * 16, 0, 3);
     set_gate(TRAP_OF, trap_stubs + TRAP_OF * 16, 0, 3);
     set_gate(0x80, int80_stub, 0, 3);
@@ -100,6 +101,7 @@ static void fill_tss(unsigned cpu, struct percpu *p)
     p->tss.ist[0] = stack + (STACK_IST_NMI + 1) * PAGE_SIZE;
     p->tss.ist[1] = stack + (STACK_IST_DF + 1) * PAGE_SIZE;
     p->tss.ist[2] = stack + (STACK_IST_MC + 1) * PAGE_SIZE;
+    p->tss.ist[3] = stack + (STACK_IST_MC + 1) * PAGE_SIZE - PAGE_SIZE / 2; /* the lower half of the same page */
     p->tss.iomap_base = sizeof(struct tss);
 }
 

@@ -106,11 +106,13 @@ cstar_entry:
     call    syscall32_from_user
     jmp     return_to_guest
 
-# SYSENTER leaves no return address: the guest's vDSO knows it.
+# SYSENTER leaves no return address: the guest's vDSO knows it. It clears almost no flag: NT would make our IRETQ fault.
 sysenter_entry:
     movq    $GUEST64_SS, 8(%rsp)
     movq    $0, (%rsp)
     pushfq
+    pushq   $2
+    popfq
     pushq   $3
     pushq   $0
     pushq   $0

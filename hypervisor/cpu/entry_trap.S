@@ -81,8 +81,8 @@ trap_from_hypervisor:
     add     $8, %rsp
     iretq
 
-# NMI, double fault and machine check have stacks of their own; a guest's frame is copied to the per-CPU one only if
-# the handler wants to leave through the guest's exit path.
+# NMI, double fault, machine check and debug exceptions have stacks of their own: they can come between SYSCALL and the
+# first instructions of ours, when the stack is still the guest's (a watchpoint on the operand of MOV SS does it).
     .macro IST_STUB name, vector, handler
     .globl \name
     .balign 16
@@ -102,6 +102,7 @@ trap_from_hypervisor:
     .endm
 
     IST_STUB nmi_entry, 2, handle_nmi
+    IST_STUB debug_entry, 1, handle_debug
     IST_STUB double_fault_entry, 8, handle_double_fault
     IST_STUB machine_check_entry, 18, handle_machine_check
 
@@ -113,6 +114,15 @@ reset_stack_and_call:
     xor     %ebp, %ebp
     call    *%rdi
     ud2
+
+# void handle_on_own_stack(void): goes on with the per-CPU frame as if the trap had come there; never returns.
+    .globl handle_on_own_stack
+handle_on_own_stack:
+    or      $(STACK_ORDER_SIZE - 1), %rsp
+    sub     $(PERCPU_SIZE - 1), %rsp
+    mov     %rsp, %rdi
+    call    trap_from_guest
+    jmp     return_to_guest
 
 # void reset_stack_to_guest(void): leaves for the current guest with the per-CPU frame.
     .globl reset_stack_to_guest

@@ -212,11 +212,6 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     }
     if (regs->rip == (unsigned long)guest_iret)
         failed_return(regs);
-    if (vector == TRAP_DB) {
-        /* A guest's watchpoint on its own memory, hit by our copy: the guest learns of it through DR6. */
-        __asm__ volatile("mov %%dr6, %0" : "=r"(current->debugreg[6]));
-        return;
-    }
     if (fixup_fault(regs))
         return;
     unsigned long offset = 0;
@@ -233,6 +228,22 @@ void handle_nmi(struct cpu_regs *regs)
         domain_zero->vcpus[0]->nmi_pending = true;
         __atomic_or_fetch(&this_cpu()->softirq_pending, 1U << SOFTIRQ_NMI_CALLBACK, __ATOMIC_SEQ_CST);
     }
+}
+
+/* From the guest: as any trap, on the ordinary stack. From ourselves: the guest's breakpoint on its own memory, hit by a
+ * copy of ours or by the last of its instructions; the guest learns of it through DR6. */
+void handle_debug(struct cpu_regs *regs)
+{
+    u64 dr6;
+
+    if (regs->cs & 3) {
+        memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+        handle_on_own_stack();
+    }
+    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
+    current->debugreg[6] |= dr6;
+    regs->rflags &= ~X86_EFLAGS_TF;
 }
 
 void handle_double_fault(struct cpu_regs *regs)

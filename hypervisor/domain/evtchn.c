@@ -242,7 +242,9 @@ int evtchn_find_free(struct domain *d)
 
     if (d->dying)
         return -EINVAL;
-    port = e->first_free = next_free(e, e->first_free);
+    port = e->first_free;
+    if (unlikely(port >= e->table_ports || test_bit(port, e->used)))
+        port = e->first_free = next_free(e, port);
     while (e->fifo && port < e->valid_ports && fifo_linked(d, port))
         port = next_free(e, ++skipped < MAX_LINKED_SKIPPED ? port + 1 : MAX(port + 1, e->valid_ports));
     if (port > e->max_port || port >= port_limit(d) || port >= e->table_ports)
@@ -261,6 +263,7 @@ struct evtchn *evtchn_take(struct domain *d, unsigned port, enum port_state stat
 
     d->evtchn.used[port / 64] |= 1UL << (port % 64);
     d->evtchn.active++;
+    d->evtchn.first_free += port == d->evtchn.first_free;
     chn->state = (u8)state;
     chn->vcpu = (u16)vcpu;
     chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
@@ -363,7 +366,12 @@ long evtchn_close(struct domain *d, unsigned port)
     chn = port_channel(d, port);
     do {
         spin_lock(&d->evtchn.lock);
-        other = chn->state == PORT_INTERDOMAIN ? chn->remote : d;
+        if (chn->state != PORT_INTERDOMAIN) {
+            result = close_locked(d, chn);
+            spin_unlock(&d->evtchn.lock);
+            return result;
+        }
+        other = chn->remote;
     } while (!lock_other_end(d, other));
     result = close_locked(d, chn);
     evtchn_unlock_two(d, other);

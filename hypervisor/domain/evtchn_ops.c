@@ -60,10 +60,13 @@ long evtchn_alloc_unbound(struct domain *d, unsigned remote_domid, u32 *port)
 
 static long op_alloc_unbound(union arguments *a)
 {
+    struct domain *d = current->domain;
     int error;
-    struct domain *d = domain_get_remote(a->alloc_unbound.dom, &error);
     long result;
 
+    if (a->alloc_unbound.dom == DOMID_SELF)
+        return evtchn_alloc_unbound(d, a->alloc_unbound.remote_dom, &a->alloc_unbound.port);
+    d = domain_get_remote(a->alloc_unbound.dom, &error);
     if (!d)
         return error;
     result = evtchn_alloc_unbound(d, a->alloc_unbound.remote_dom, &a->alloc_unbound.port);

@@ -7,6 +7,8 @@
 #include "grant_internal.h"
 #include "guest_access.h"
 
+#define NOINLINE __attribute__((noinline)) /* keeps the common path's frame small */
+#define BY_GRANT (GNTCOPY_source_gref | GNTCOPY_dest_gref)
 #define MAX_STEPS 2 /* a transitive entry leads to one, of another domain, that must not be */
 
 struct copy_end {
@@ -111,14 +113,28 @@ static inline void copy_bytes(char *to, const char *from, size_t size)
                      : "memory");
 }
 
-static inline int copy(const struct gnttab_copy *op)
+/* Between two frames whose owners are known. */
+static inline int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct domain *from_owner, mfn_t to,
+                              const struct domain *to_owner)
+{
+    if (unlikely(!page_get(from, from_owner)))
+        return GNTST_bad_page;
+    if (unlikely(page_get_and_type(to, to_owner, FRAME_WRITABLE, false))) {
+        page_put(from);
+        return GNTST_general_error;
+    }
+    copy_bytes((char *)mfn_to_virt(to) + op->dest.offset, (char *)mfn_to_virt(from) + op->source.offset, op->len);
+    page_put_and_type(to);
+    page_put(from);
+    return GNTST_okay;
+}
+
+static NOINLINE int copy_general(const struct gnttab_copy *op)
 {
     struct copy_end source, dest;
     u32 length = op->len;
     int status;
 
-    if (op->source.offset + length > PAGE_SIZE || op->dest.offset + length > PAGE_SIZE)
-        return GNTST_bad_copy_arg;
     status = take_end(&source, &op->source, length, op->flags & GNTCOPY_source_gref, false);
     if (unlikely(status))
         return status;
@@ -132,7 +148,49 @@ static inline int copy(const struct gnttab_copy *op)
     return status;
 }
 
-static int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
+/* The common case of backends: one grant, that of a whole page or part of it. */
+static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
+{
+    bool write = op->flags & GNTCOPY_dest_gref;
+    const struct gnttab_copy_ptr *by = write ? &op->dest : &op->source, *own = write ? &op->source : &op->dest;
+    struct domain *caller = current->domain, *d = caller;
+    struct grant_use use;
+    int status;
+
+    if (unlikely(own->domid != DOMID_SELF))
+        return GNTST_permission_denied;
+    if (by->domid != caller->id && by->domid != DOMID_SELF)
+        d = domain_get(by->domid);
+    if (unlikely(!d))
+        return GNTST_bad_domain;
+    status = grant_use(d, by->u.ref, caller->id, !write, false, 1, &use);
+    if (likely(!status)) {
+        if (unlikely(use.transitive))
+            status = copy_general(op);
+        else if (unlikely(by->offset < use.start || by->offset + op->len > use.start + use.length))
+            status = GNTST_general_error;
+        else
+            status = write ? copy_frames(op, mfn_of(own->u.gmfn), caller, use.mfn, d)
+                           : copy_frames(op, use.mfn, d, mfn_of(own->u.gmfn), caller);
+        grant_unuse(d, by->u.ref, !write, 1);
+    }
+    if (d != caller)
+        domain_put(d);
+    return status;
+}
+
+static inline int copy(const struct gnttab_copy *op)
+{
+    if (op->source.offset + (u32)op->len > PAGE_SIZE || op->dest.offset + (u32)op->len > PAGE_SIZE)
+        return GNTST_bad_copy_arg;
+    if (op->flags & BY_GRANT)
+        return (op->flags & BY_GRANT) == BY_GRANT ? copy_general(op) : copy_one_grant(op);
+    if (op->source.domid != DOMID_SELF || op->dest.domid != DOMID_SELF)
+        return GNTST_permission_denied;
+    return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
+}
+
+static NOINLINE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
 {
     struct compat_gnttab_copy narrow;
 

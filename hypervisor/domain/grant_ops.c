@@ -242,14 +242,8 @@ static long single(unsigned long va, u32 count, long (*one)(unsigned long va))
     return count == 1 ? one(va) : -EINVAL;
 }
 
-long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count_long)
+static __attribute__((noinline)) long other_operation(unsigned long cmd, unsigned long va, u32 count)
 {
-    u32 count = (u32)count_long;
-
-    if ((s32)count < 0)
-        return -EINVAL;
-    if (likely((u32)cmd == GNTTABOP_copy))
-        return grant_copy(va, count);
     switch ((u32)cmd) {
     case GNTTABOP_map_grant_ref:
         return batch(cmd, va, count, sizeof(struct gnttab_map_grant_ref), grant_map_one);
@@ -275,4 +269,13 @@ long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count_
     default:
         return -ENOSYS;
     }
+}
+
+long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count)
+{
+    if (unlikely((s32)count < 0))
+        return -EINVAL;
+    if (likely((u32)cmd == GNTTABOP_copy))
+        return grant_copy(va, (u32)count);
+    return other_operation(cmd, va, (u32)count);
 }

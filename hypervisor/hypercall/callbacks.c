@@ -92,7 +92,7 @@ static long register_callback(struct vcpu *v, unsigned type, unsigned flags, u16
         break;
     case CALLBACKTYPE_syscall:
         if (v->is_32bit)
-            return -EINVAL;
+            return -ENOSYS;
         v->syscall_callback = entry;
         break;
     case CALLBACKTYPE_syscall32:

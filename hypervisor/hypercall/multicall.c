@@ -57,6 +57,9 @@ static long run(unsigned long list, unsigned long count)
         if (read_entry(&entry, list, is_32bit))
             return -EFAULT;
         entry.result = (xen_ulong_t)dispatch(&entry, is_32bit);
+        /* An iret among the calls has left the kernel: the list is no longer in reach, and its result is the guest's. */
+        if (unlikely(!guest_in_kernel(v, guest_regs())))
+            return (long)entry.result;
         if (v->multicall.preempted) {
             v->multicall.preempted = false;
             entry.op = v->multicall.op;

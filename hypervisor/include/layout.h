@@ -29,7 +29,7 @@
 #endif
 #define DIRECTMAP_END    0xFFFF880000000000
 
-/* One 32 KiB block a CPU: page 0 guard, 1 #DF stack, 2 NMI stack, 3 #MC stack, 4 guard, 5 to 7 the stack. */
+/* One 32 KiB block a CPU: page 0 guard, 1 #DF stack, 2 NMI stack, 3 #MC and #DB stacks, 4 guard, 5 to 7 the stack. */
 #define STACKS_START     0xFFFF828020000000
 #define STACK_ORDER_SIZE 0x8000
 #define STACK_IST_DF     1

@@ -72,7 +72,7 @@ static inline mfn_t virt_to_mfn(const void *va)
     return mfn_of(virt_to_maddr(va) >> PAGE_SHIFT);
 }
 
-/* References. page_get fails unless the frame is RAM, allocated and owned by d. page_get_type additionally takes a type
+/* References. page_get fails unless the frame is RAM, in use and owned by d. page_get_type additionally takes a type
  * reference, validating the frame if it becomes a page or descriptor table: 0, -EINVAL (a bad entry, or the type
  * conflicts), -EBUSY, or -ERESTART (preempted: repeat the call). Puts never fail; putting the last type reference of a
  * large table may be preemptible: page_put_type_preemptible says 0 or -ERESTART (repeat the same call). */
@@ -115,6 +115,7 @@ unsigned long frames_audit(bool exact);
 
 /* Address spaces. */
 struct memory_map;
+struct linear_count;
 struct domain_mm {
     spinlock_t lock;         /* reservation counts */
     spinlock_t page_lock;    /* all changes of this domain's page tables */
@@ -125,6 +126,7 @@ struct domain_mm {
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
+    struct linear_count *linear;     /* mm/linear.c; NULL until a linear mapping of another table */
     struct memory_map *map;          /* XENMEM_set_memory_map's, NULL if none */
 };
 

@@ -69,7 +69,9 @@ static void tally_table(mfn_t mfn, u64 word, const struct domain *d)
             tally_leaf(entry);
         } else if (!mfn_equal(pte_mfn(entry), mfn)) {
             hold(pte_mfn(entry), true);
-            if (!counts_as(frame_word(pte_mfn(entry)), below(d, type, i)))
+            u64 child = frame_word(pte_mfn(entry));
+            bool linear = same_level(fw_type(child), type) && counts_as(child, fw_type(child)) && !(entry & PTE_RW);
+            if (!linear && !counts_as(child, below(d, type, i)))
                 complain(pte_mfn(entry), "an entry points to it, but it is no validated table of the level below");
         } else if (entry & PTE_RW) {
             complain(mfn, "a writable linear mapping");

@@ -5,8 +5,7 @@
  *
  * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
  * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
- * levels: a table of the level below, of the domain itself, or, read-only, the table itself (a linear mapping, which
- * holds no reference). 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the
+ * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c). 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the
  * hypervisor leaves CR4.PGE clear. Software bits are the guest's.
  */
 #include "internal.h"
@@ -18,15 +17,17 @@
 
 static u64 disallowed_l1(const struct domain *d)
 {
-    return d->iopl_trusted ? pte_disallowed_address : pte_disallowed_address | PTE_CACHE;
+    return d->iopl_trusted ? 0 : PTE_CACHE;
 }
 
+/* Also for addresses that the CPU does not have: a mapping of those would fault with a reserved bit. */
 static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     if (!mapper->iopl_trusted || (owner != mapper->id && owner != OWNER_IO))
         return -EPERM;
     if (mfn.value == LAPIC_FRAME || mfn.value == IOAPIC_FRAME ||
-        (mfn.value >= HYPERTRANSPORT && mfn.value < HYPERTRANSPORT_END))
+        (mfn.value >= HYPERTRANSPORT && mfn.value < HYPERTRANSPORT_END) ||
+        (mfn.value << PAGE_SHIFT & pte_disallowed_address))
         return -EPERM;
     return 0;
 }
@@ -69,13 +70,13 @@ int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
     *entry = l1e_adjust(mapper, e);
     if (likely(mfn_valid(mfn) && owner < OWNER_IO)) {
         u64 word = frame_word(mfn);
-        u64 mask = FW_ALLOCATED | FW_OWNER_MASK, want = FW_ALLOCATED | FW_OWNER(owner), add = 1;
+        u64 mask = FW_OWNER_MASK, want = FW_OWNER(owner), add = 1;
         if (e & PTE_RW) {
             mask |= FW_STATE_MASK;
             want |= FW_VALID(FRAME_WRITABLE);
             add += FW_COUNT_ONE;
         }
-        while ((word & mask) == want && (word & FW_REF_MASK) < FW_REF_MASK - 1 &&
+        while ((word & mask) == want && fw_type(word) != FRAME_FREE && fw_refs_room(word) &&
                (word & FW_COUNT_MASK) != FW_COUNT_MASK)
             if (likely(frame_swap(mfn, &word, word + add)))
                 return 0;
@@ -187,6 +188,10 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
         return -EINVAL;
     enum frame_type child = child_type(d, type, slot);
     int rc = frame_get_type(mfn, d, child, preemptible);
+    if (rc == -EINVAL && !(d->is_32bit && type == FRAME_L3) && linear_get(d, type, table, mfn, e)) {
+        *entry = upper_adjust(d, type, e);
+        return 0;
+    }
     if (rc == 0 && child == FRAME_L2_COMPAT && fw_count(frame_word(mfn)) != 1) {
         page_put_type(mfn); /* the fourth L2 belongs to one L3 alone */
         rc = -EINVAL;
@@ -205,6 +210,8 @@ int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible)
     if (mfn_equal(mfn, table))
         return 0;
     int rc = 0;
+    if (unlikely(same_level(page_type(mfn), page_type(table))))
+        linear_leave(d, table, mfn);
     if (preemptible)
         rc = page_put_type_preemptible(mfn);
     else
@@ -232,8 +239,7 @@ int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry
         return rc;
     u64 old = READ_ONCE(*entry);
     if (value & PTE_P) {
-        bool same = (old & PTE_P) && mfn_equal(pte_mfn(old), pte_mfn(value));
-        if (same && !mfn_equal(pte_mfn(value), table)) {
+        if (((old ^ value) & (PTE_P | PTE_RW | PTE_ADDRESS)) == 0) { /* the same references */
             if (value & disallowed_upper(d, type))
                 return -EINVAL;
             store(entry, upper_adjust(d, type, value), flags);
@@ -249,7 +255,10 @@ int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry
         }
     }
     store(entry, value, flags);
-    if ((old & PTE_P) && !mfn_equal(pte_mfn(old), table))
+    if ((old & PTE_P) && !mfn_equal(pte_mfn(old), table)) {
+        if (unlikely(same_level(page_type(pte_mfn(old)), type)))
+            linear_leave(d, table, pte_mfn(old));
         table_release(d, pte_mfn(old));
+    }
     return 0;
 }

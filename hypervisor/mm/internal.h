@@ -44,6 +44,12 @@ static inline unsigned long fw_count(u64 word)
     return word >> FW_COUNT_SHIFT;
 }
 
+/* Somebody holds a reference, and one more fits. A frame that its owner gave back stays its own until the last goes. */
+static inline bool fw_refs_room(u64 word)
+{
+    return (word & FW_REF_MASK) - 1 < FW_REF_MASK - 2;
+}
+
 static inline bool type_is_table(enum frame_type type)
 {
     return type >= FRAME_L1 && type <= FRAME_L2_COMPAT;
@@ -138,6 +144,12 @@ int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible) MUST_C
 #define KEEP_AD 1U
 int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags) MUST_CHECK;
 int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags) MUST_CHECK;
+
+/* linear.c */
+bool same_level(enum frame_type a, enum frame_type b);
+bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t target, u64 entry);
+void linear_leave(struct domain *d, mfn_t table, mfn_t target);
+void linear_free(struct domain *d);
 
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */

@@ -54,13 +54,13 @@ static int store_plain(struct domain *d, mfn_t mfn, u64 *at, u64 value)
 static int update_entry(struct domain *d, unsigned owner, u64 ptr, u64 value, unsigned flags)
 {
     mfn_t mfn = mfn_of(ptr >> PAGE_SHIFT);
-    if (unlikely(!mfn_valid(mfn) || (ptr & 7)))
+    if (unlikely(!mfn_valid(mfn)))
         return -EINVAL;
     u64 *at = maddr_to_virt(ptr);
     int rc;
     spin_lock(&d->mm.page_lock);
     u64 word = frame_word(mfn);
-    if (unlikely((word & (FW_ALLOCATED | FW_OWNER_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id)))) {
+    if (unlikely((word & FW_OWNER_MASK) != FW_OWNER(d->id) || fw_type(word) == FRAME_FREE)) {
         rc = -EINVAL;
     } else if (!(word & FW_VALIDATED) || !type_is_table(fw_type(word))) {
         rc = store_plain(d, mfn, at, value);
@@ -88,8 +88,10 @@ static int update_m2p(struct domain *tables, const struct page_owner *owner, u64
 
 static int update_one(struct domain *tables, const struct page_owner *owner, const struct mmu_update *req)
 {
-    unsigned command = req->ptr & 3;
-    u64 ptr = req->ptr & ~3UL;
+    unsigned command = req->ptr & 7;
+    u64 ptr = req->ptr & ~7UL;
+    if (command > MMU_PT_UPDATE_NO_TRANSLATE)
+        return -ENOSYS;
     if (command == MMU_MACHPHYS_UPDATE)
         return update_m2p(tables, owner, ptr, req->val);
     return update_entry(tables, owner->id, ptr, req->val, command == MMU_PT_UPDATE_PRESERVE_AD ? KEEP_AD : 0);

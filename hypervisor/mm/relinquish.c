@@ -100,6 +100,7 @@ int domain_relinquish_memory(struct domain *d)
         if (d->mm.relinquish_stage == STAGE_L4 && d->is_32bit)
             d->mm.relinquish_stage = STAGE_L3;
     }
+    linear_free(d);
     return 0;
 }
 

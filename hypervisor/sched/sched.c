@@ -65,21 +65,34 @@ static void unpark(struct domain *d, ns_t now)
     }
 }
 
-/* What runs is charged first, so that a period pays for itself. */
+/* Charges what runs; whether any does. */
+static bool charge_running(struct domain *d, ns_t now)
+{
+    bool running = false;
+
+    for (u32 i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpus[i] && d->vcpus[i]->sched.runstate.state == RUNSTATE_running) {
+            policy_charge(d->vcpus[i], now);
+            running = true;
+        }
+    }
+    return running;
+}
+
+/* A period pays for itself. The timer goes on while a capped domain runs or owes: one that parks without it stays
+ * parked for ever. */
 static void refill(void *data)
 {
     struct domain *d = data;
     ns_t now = time_now();
-    bool full;
+    bool running, full;
 
     spin_lock(&lock);
-    for (u32 i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i] && d->vcpus[i]->sched.runstate.state == RUNSTATE_running)
-            policy_charge(d->vcpus[i], now);
+    running = charge_running(d, now);
     full = !d->sched.cap || policy_refill(d);
     if (!d->sched.cap || d->sched.budget > 0)
         unpark(d, now);
-    if (!full)
+    if (!full || (running && d->sched.cap))
         timer_set(&d->sched.refill, MAX(d->sched.refill.node.key + CAP_PERIOD, now + SLICE_MIN));
     spin_unlock(&lock);
 }
@@ -380,10 +393,15 @@ void domain_set_weight(struct domain *d, u32 weight)
 
 void domain_set_cap(struct domain *d, u32 cap)
 {
+    ns_t now = time_now();
+
     spin_lock(&lock);
+    (void)charge_running(d, now); /* what ran before does not count */
     d->sched.cap = cap;
     d->sched.budget = (s64)(CAP_PERIOD * cap / 100);
-    unpark(d, time_now());
+    unpark(d, now);
+    if (cap && !d->sched.refill.queued)
+        timer_set(&d->sched.refill, now + CAP_PERIOD);
     for (u32 i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i])
             reschedule_if_running(d->vcpus[i]);

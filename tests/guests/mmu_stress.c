@@ -55,8 +55,11 @@ static unsigned long frame(struct worker *w)
 static uint64_t entry(struct worker *w)
 {
     static const uint64_t odd[] = {PTE_PSE, PTE_G, PTE_PCD, PTE_PWT, PTE_NX, 0xe00, 1ULL << 52, 1ULL << 62, 1ULL << 51};
-    uint64_t value = pte_make(frame(w), next(w) % 8 | PTE_P);
-    uint32_t r = next(w);
+    uint64_t value = pte_make(frame(w), PTE_P);
+    uint32_t r;
+
+    value |= next(w) % 8;
+    r = next(w);
 
     if (r % 5 == 0)
         value &= ~PTE_P;
@@ -80,7 +83,10 @@ static long change_entries(struct worker *w)
     unsigned int count = next(w) % 4 + 1;
 
     for (unsigned int i = 0; i < count; i++) {
-        batch[i].ptr = ((uint64_t)frame(w) << 12) + next(w) % 512 * 8 + (next(w) % 8 == 0 ? next(w) % 8 : 0);
+        batch[i].ptr = (uint64_t)frame(w) << 12;
+        batch[i].ptr += next(w) % 512 * 8;
+        if (next(w) % 8 == 0)
+            batch[i].ptr += next(w) % 8;
         batch[i].val = entry(w);
         if ((batch[i].ptr & 3) == MMU_MACHPHYS_UPDATE)
             batch[i].ptr &= ~3ULL;
@@ -91,16 +97,18 @@ static long change_entries(struct worker *w)
 static long map_page(struct worker *w)
 {
     unsigned long va = (unsigned long)w->window + next(w) % POOL * PAGE_SIZE;
+    uint64_t value = entry(w);
 
-    return HYPERVISOR_update_va_mapping(va, entry(w), next(w) % 2 ? UVMF_INVLPG | UVMF_ALL : UVMF_NONE);
+    return HYPERVISOR_update_va_mapping(va, value, next(w) % 2 ? UVMF_INVLPG | UVMF_ALL : UVMF_NONE);
 }
 
 /* Writable mappings are written to: if that were a page table, the damage would show. */
 static void scribble(struct worker *w)
 {
-    unsigned long word = ((uint64_t)next(w) << 32 | next(w)) & ~1UL;
+    unsigned long word = next(w) * 2654435761ul & ~1UL;
+    char *page = w->window + next(w) % POOL * PAGE_SIZE;
 
-    probe_write(w->window + next(w) % POOL * PAGE_SIZE + next(w) % 512 * 8, word);
+    probe_write(page + next(w) % 512 * 8, word);
 }
 
 static long exchange_page(struct worker *w)
@@ -114,10 +122,8 @@ static long exchange_page(struct worker *w)
     set_xen_guest_handle(r.extent_start, &old);
     if (HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r) == 1) {
         set_xen_guest_handle(r.extent_start, &fresh);
-        if (HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == 1)
-            old = fresh;
-        else
-            old = 0;
+        old = HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == 1 ? fresh : 0;
+        ext(MMUEXT_CLEAR_PAGE, old, 0); /* genuine Xen leaves in it what was there */
     }
     pool[slot] = old;
     return 0;
@@ -127,7 +133,8 @@ static long one(struct worker *w, unsigned int what)
 {
     static const unsigned int pins[] = {MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE,
                                         MMUEXT_PIN_L4_TABLE};
-    xen_pfn_t gdt[1];
+    unsigned long mfn = frame(w), other;
+    xen_pfn_t gdt[1] = {mfn};
 
     switch (what) {
     case 0:
@@ -135,18 +142,18 @@ static long one(struct worker *w, unsigned int what)
     case 1:
         return map_page(w);
     case 2:
-        return ext(pins[next(w) % 4], frame(w), 0);
+        return ext(pins[next(w) % 4], mfn, 0);
     case 3:
-        return ext(MMUEXT_UNPIN_TABLE, frame(w), 0);
+        return ext(MMUEXT_UNPIN_TABLE, mfn, 0);
     case 4:
-        return ext(next(w) % 2 ? MMUEXT_CLEAR_PAGE : MMUEXT_COPY_PAGE, frame(w), frame(w));
+        other = frame(w);
+        return ext(next(w) % 2 ? MMUEXT_CLEAR_PAGE : MMUEXT_COPY_PAGE, mfn, other);
     case 5:
         return next(w) % 8 ? 0 : exchange_page(w);
     case 6:
-        return HYPERVISOR_update_descriptor(((uint64_t)frame(w) << 12) + next(w) % 512 * 8,
-                                            (uint64_t)next(w) << 32 | next(w));
+        other = next(w) % 512 * 8;
+        return HYPERVISOR_update_descriptor(((uint64_t)mfn << 12) + other, next(w) * 0x100000001b3ULL);
     default:
-        gdt[0] = frame(w);
         return next(w) % 16 ? 0 : HYPERVISOR_set_gdt(gdt, 0) & ~1L;
     }
 }

@@ -27,7 +27,8 @@ class Machine:
 
     def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=()):
         arguments = ["-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
-                     "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *extra]
+                     "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none",
+                     "-no-reboot", "-nic", "none", *extra]
         if iso:
             arguments += ["-cdrom", iso]
         else:
@@ -71,25 +72,36 @@ class Machine:
     def command(self, line, timeout=60, keep=False):
         """Types a command; returns what it printed, without what the hypervisor said in between unless keep.
 
-        A second command on the same line marks the end: a notice about some domain repeats the prompt at any moment.
+        Commands before and behind it on the same line mark the ends: a notice about some domain can repeat the prompt,
+        and a line of the store's log break the echo, at any moment.
         """
+        number = next(self.marks)
+        self.send(f"cat /.begin{number}; {line}; cat /.end{number}\r")
+        self.expect(rf"cat: /\.begin{number}: [^\n]*\n", timeout)
+        output = self.expect(rf"cat: /\.end{number}: [^\n]*\n", timeout)
+        self.prompt(timeout)
+        return output if keep else HYPERVISOR_LINE.sub("", output)
+
+    def keys(self, keys, timeout=60):
+        """Types keys and Enter; all that the terminal showed until what they started has ended, redrawn lines too."""
         mark = f"/.end{next(self.marks)}"
-        self.send(f"{line}; cat {mark}\r")
+        self.send(f"{keys}\rcat {mark}\r")
         output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
         self.prompt(timeout)
-        _, _, rest = output.partition(f"; cat {mark}\n")
-        return rest if keep else HYPERVISOR_LINE.sub("", rest)
+        return output.rpartition(f"{PROMPT}cat {mark}")[0]
 
     def dmesg(self):
         return self.command("dmesg", keep=True)
 
     def json(self, line, timeout=60):
         """What a command prints with --json, parsed."""
-        output = self.command(f"{line} --json", timeout)
-        try:
-            return json.loads(output)
-        except ValueError as error:
-            raise AssertionError(f"{line} --json printed no JSON ({error}): {output!r}") from error
+        output = self.command(f"{line} --json", timeout, keep=True)
+        for text in (output, HYPERVISOR_LINE.sub("", output)):
+            try:
+                return json.loads(text)
+            except ValueError:
+                pass
+        raise AssertionError(f"{line} --json printed no JSON: {output!r}")
 
     def domains(self):
         """The live domains by name."""

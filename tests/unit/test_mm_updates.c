@@ -96,7 +96,7 @@ START_TEST(test_refusals)
     ck_assert_int_eq(update(l1, 9, pte_of(theirs, PTE_P), 0, SELF), -EBUSY);
     ck_assert_int_eq(update(l1, 9, pte_of(l1, PTE_P | PTE_RW), 0, SELF), -EBUSY);
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P | PTE_PWT), 0, SELF), -EINVAL);
-    ck_assert_int_eq(update(l1, 9, pte_of(mfn_of(0xA0), PTE_P | 1UL << 45), 0, SELF), -EINVAL);
+    ck_assert_int_eq(update(l1, 9, pte_of(mfn_of(0xA0), PTE_P | 1UL << 45), 0, SELF), -EPERM);
     ck_assert_int_eq(update(l1, 9, pte_of(mfn_of(4), PTE_P), 0, SELF), -EPERM);
     ck_assert_int_eq(update(theirs, 9, 0, 0, SELF), -EINVAL);
     ck_assert_int_eq(update(mfn_of(FAKE_FRAMES), 9, 0, 0, SELF), -EINVAL);

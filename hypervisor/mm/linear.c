@@ -1,0 +1,91 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Linear mappings: a read-only entry of a page table that points to a table of the same level, so that the kernel sees
+ * entries as memory. An entry for the table itself holds nothing. One for another table holds references like any, and
+ * is counted here at both ends: a table that has such entries is not the target of any, so that releasing one can reach
+ * one more table of the level, and never a chain of them. Callers hold the domain's page lock.
+ */
+#include "internal.h"
+
+#define SLOTS_ORDER 1
+#define SLOTS       ((PAGE_SIZE << SLOTS_ORDER) / sizeof(struct linear_count))
+#define PROBES      32
+
+struct linear_count {
+    u32 frame;
+    s32 count; /* positive: entries it has; negative: entries that point to it; 0: free slot */
+};
+
+bool same_level(enum frame_type a, enum frame_type b)
+{
+    return (a == FRAME_L2_COMPAT ? FRAME_L2 : a) == (b == FRAME_L2_COMPAT ? FRAME_L2 : b);
+}
+
+/* The slot of a frame, else a free one, else NULL. */
+static struct linear_count *find(struct domain *d, mfn_t mfn)
+{
+    struct linear_count *free = NULL;
+    if (d->mm.linear == NULL && (d->mm.linear = hv_alloc_pages(SLOTS_ORDER)) == NULL)
+        return NULL;
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct linear_count *slot = &d->mm.linear[(mfn.value * 31 + i) % SLOTS];
+        if (slot->count && slot->frame == mfn.value)
+            return slot;
+        if (slot->count == 0 && free == NULL)
+            free = slot;
+    }
+    return free;
+}
+
+static void add(struct linear_count *slot, mfn_t mfn, int change)
+{
+    slot->frame = (u32)mfn.value;
+    slot->count += change;
+}
+
+static bool enter(struct domain *d, mfn_t table, mfn_t target)
+{
+    struct linear_count *from = find(d, table), *to;
+    if (from == NULL || from->count < 0)
+        return false;
+    add(from, table, 1);
+    to = find(d, target);
+    if (to == NULL || to->count > 0) {
+        add(from, table, -1);
+        return false;
+    }
+    add(to, target, -1);
+    return true;
+}
+
+void linear_leave(struct domain *d, mfn_t table, mfn_t target)
+{
+    struct linear_count *from = find(d, table);
+    BUG_ON(from == NULL || from->count <= 0);
+    add(from, table, -1);
+    struct linear_count *to = find(d, target);
+    BUG_ON(to == NULL || to->count >= 0);
+    add(to, target, 1);
+}
+
+/* The caller holds a general reference to target. Takes a type reference, if target is validated at that level. */
+bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t target, u64 entry)
+{
+    if ((entry & PTE_RW) || !enter(d, table, target))
+        return false;
+    u64 word = frame_word(target);
+    while (same_level(fw_type(word), type) && (word & FW_STATE_MASK) == FW_VALID(fw_type(word)) &&
+           fw_count(word) != 0 && (word & FW_COUNT_MASK) != FW_COUNT_MASK)
+        if (frame_swap(target, &word, word + FW_COUNT_ONE))
+            return true;
+    linear_leave(d, table, target);
+    return false;
+}
+
+void linear_free(struct domain *d)
+{
+    if (d->mm.linear)
+        hv_free_pages(d->mm.linear, SLOTS_ORDER);
+    d->mm.linear = NULL;
+}
