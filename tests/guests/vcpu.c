@@ -18,7 +18,7 @@
 #include <pv/time.h>
 #include "check.h"
 
-#define MS 1000000ULL
+#define MS   1000000ULL
 #define NONE ((void *)0)
 
 static void *nowhere; /* an address without a page */
@@ -151,10 +151,6 @@ static void test_runstate(void)
     HYPERVISOR_sched_op(SCHEDOP_block, NULL);
     HYPERVISOR_set_timer_op(0);
     CHECK(area.time[RUNSTATE_blocked] >= first.time[RUNSTATE_blocked] + 10 * MS, "it counts sleep too");
-#ifdef __x86_64__
-    registration.addr.p = 1UL << 62;
-    CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &registration), -XEN_EFAULT, "an impossible address");
-#endif
     CHECK(!(area.state_entry_time & XEN_RUNSTATE_UPDATE), "without the update flag unless asked for");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0, "asked for it");
     HYPERVISOR_set_timer_op(time_monotonic_ns() + 2 * MS);
@@ -179,16 +175,20 @@ static unsigned int ticks_in(uint64_t ns)
     return ticks - before;
 }
 
-/* Spins until `n` further ticks came or the time is over. */
-static bool ticked(unsigned int n, uint64_t ns)
+/* Spins until `n` ticks came since there were `before`, or the time is over. */
+static bool ticked_since(unsigned int before, unsigned int n, uint64_t ns)
 {
     uint64_t end = time_monotonic_ns() + ns;
-    unsigned int before = ticks;
 
     while (ticks - before < n)
         if (time_monotonic_ns() > end)
             return false;
     return true;
+}
+
+static bool ticked(unsigned int n, uint64_t ns)
+{
+    return ticked_since(ticks, n, ns);
 }
 
 static void test_timers(void)
@@ -204,7 +204,7 @@ static void test_timers(void)
     CHECK_EQ(ticks_in(30 * MS), 0, "stopped, nothing ticks");
     start = ticks;
     CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &single), 0, "a time that is over");
-    CHECK(ticks != start || ticked(1, 50 * MS), "is told at once");
+    CHECK(ticked_since((unsigned int)start, 1, 50 * MS), "is told at once");
     CHECK_EQ(ticks_in(20 * MS), 0, "once");
     start = time_monotonic_ns();
     wanted = single.timeout_abs_ns = start + 20 * MS;
@@ -296,8 +296,6 @@ static void test_sleep(void)
     start = time_monotonic_ns();
     CHECK_EQ(poll(ports, 1, start + 5000 * MS), 0, "when it is pending already");
     CHECK(time_monotonic_ns() < start + 2000 * MS, "at once");
-    ports[0] = 0;
-    CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "port 0");
     ports[0] = 1u << 30;
     CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "a port that cannot be");
     CHECK_EQ(poll(ports, 1000, start), -XEN_EINVAL, "too many ports");
