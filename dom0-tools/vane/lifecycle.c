@@ -125,12 +125,11 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
     struct open_files files;
     struct build_input input;
     struct build_plan *plan = malloc(sizeof(*plan));
-    int status = plan == NULL ? build_fail(error, "out of memory") : 0;
+    int status;
 
-    if (status == 0)
-        status = open_files(config, &files, error);
-    else
-        return status;
+    if (plan == NULL)
+        return build_fail(error, "out of memory");
+    status = open_files(config, &files, error);
     input = (struct build_input){
         config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
