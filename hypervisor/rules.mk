@@ -14,7 +14,7 @@ HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include)
 HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 # Small where it is rarely run, fast where a guest's every operation passes.
 HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
-    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o)
+    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
 HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),-Os)
 
 # Options that only gcc knows.
@@ -51,7 +51,7 @@ $(B)/hv/pass1.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds
 
 $(B)/hv/symbols.S: $(B)/hv/pass1.elf scripts/symbols.py
 	$(call say,GEN,$@)
-	$(Q)nm -n $< | $(PYTHON) scripts/symbols.py > $@
+	$(Q)nm -nS $< | $(PYTHON) scripts/symbols.py > $@
 
 $(B)/hv/symbols.o: $(B)/hv/symbols.S
 	$(call say,AS,$@)

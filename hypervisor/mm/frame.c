@@ -149,8 +149,10 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
                 continue;
         }
         if (word & FW_BUSY) {
-            if (type != FRAME_DESCRIPTOR || fw_type(word) != FRAME_DESCRIPTOR)
-                return -EBUSY;
+            if (fw_type(word) != type)
+                return -EINVAL;
+            if (type != FRAME_DESCRIPTOR)
+                return -EBUSY; /* cannot be, under the page lock */
             __builtin_ia32_pause(); /* another CPU validates it: short, and it waits for nobody */
             word = frame_word(mfn);
             continue;

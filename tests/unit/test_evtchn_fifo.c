@@ -242,7 +242,7 @@ START_TEST(hostile_words_do_no_harm)
 }
 END_TEST
 
-static volatile bool stop;
+static volatile int stop; /* not bool: the sanitizer keeps a volatile bool in a register */
 
 static void *scribble(void *unused)
 {
@@ -263,11 +263,11 @@ START_TEST(words_that_change_under_us)
     u32 port[4];
     for (int i = 0; i < 4; i++)
         port[i] = bind_ipi(0);
-    stop = false;
+    stop = 0;
     pthread_create(&thread, NULL, scribble, NULL);
     for (int i = 0; i < 200000; i++)
         evtchn_send(fake_domains[0], port[i % 4]);
-    stop = true;
+    stop = 1;
     pthread_join(thread, NULL);
 }
 END_TEST

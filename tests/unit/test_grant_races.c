@@ -14,7 +14,7 @@
 
 static struct domain *granter;
 static mfn_t page[4];
-static volatile bool stop;
+static volatile int stop;
 static unsigned successes;
 
 static void setup(void)
@@ -25,11 +25,11 @@ static void setup(void)
     ck_assert_int_eq(grant_frame_mfn(granter, 0, false, &mfn), 0);
     for (int i = 0; i < 4; i++)
         page[i] = fake_guest_frame(granter);
-    stop = false;
+    stop = 0;
     successes = 0;
 }
 
-static volatile bool begun;
+static volatile int begun; /* not bool: the sanitizer keeps a volatile bool in a register */
 
 /* Rests now and then, at an entry that may be a good one: else no use would ever succeed. */
 static void rest(u32 seed)
@@ -41,7 +41,7 @@ static void rest(u32 seed)
 static void *rewrite_v1(void *unused)
 {
     u32 seed = 7;
-    begun = true;
+    begun = 1;
     while (!stop) {
         struct grant_entry_v1 *e = entry_v1(&granter->grant, 9);
         seed = seed * 1664525 + 1013904223;
@@ -58,7 +58,7 @@ static void *rewrite_v1(void *unused)
 static void *rewrite_v2(void *unused)
 {
     u32 seed = 7;
-    begun = true;
+    begun = 1;
     while (!stop) {
         union grant_entry_v2 *e = entry_v2(&granter->grant, 9);
         seed = seed * 1664525 + 1013904223;
@@ -90,7 +90,7 @@ static void *use_and_unuse(void *domid)
 static void run(void *(*hostile)(void *))
 {
     pthread_t threads[3];
-    begun = false;
+    begun = 0;
     pthread_create(&threads[0], NULL, hostile, NULL);
     while (!begun)
         ;
@@ -98,7 +98,7 @@ static void run(void *(*hostile)(void *))
     pthread_create(&threads[2], NULL, use_and_unuse, (void *)2);
     pthread_join(threads[1], NULL);
     pthread_join(threads[2], NULL);
-    stop = true;
+    stop = 1;
     pthread_join(threads[0], NULL);
     ck_assert_uint_eq(grant_active_of(&granter->grant, 9)->reads, 0);
     ck_assert_uint_eq(grant_active_of(&granter->grant, 9)->writes, 0);
