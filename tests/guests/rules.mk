@@ -12,6 +12,9 @@ $(eval $(call guest_program,test-$(1),tests/guests/$(1).c tests/guests/check.c t
 endef
 $(foreach t,$(GUEST_TESTS),$(call guest_test,$(t)))
 
+# Those that look at vCPUs which wait for a processor.
+GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
+
 GUEST_TEST_KERNELS := $(foreach w,32 64,$(foreach t,$(GUEST_TESTS),$(B)/guest$(w)/test-$(t)))
 XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 
@@ -19,6 +22,9 @@ XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 $(GUEST_TEST_KERNELS)
+	@echo 'Guest tests of vCPUs that share a CPU:'
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --vcpus 2 \
+	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_SHARING),$(B)/guest$(w)/test-$(t)))
 
 # As guests that vane created. What speaks of dom0's own calls stays at home.
 GUEST_TEST_DOM0_ONLY := control
