@@ -280,14 +280,10 @@ void page_put_and_type(mfn_t mfn)
 void hold_old_table(mfn_t mfn)
 {
     struct vcpu *v = current;
-    if (!old_table_pending(v)) {
+    if (!old_table_pending(v))
         v->mm.old_table = mfn;
-        return;
-    }
-    /* Only one can wait: the second is finished at once. */
-    int rc = frame_dismantle_partial(mfn, owner_domain(fw_owner(frame_word(mfn))), FRAME_NONE, false);
-    BUG_ON(rc);
-    page_put(mfn);
+    else /* only one can wait; another stays partial until it is reused or its domain ends */
+        page_put(mfn);
 }
 
 void table_release(struct domain *d, mfn_t mfn)
