@@ -69,8 +69,8 @@ static void settle_partial(mfn_t mfn, unsigned done, bool had_own_reference)
 /* The frame is BUSY with `done` entries taken. Ends VALIDATED with one type reference, or PARTIAL. */
 static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
 {
-    int rc = type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d)
-                                      : validate_entries(mfn, d, type, &done, preemptible);
+    int rc =
+        type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d) : validate_entries(mfn, d, type, &done, preemptible);
     if (rc == 0) {
         settle(mfn, SETTLE_MASK, FW_VALIDATED | FW_COUNT_ONE, resumed ? -1 : 0);
     } else if (done == 0 && type != FRAME_L3 && type != FRAME_L4 && rc != -ERESTART) {
@@ -152,7 +152,7 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
             if (fw_type(word) != type)
                 return -EINVAL;
             if (type != FRAME_DESCRIPTOR)
-                return -EBUSY; /* cannot be, under the page lock */
+                return -EBUSY;      /* cannot be, under the page lock */
             __builtin_ia32_pause(); /* another CPU validates it: short, and it waits for nobody */
             word = frame_word(mfn);
             continue;
