@@ -162,8 +162,9 @@ void flush_stale(void);
 void smp_flush_request(u32 mask, unsigned long va, bool one);
 
 /* buddy.c: the heap's free blocks. A dirty block holds what its last owner left. All under its own lock. */
-#define HEAP_MAX_ORDER  18
-#define HEAP_MAX_FRAMES (168UL << 18) /* what the compatibility M2P's window can show: 168 GiB */
+#define HEAP_MAX_ORDER    18
+#define HEAP_CLEAN_ENOUGH (64UL << 8)   /* 64 MiB */
+#define HEAP_MAX_FRAMES   (168UL << 18) /* what the compatibility M2P's window can show: 168 GiB */
 void heap_init(void);
 void heap_add(mfn_t first, unsigned long count, bool dirty);
 /* A block below frame `limit`, each frame's word set to `word`; INVALID_FRAME when none. */
