@@ -175,7 +175,7 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
 }
 
 /* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
-static inline bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
+IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
                             struct grant_use *out)
 {
     struct domain_grant *g = &d->grant;
