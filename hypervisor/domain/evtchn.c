@@ -247,7 +247,7 @@ int evtchn_find_free(struct domain *d)
         port = e->first_free = next_free(e, port);
     while (e->fifo && port < e->valid_ports && fifo_linked(d, port))
         port = next_free(e, ++skipped < MAX_LINKED_SKIPPED ? port + 1 : MAX(port + 1, e->valid_ports));
-    if (unlikely(port > e->max_port || port >= port_limit(d)))
+    if (unlikely(port >= e->limit))
         return -ENOSPC;
     while (port >= e->valid_ports) {
         error = grow_ports(d);
@@ -276,7 +276,7 @@ IN_PLACE void release_port(struct domain *d, struct evtchn *chn)
 
     if (d->evtchn.fifo)
         fifo_clear_pending(d, port);
-    else if (port < port_limit(d))
+    else
         clear_guest_bit(port, d->evtchn.pending);
     chn->pending_unlinked = false;
     chn->remote = NULL;
@@ -406,9 +406,15 @@ int evtchn_init(struct domain *d, unsigned max_port)
     }
     evtchn_take(d, 0, PORT_RESERVED, 0);
     e->first_free = 1;
-    if (d->shared_info)
-        evtchn_shared_info_changed(d);
+    evtchn_shared_info_changed(d);
     return 0;
+}
+
+void evtchn_update_limit(struct domain *d)
+{
+    u32 ports = d->evtchn.fifo ? EVTCHN_FIFO_NR_CHANNELS : d->is_32bit ? 1024 : 4096;
+
+    d->evtchn.limit = MIN(ports, d->evtchn.max_port + 1);
 }
 
 void evtchn_shared_info_changed(struct domain *d)
@@ -424,6 +430,7 @@ void evtchn_shared_info_changed(struct domain *d)
         e->mask = d->shared_info->evtchn_mask;
         e->word_shift = 6;
     }
+    evtchn_update_limit(d);
 }
 
 int evtchn_destroy(struct domain *d)

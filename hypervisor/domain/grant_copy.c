@@ -190,7 +190,7 @@ IN_PLACE int copy(const struct gnttab_copy *op)
     return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
 }
 
-static NOINLINE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
+IN_PLACE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
 {
     struct compat_gnttab_copy narrow;
 
