@@ -51,7 +51,7 @@ $(B)/hv/pass1.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds
 
 $(B)/hv/symbols.S: $(B)/hv/pass1.elf scripts/symbols.py
 	$(call say,GEN,$@)
-	$(Q)nm -n $< | $(PYTHON) scripts/symbols.py > $@
+	$(Q)nm -nS $< | $(PYTHON) scripts/symbols.py > $@
 
 $(B)/hv/symbols.o: $(B)/hv/symbols.S
 	$(call say,AS,$@)

@@ -39,7 +39,10 @@ static bool nodes_fit(struct client *client, const struct transaction *transacti
     return added <= 0 || client_within(client, QUOTA_NODES, nodes);
 }
 
-/* The tree as it was before tells which permissions and which children a change has taken away. */
+/*
+ * The tree as it was before tells which permissions and which children a change has taken away. What came and went inside
+ * the transaction is nobody's business.
+ */
 static void report_deeds(struct xenstored *xenstored, const struct transaction *transaction, struct node *before)
 {
     const struct deed *deed;
@@ -48,8 +51,9 @@ static void report_deeds(struct xenstored *xenstored, const struct transaction *
     {
         struct node *node = node_find(before, deed->path);
 
-        report_change(xenstored, deed->path, node ? node->perms : NULL,
-                      deed->change.kind == CHANGE_REMOVE ? node : NULL);
+        if (node || node_find(xenstored->store.root, deed->path))
+            report_change(xenstored, deed->path, node ? node->perms : NULL,
+                          deed->change.kind == CHANGE_REMOVE ? node : NULL);
     }
 }
 
@@ -160,8 +164,10 @@ int do_unwatch(struct request *request)
     struct watch *watch;
     size_t skip;
 
-    if (request_strings(request, strings, 3) != 2 || watch_path(request, strings[0], path, &skip))
+    if (request_strings(request, strings, 3) != 2)
         return EINVAL;
+    if (watch_path(request, strings[0], path, &skip))
+        return ENOENT; /* nobody can have set that watch */
     watch = watch_find(request->client, path, strings[1]);
     if (!watch)
         return ENOENT;

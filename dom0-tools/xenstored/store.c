@@ -11,7 +11,7 @@
 
 bool store_init(struct store *store)
 {
-    static const struct xs_permissions root_perms = {0, XS_PERM_READ};
+    static const struct xs_permissions root_perms = {0, XS_PERM_NONE};
     struct perm_set *perms = perm_set_new(&root_perms, 1);
 
     memset(store, 0, sizeof(*store));

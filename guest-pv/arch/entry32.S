@@ -24,6 +24,7 @@ note_begin NOTE_L1_MFN_VALID
 note_end
 
 .set HYPERCALL_IRET, 23
+.set HYPERCALL_FPU_TASKSWITCH, 5
 .set VECTOR_FAILSAFE, 257
 .set KERNEL_DS, 0xe021
 
@@ -98,7 +99,11 @@ failsafe_entry:
     push $VECTOR_FAILSAFE
     jmp trap_common
 
-/* The vector FPU state of the interrupted code is saved: C handlers may use it. */
+/*
+ * The vector FPU state of the interrupted code is saved: C handlers may use it. When the program had set the
+ * task-switched flag, the save itself raises vector 7 once, which clears the flag; trap_dispatch then says that it is to
+ * be set again.
+ */
 trap_common:
     push_registers
     mov $KERNEL_DS, %eax
@@ -108,6 +113,8 @@ trap_common:
     mov %esp, %ebx
     sub $512, %esp
     and $-16, %esp
+.globl trap_fxsave
+trap_fxsave:
     fxsave (%esp)
     sub $16, %esp
     mov %ebx, (%esp)
@@ -115,7 +122,12 @@ trap_common:
     add $16, %esp
     fxrstor (%esp)
     mov %ebx, %esp
-    pop_registers
+    test %al, %al
+    jz 1f
+    mov $HYPERCALL_FPU_TASKSWITCH, %eax
+    mov $1, %ebx
+    int $0x82
+1:  pop_registers
     add $8, %esp
     push %eax
     mov $HYPERCALL_IRET, %eax

@@ -20,6 +20,7 @@ note_word NOTE_HYPERCALL_PAGE, hypercall_page
 note_word NOTE_L1_MFN_VALID, 1, 1
 
 .set HYPERCALL_IRET, 23
+.set HYPERCALL_FPU_TASKSWITCH, 5
 .set VECTOR_FAILSAFE, 257
 
 .section .text.start, "ax"
@@ -114,19 +115,30 @@ failsafe_entry:
     push $VECTOR_FAILSAFE
     jmp trap_common
 
-/* The vector FPU state of the interrupted code is saved: C handlers may use it. */
+/*
+ * The vector FPU state of the interrupted code is saved: C handlers may use it. When the program had set the
+ * task-switched flag, the save itself raises vector 7 once, which clears the flag; trap_dispatch then says that it is to
+ * be set again.
+ */
 trap_common:
     push_registers
     cld
     mov %rsp, %rbx
     sub $512, %rsp
     and $-16, %rsp
+.globl trap_fxsave
+trap_fxsave:
     fxsave64 (%rsp)
     mov %rbx, %rdi
     call trap_dispatch
     fxrstor64 (%rsp)
     mov %rbx, %rsp
-    pop_registers
+    test %al, %al
+    jz 1f
+    mov $HYPERCALL_FPU_TASKSWITCH, %eax
+    mov $1, %edi
+    syscall
+1:  pop_registers
     add $16, %rsp
     push $0
     push %rcx

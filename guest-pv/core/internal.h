@@ -37,7 +37,9 @@ void smp_main(unsigned int cpu);
 
 struct trap_frame;
 
-void trap_dispatch(struct trap_frame *frame);
+/* True: the task-switched flag is to be set again on the way out. */
+bool trap_dispatch(struct trap_frame *frame);
+extern const char trap_fxsave[];
 void traps_init(void);
 void traps_register(void);
 

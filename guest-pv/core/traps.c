@@ -191,7 +191,7 @@ static _Noreturn void trap_report(const struct trap_frame *frame)
     pv_panic("kernel stopped\n");
 }
 
-void trap_dispatch(struct trap_frame *frame)
+static void dispatch(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_UPCALL) {
         event_upcall();
@@ -201,6 +201,21 @@ void trap_dispatch(struct trap_frame *frame)
         return;
     if (!fault_recover(frame))
         trap_report(frame);
+}
+
+bool trap_dispatch(struct trap_frame *frame)
+{
+    static bool flag_taken[XEN_LEGACY_MAX_VCPUS];
+    unsigned int cpu = smp_cpu_id();
+    bool taken = flag_taken[cpu];
+
+    if (frame->vector == TRAP_NM && frame->ip == (unsigned long)trap_fxsave) {
+        flag_taken[cpu] = true;
+        return false;
+    }
+    flag_taken[cpu] = false;
+    dispatch(frame);
+    return taken;
 }
 
 struct probe {

@@ -57,7 +57,7 @@ static long op_remote_shutdown(unsigned long arg)
 static int ports_pending(struct domain *d, const u32 *ports, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (!evtchn_port_ok(d, ports[i]))
+        if (!ports[i] || !evtchn_port_ok(d, ports[i]))
             return -EINVAL;
         if (evtchn_port_pending(d, ports[i]))
             return 1;

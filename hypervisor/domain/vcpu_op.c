@@ -10,7 +10,7 @@
 #include "abi/sched.h"
 
 #define PERIOD_MIN 1000000ULL
-#define PERIOD_MAX (1ULL << 55)
+#define PERIOD_MAX (~0ULL >> 2)
 
 static long initialise(struct vcpu *v, unsigned long arg)
 {
@@ -50,6 +50,7 @@ static long take_down(struct vcpu *v)
     return 0;
 }
 
+/* Into the caller's memory. */
 static long get_runstate(struct vcpu *v, unsigned long arg)
 {
     struct vcpu_runstate_info info;
@@ -82,8 +83,11 @@ static long register_runstate(struct vcpu *v, unsigned long arg)
     if (read_area(arg, sizeof(struct vcpu_runstate_info), &area))
         return -EFAULT;
     v->sched.runstate_area = area;
+    /* The caller's address space is the vCPU's; the area need not be writable yet. */
     if (v == current)
         update_runstate_area(v);
+    else
+        get_runstate(v, area);
     return 0;
 }
 

@@ -18,7 +18,7 @@ IN_PLACE bool range_ok(unsigned long va, size_t size)
         return size == 0;
     if (current->is_32bit)
         return end <= 0x100000000UL;
-    return end <= HV_VIRT_START || va >= HV_VIRT_END;
+    return end <= 1UL << 47 || va >= HV_VIRT_END; /* the half-open hole in between is ours or no address at all */
 }
 
 bool guest_range_ok(unsigned long va, size_t size)

@@ -72,7 +72,7 @@ static inline mfn_t virt_to_mfn(const void *va)
     return mfn_of(virt_to_maddr(va) >> PAGE_SHIFT);
 }
 
-/* References. page_get fails unless the frame is RAM, allocated and owned by d. page_get_type additionally takes a type
+/* References. page_get fails unless the frame is RAM, in use and owned by d. page_get_type additionally takes a type
  * reference, validating the frame if it becomes a page or descriptor table: 0, -EINVAL (a bad entry, or the type
  * conflicts), -EBUSY, or -ERESTART (preempted: repeat the call). Puts never fail; putting the last type reference of a
  * large table may be preemptible: page_put_type_preemptible says 0 or -ERESTART (repeat the same call). */

@@ -70,13 +70,13 @@ int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
     *entry = l1e_adjust(mapper, e);
     if (likely(mfn_valid(mfn) && owner < OWNER_IO)) {
         u64 word = frame_word(mfn);
-        u64 mask = FW_ALLOCATED | FW_OWNER_MASK, want = FW_ALLOCATED | FW_OWNER(owner), add = 1;
+        u64 mask = FW_OWNER_MASK, want = FW_OWNER(owner), add = 1;
         if (e & PTE_RW) {
             mask |= FW_STATE_MASK;
             want |= FW_VALID(FRAME_WRITABLE);
             add += FW_COUNT_ONE;
         }
-        while ((word & mask) == want && (word & FW_REF_MASK) < FW_REF_MASK - 1 &&
+        while ((word & mask) == want && fw_type(word) != FRAME_FREE && fw_refs_room(word) &&
                (word & FW_COUNT_MASK) != FW_COUNT_MASK)
             if (likely(frame_swap(mfn, &word, word + add)))
                 return 0;

@@ -23,14 +23,14 @@ unsigned long max_frame;
 
 static bool may_take(u64 word, u64 owner_bits)
 {
-    return (word & (FW_ALLOCATED | FW_OWNER_MASK)) == owner_bits && (word & FW_REF_MASK) < FW_REF_MASK - 1;
+    return (word & FW_OWNER_MASK) == owner_bits && fw_type(word) != FRAME_FREE && fw_refs_room(word);
 }
 
 bool page_get(mfn_t mfn, const struct domain *d)
 {
     if (!mfn_valid(mfn))
         return false;
-    u64 owner_bits = FW_ALLOCATED | FW_OWNER(d->id);
+    u64 owner_bits = FW_OWNER(d->id);
     u64 word = frame_word(mfn);
     do {
         if (!may_take(word, owner_bits))
@@ -149,8 +149,10 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
                 continue;
         }
         if (word & FW_BUSY) {
-            if (type != FRAME_DESCRIPTOR || fw_type(word) != FRAME_DESCRIPTOR)
-                return -EBUSY;
+            if (fw_type(word) != type)
+                return -EINVAL;
+            if (type != FRAME_DESCRIPTOR)
+                return -EBUSY; /* cannot be, under the page lock */
             __builtin_ia32_pause(); /* another CPU validates it: short, and it waits for nobody */
             word = frame_word(mfn);
             continue;
@@ -211,11 +213,11 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
 {
     if (!mfn_valid(mfn))
         return -EINVAL;
-    if (type == FRAME_WRITABLE) { /* one comparison and one swap for both */
-        u64 word = frame_word(mfn), wanted = FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE);
-        while ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_STATE_MASK)) == wanted &&
-               (word & FW_REF_MASK) < FW_REF_MASK - 1 && (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (likely(frame_swap(mfn, &word, word + FW_COUNT_ONE + 1)))
+    if (type == FRAME_WRITABLE) { /* one swap for both */
+        u64 word = frame_word(mfn);
+        while ((word & FW_STATE_MASK) == FW_VALID(type) && may_take(word, FW_OWNER(d->id)) &&
+               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
+            if (frame_swap(mfn, &word, word + FW_COUNT_ONE + 1))
                 return 0;
     }
     if (!page_get(mfn, d))

@@ -26,8 +26,8 @@ static u64 *named_entry(struct vcpu *v, u64 address, unsigned gntmap_flags)
     mfn_t mfn = mfn_of(address >> PAGE_SHIFT);
     if ((address & 7) || !mfn_valid(mfn))
         return NULL;
-    u64 word = frame_word(mfn), wanted = FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_L1);
-    if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_STATE_MASK)) != wanted || fw_count(word) == 0)
+    u64 word = frame_word(mfn), wanted = FW_OWNER(d->id) | FW_VALID(FRAME_L1);
+    if ((word & (FW_OWNER_MASK | FW_STATE_MASK)) != wanted || fw_count(word) == 0)
         return NULL;
     return maddr_to_virt(address);
 }

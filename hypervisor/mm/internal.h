@@ -44,6 +44,12 @@ static inline unsigned long fw_count(u64 word)
     return word >> FW_COUNT_SHIFT;
 }
 
+/* Somebody holds a reference, and one more fits. A frame that its owner gave back stays its own until the last goes. */
+static inline bool fw_refs_room(u64 word)
+{
+    return (word & FW_REF_MASK) - 1 < FW_REF_MASK - 2;
+}
+
 static inline bool type_is_table(enum frame_type type)
 {
     return type >= FRAME_L1 && type <= FRAME_L2_COMPAT;

@@ -60,7 +60,7 @@ static int update_entry(struct domain *d, unsigned owner, u64 ptr, u64 value, un
     int rc;
     spin_lock(&d->mm.page_lock);
     u64 word = frame_word(mfn);
-    if (unlikely((word & (FW_ALLOCATED | FW_OWNER_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id)))) {
+    if (unlikely((word & FW_OWNER_MASK) != FW_OWNER(d->id) || fw_type(word) == FRAME_FREE)) {
         rc = -EINVAL;
     } else if (!(word & FW_VALIDATED) || !type_is_table(fw_type(word))) {
         rc = store_plain(d, mfn, at, value);
@@ -106,7 +106,7 @@ static int tables_owner(unsigned foreign, struct domain **tables, struct domain 
         return 0;
     struct domain *d = domain_get((foreign >> 16) - 1);
     if (d == NULL)
-        return -EINVAL;
+        return -ESRCH;
     if (d != *tables && !(*tables)->privileged) {
         domain_put(d);
         return -EPERM;

@@ -15,8 +15,8 @@ static u64 *trapped_entry(struct vcpu *v, unsigned long va)
     if ((e & (PTE_P | PTE_RW)) != PTE_P || !mfn_valid(mfn))
         return NULL;
     u64 word = frame_word(mfn);
-    u64 wanted = FW_ALLOCATED | FW_OWNER(v->domain->id) | FW_VALID(FRAME_L1);
-    if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_STATE_MASK)) != wanted || fw_count(word) == 0)
+    u64 wanted = FW_OWNER(v->domain->id) | FW_VALID(FRAME_L1);
+    if ((word & (FW_OWNER_MASK | FW_STATE_MASK)) != wanted || fw_count(word) == 0)
         return NULL;
     return (u64 *)mfn_to_virt(mfn) + ((va & ~PAGE_MASK) >> 3);
 }

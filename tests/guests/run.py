@@ -5,6 +5,8 @@
 
 run.py --hypervisor build/paravane --cpus 1,2,4 build/guest32/test-events build/guest64/test-events ...
 
+With --dom0 and --ramdisk the tests run as guests of the embedded dom0 instead, created at its prompt.
+
 A kernel prints "FAILED: sentence [...]" for what does not hold and "NAME: N passed, N failed" at the end. One that
 does not get there counts as one failure, with the last lines of its console. --compare KERNEL boots one kernel under
 both hypervisors and compares the lines before "now:".
@@ -46,6 +48,52 @@ def boot(command, timeout):
     return text
 
 
+class Prompt:
+    """The embedded dom0 on a serial line."""
+
+    def __init__(self, options, cpus):
+        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
+        command[-1] = f"{options.dom0} ,{options.ramdisk}"
+        self.timeout, self.seen = options.timeout, ""
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.read_until("vane> ")
+
+    def read_until(self, mark):
+        """What came up to the mark, or all of it when the time is over; what came behind is kept."""
+        end = time.monotonic() + self.timeout
+        while mark not in self.seen and self.selector.select(max(0, end - time.monotonic())):
+            piece = os.read(self.process.stdout.fileno(), 65536)
+            if not piece:
+                break
+            self.seen += piece.decode("utf-8", "replace").replace("\r", "")
+        text, found, self.seen = self.seen.partition(mark)
+        return text + found
+
+    def run(self, line, mark="vane> "):
+        self.process.stdin.write((line + "\n").encode())
+        self.process.stdin.flush()
+        return self.read_until(mark)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def run_as_guests(options, cpus):
+    """Every kernel as a domain of its own with as many vCPUs as the machine has CPUs."""
+    prompt, results = Prompt(options, cpus), []
+    for kernel in options.kernels:
+        width, name = kernel.split("/")[-2:]
+        text = prompt.run(f"create -c /tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus}",
+                          "the domain has ended]")
+        results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
+        prompt.read_until("vane> ")
+    prompt.end()
+    return results
+
+
 def report(name, text):
     """Prints one line for the run and returns (passed, failed)."""
     summary = SUMMARY.search(text)
@@ -82,12 +130,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hypervisor", required=True)
     parser.add_argument("--compare", help="another hypervisor: boot each kernel under both and compare")
+    parser.add_argument("--dom0", help="run the tests as guests of this dom0")
+    parser.add_argument("--ramdisk", help="its RAM disk, with the kernels in /tests")
     parser.add_argument("--cpus", default="1")
     parser.add_argument("--memory", type=int, default=192)
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
     total_passed = total_failed = 0
+    if options.dom0:
+        for cpus in options.cpus.split(","):
+            results = run_as_guests(options, int(cpus))
+            total_passed += sum(passed for passed, _ in results)
+            total_failed += sum(failed for _, failed in results)
+        options.kernels = []
     for kernel in options.kernels:
         if options.compare:
             results = [compare(options, kernel)]

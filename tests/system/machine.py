@@ -72,14 +72,15 @@ class Machine:
     def command(self, line, timeout=60, keep=False):
         """Types a command; returns what it printed, without what the hypervisor said in between unless keep.
 
-        A second command on the same line marks the end: a notice about some domain repeats the prompt at any moment.
+        Commands before and behind it on the same line mark the ends: a notice about some domain can repeat the prompt,
+        and a line of the store's log break the echo, at any moment.
         """
-        mark = f"/.end{next(self.marks)}"
-        self.send(f"{line}; cat {mark}\r")
-        output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
+        number = next(self.marks)
+        self.send(f"cat /.begin{number}; {line}; cat /.end{number}\r")
+        self.expect(rf"cat: /\.begin{number}: [^\n]*\n", timeout)
+        output = self.expect(rf"cat: /\.end{number}: [^\n]*\n", timeout)
         self.prompt(timeout)
-        _, _, rest = output.partition(f"; cat {mark}\n")
-        return rest if keep else HYPERVISOR_LINE.sub("", rest)
+        return output if keep else HYPERVISOR_LINE.sub("", output)
 
     def keys(self, keys, timeout=60):
         """Types keys and Enter; all that the terminal showed until what they started has ended, redrawn lines too."""

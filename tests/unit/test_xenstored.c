@@ -239,6 +239,26 @@ START_TEST(test_permissions)
 }
 END_TEST
 
+/* A fresh store shows guests nothing that dom0 has not opened to them. */
+START_TEST(test_closed_at_first)
+{
+    struct client *dom0, *guest;
+
+    teardown_daemon();
+    setup_daemon();
+    dom0 = connect_as(0);
+    guest = connect_as(3);
+    put(dom0, 0, "/local/domain/3/secret", "x");
+    ck_assert_int_eq(tell(guest, XS_DIRECTORY, 0, "/|"), EACCES);
+    ck_assert_int_eq(tell(guest, XS_READ, 0, "secret|"), EACCES);
+    ck_assert_int_eq(tell(guest, XS_READ, 0, "missing|"), EACCES);
+    ck_assert_int_eq(put(guest, 0, "mine", ""), EACCES);
+    ck_assert_int_eq(tell(dom0, XS_SET_PERMS, 0, "/local/domain/3|n0|r3|"), 0);
+    ck_assert_int_eq(tell(guest, XS_DIRECTORY, 0, "/local/domain/3|"), 0);
+    ck_assert_int_eq(tell(guest, XS_READ, 0, "secret|"), EACCES);
+}
+END_TEST
+
 /* A guest owns what it creates, with its parent's other permissions; dom0 passes the owner on. */
 START_TEST(test_inheritance)
 {
@@ -611,7 +631,8 @@ int main(void)
     SRunner *runner;
     int failed;
 
-    tcase_add_checked_fixture(tcase, setup_daemon, teardown_daemon);
+    tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
+    tcase_add_test(tcase, test_closed_at_first);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_write_and_read);
     tcase_add_test(tcase, test_directory);

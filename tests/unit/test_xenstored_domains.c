@@ -11,7 +11,7 @@ static struct client *dom0;
 
 static void setup(void)
 {
-    setup_daemon();
+    setup_open_store();
     dom0 = connect_as(0);
 }
 

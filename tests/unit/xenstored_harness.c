@@ -28,6 +28,16 @@ void setup_daemon(void)
     ck_assert(xenstored_init(&daemon_under_test));
 }
 
+void setup_open_store(void)
+{
+    struct client *dom0;
+
+    setup_daemon();
+    dom0 = connect_as(0);
+    ck_assert_int_eq(tell(dom0, XS_SET_PERMS, 0, "/|r0|"), 0);
+    client_free(dom0);
+}
+
 void teardown_daemon(void)
 {
     ck_assert_uint_eq(store_audit(&daemon_under_test.store), 0);

@@ -19,7 +19,9 @@
 
 extern struct xenstored daemon_under_test;
 
+/* A fresh store, which only dom0 can read; and one whose root, and so what dom0 creates, everybody can read. */
 void setup_daemon(void);
+void setup_open_store(void);
 void teardown_daemon(void);
 
 /* A direct connection, privileged for domain 0 only. */
