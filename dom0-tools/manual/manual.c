@@ -67,18 +67,19 @@ static void put_help(const char *help)
 
 int main(void)
 {
-    printf("vane(1) \"Paravane\" \"Paravane manual\"\n\n# NAME\n\nvane - create and manage domains on Paravane\n\n"
-           "# SYNOPSIS\n\n*vane>* _COMMAND_ \\[--json\\] \\[_ARGUMENT_ ...\\] \\[; _COMMAND_ ...\\]\n\n"
-           "# DESCRIPTION\n\n"
-           "vane is the command line of Paravane's control domain. The embedded domain 0 shows its prompt on the serial "
-           "console. Commands, options, columns and configuration files are those of *xl*(1) and *xl.cfg*(5) where both "
-           "have them.\n\n"
-           "_DOMAIN_ is the name or the id of a domain. With *--json* every command gives its result as one JSON value, "
-           "and an error as an object with the one key \"error\".\n\n"
-           "A line may hold several commands with ; between them. Words with blanks take single or double quotes. Tab "
-           "completes commands, domains and files; the arrow keys, Home, End and the control keys A E B F P N K U W L "
-           "edit the line as usual.\n\n"
-           "# COMMANDS\n\n");
+    printf(
+        "vane(1) \"Paravane\" \"Paravane manual\"\n\n# NAME\n\nvane - create and manage domains on Paravane\n\n"
+        "# SYNOPSIS\n\n*vane>* _COMMAND_ \\[--json\\] \\[_ARGUMENT_ ...\\] \\[; _COMMAND_ ...\\]\n\n"
+        "# DESCRIPTION\n\n"
+        "vane is the command line of Paravane's control domain. The embedded domain 0 shows its prompt on the serial "
+        "console. Commands, options, columns and configuration files are those of *xl*(1) and *xl.cfg*(5) where both "
+        "have them.\n\n"
+        "_DOMAIN_ is the name or the id of a domain. With *--json* every command gives its result as one JSON value, "
+        "and an error as an object with the one key \"error\".\n\n"
+        "A line may hold several commands with ; between them. Words with blanks take single or double quotes. Tab "
+        "completes commands, domains and files; the arrow keys, Home, End and the control keys A E B F P N K U W L "
+        "edit the line as usual.\n\n"
+        "# COMMANDS\n\n");
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         printf("## ");
         printf("%s", verbs[i].name);
@@ -89,10 +90,11 @@ int main(void)
         printf(".\n\n");
         put_help(verbs[i].help);
     }
-    printf("# FILES\n\n*/examples*\n\tConfigurations to try.\n\n*/boot*\n\tKernels.\n\n*/guests*\n\tWhat was added with "
-           "make GUESTS=DIRECTORY.\n\n"
-           "# DOMAIN 0'S COMMAND LINE\n\n*vane.run=*_COMMAND_; _COMMAND_ ...\n\tThe rest of the line is run before the "
-           "first prompt.\n\n"
-           "# SEE ALSO\n\n*xl*(1), *xl.cfg*(5)\n");
+    printf(
+        "# FILES\n\n*/examples*\n\tConfigurations to try.\n\n*/boot*\n\tKernels.\n\n*/guests*\n\tWhat was added with "
+        "make GUESTS=DIRECTORY.\n\n"
+        "# DOMAIN 0'S COMMAND LINE\n\n*vane.run=*_COMMAND_; _COMMAND_ ...\n\tThe rest of the line is run before the "
+        "first prompt.\n\n"
+        "# SEE ALSO\n\n*xl*(1), *xl.cfg*(5)\n");
     return 0;
 }

@@ -15,6 +15,7 @@
 
 #include <abi/sched.h>
 
+#include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
 #include "system.h"
 #include "store.h"
@@ -57,6 +58,7 @@ char *lifecycle_notice(void)
 
 struct open_files {
     struct whole_file kernel;
+    void *unpacked;
     struct whole_file *modules;
     struct build_module *build_modules;
     size_t module_count;
@@ -64,7 +66,9 @@ struct open_files {
 
 static void close_files(struct open_files *files)
 {
-    whole_file_close(&files->kernel);
+    if (files->unpacked == NULL)
+        whole_file_close(&files->kernel);
+    free(files->unpacked);
     for (size_t i = 0; i < files->module_count; i++)
         whole_file_close(&files->modules[i]);
     free(files->modules);
@@ -89,11 +93,29 @@ static int open_module(const struct domain_config *config, struct open_files *fi
     return 0;
 }
 
+/* A packed kernel is unpacked on the side. */
+static int open_kernel(const struct domain_config *config, struct open_files *files, struct build_error *error)
+{
+    const char *why;
+    size_t size;
+
+    if (whole_file_open(config->kernel, &files->kernel) != 0)
+        return build_fail(error, "kernel %s: %s", config->kernel, strerror(errno));
+    if (!unpack_needed(files->kernel.data, files->kernel.size))
+        return 0;
+    files->unpacked = unpack(files->kernel.data, files->kernel.size, UNPACK_LIMIT, &size, &why);
+    if (files->unpacked == NULL)
+        return build_fail(error, "%s: %s", config->kernel, why);
+    whole_file_close(&files->kernel);
+    files->kernel = (struct whole_file){files->unpacked, size};
+    return 0;
+}
+
 static int open_files(const struct domain_config *config, struct open_files *files, struct build_error *error)
 {
     memset(files, 0, sizeof(*files));
-    if (whole_file_open(config->kernel, &files->kernel) != 0)
-        return build_fail(error, "kernel %s: %s", config->kernel, strerror(errno));
+    if (open_kernel(config, files, error) != 0)
+        return -1;
     files->modules = calloc(config->module_count + 1, sizeof(*files->modules));
     files->build_modules = calloc(config->module_count + 1, sizeof(*files->build_modules));
     if (files->modules == NULL || files->build_modules == NULL)
@@ -125,12 +147,11 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
     struct open_files files;
     struct build_input input;
     struct build_plan *plan = malloc(sizeof(*plan));
-    int status = plan == NULL ? build_fail(error, "out of memory") : 0;
+    int status;
 
-    if (status == 0)
-        status = open_files(config, &files, error);
-    else
-        return status;
+    if (plan == NULL)
+        return build_fail(error, "out of memory");
+    status = open_files(config, &files, error);
     input = (struct build_input){
         config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)

@@ -11,6 +11,8 @@
 
 #define LOAD(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
+#define FENCE()             __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define PUSH_ROUNDS         64 /* a guest that keeps emptying its ring does not keep us */
 
 #define FEATURES            (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR)
 
@@ -87,25 +89,40 @@ uint32_t ring_pull(struct xenstore_domain_interface *ring, struct client *client
         *moved = true;
         STORE(ring->req_cons, consumer);
     }
-    *more = count != 0;
+    /* A guest that adds to what it sees unread sends no event: whether there is more is asked after it can see. */
+    FENCE();
+    *more = LOAD(ring->req_prod) != consumer;
     return XENSTORE_ERROR_NONE;
 }
 
-uint32_t ring_push(struct xenstore_domain_interface *ring, struct client *client, bool *moved)
+/* Fills the room there is in one go. */
+static void push_room(struct xenstore_domain_interface *ring, struct client *client, uint32_t room)
 {
-    uint32_t producer = LOAD(ring->rsp_prod), consumer = LOAD(ring->rsp_cons);
-    uint32_t room = XENSTORE_RING_SIZE - (producer - consumer);
+    uint32_t producer = LOAD(ring->rsp_prod);
 
-    if (producer - consumer > XENSTORE_RING_SIZE)
-        return XENSTORE_ERROR_RINGIDX;
     while (room && client_has_output(client)) {
         uint32_t part = contiguous(producer, room);
         uint32_t done = (uint32_t)client_output(client, ring->rsp + MASK_XENSTORE_IDX(producer), part);
 
         producer += done;
         room -= done;
-        *moved = true;
     }
     STORE(ring->rsp_prod, producer);
+    FENCE();
+}
+
+/* A guest that makes room in a ring it has not seen full sends no event: so room is looked for again after each round. */
+uint32_t ring_push(struct xenstore_domain_interface *ring, struct client *client, bool *moved)
+{
+    for (unsigned int round = 0; round < PUSH_ROUNDS; round++) {
+        uint32_t used = LOAD(ring->rsp_prod) - LOAD(ring->rsp_cons);
+
+        if (used > XENSTORE_RING_SIZE)
+            return XENSTORE_ERROR_RINGIDX;
+        if (used == XENSTORE_RING_SIZE || !client_has_output(client))
+            break;
+        push_room(ring, client, XENSTORE_RING_SIZE - used);
+        *moved = true;
+    }
     return XENSTORE_ERROR_NONE;
 }

@@ -122,7 +122,7 @@ trap_fxsave:
     add $16, %esp
     fxrstor (%esp)
     mov %ebx, %esp
-    test %eax, %eax
+    test %al, %al
     jz 1f
     mov $HYPERCALL_FPU_TASKSWITCH, %eax
     mov $1, %ebx

@@ -133,7 +133,7 @@ trap_fxsave:
     call trap_dispatch
     fxrstor64 (%rsp)
     mov %rbx, %rsp
-    test %eax, %eax
+    test %al, %al
     jz 1f
     mov $HYPERCALL_FPU_TASKSWITCH, %eax
     mov $1, %edi

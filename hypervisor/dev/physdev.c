@@ -190,6 +190,6 @@ long do_physdev_op_compat(unsigned long arg)
     case PHYSDEVOP_ASSIGN_VECTOR:
         return do_physdev_op(cmd, body);
     default:
-        return -EINVAL;
+        return -ENOSYS;
     }
 }

@@ -106,7 +106,7 @@ static int tables_owner(unsigned foreign, struct domain **tables, struct domain 
         return 0;
     struct domain *d = domain_get((foreign >> 16) - 1);
     if (d == NULL)
-        return -EINVAL;
+        return -ESRCH;
     if (d != *tables && !(*tables)->privileged) {
         domain_put(d);
         return -EPERM;

@@ -35,13 +35,14 @@ check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 1,2 \
 	    $(GUEST_TEST_DOMU)
 
-# What the tests expect is what Xen does. Its release build takes 64-bit guests only.
+# What the tests expect is what Xen does. Debian's build has no 32-bit guests, of which test-control makes some.
+XEN_GUEST_TESTS := $(filter-out %/test-control,$(filter $(B)/guest64/%,$(GUEST_TEST_KERNELS)))
 $(B)/xen: $(XEN_IMAGE)
 	$(Q)mkdir -p $(@D); gzip -dc $< > $@
 
-check-guests-xen: $(B)/xen $(filter $(B)/guest64/%,$(GUEST_TEST_KERNELS))
+check-guests-xen: $(B)/xen $(XEN_GUEST_TESTS)
 	@echo 'The same guest tests (64-bit) under Xen 4.17, which they must pass too:'
-	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 $(filter $(B)/guest64/%,$(GUEST_TEST_KERNELS))
+	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 $(XEN_GUEST_TESTS)
 
 check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
