@@ -100,8 +100,9 @@ static int random_payload(uint32_t type, char *payload)
     }
 }
 
-static const uint32_t types[] = {XS_DIRECTORY,  XS_READ,  XS_GET_PERMS, XS_WATCH, XS_UNWATCH, XS_TRANSACTION_START,
-                                 XS_TRANSACTION_END, XS_WRITE, XS_MKDIR, XS_RM,    XS_SET_PERMS};
+static const uint32_t types[] = {
+    XS_DIRECTORY,       XS_READ,  XS_GET_PERMS, XS_WATCH, XS_UNWATCH,  XS_TRANSACTION_START,
+    XS_TRANSACTION_END, XS_WRITE, XS_MKDIR,     XS_RM,    XS_SET_PERMS};
 
 START_TEST(test_random_failures)
 {
