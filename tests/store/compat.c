@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xen/io/xs_wire.h>
 #include <xenstore.h>
 
 static struct xs_handle *(*const open_calls[])(void) = {xs_daemon_open, xs_domain_open, xs_daemon_open_readonly};
