@@ -195,7 +195,7 @@ static int show_all_params(struct vane *vane, const char *only)
 {
     struct xen_domctl_getdomaininfo *infos, one;
     struct xen_domctl_sched_credit2 params;
-    unsigned int count;
+    unsigned int count, ratelimit;
     struct json json;
 
     if (only != NULL && find_domain_info(vane, only, &one) != 0)
@@ -203,6 +203,8 @@ static int show_all_params(struct vane *vane, const char *only)
     infos = list_domains(vane, &count);
     if (infos == NULL)
         return 1;
+    if (only == NULL && ctl_sched_ratelimit(vane->ctl, &ratelimit) == 0)
+        say(vane, "Cpupool Pool-0: ratelimit=%uus\n", ratelimit);
     say(vane, "%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
