@@ -164,6 +164,8 @@ int cmd_vcpu_set(struct vane *vane, int argc, char **argv)
     if (!parse_unsigned(argv[2], &wanted) || wanted == 0 || wanted > (uint64_t)info.max_vcpu_id + 1)
         return fail(vane, "domain %u can have 1 to %u vCPUs (its maxvcpus), not \"%s\"", info.domain,
                     info.max_vcpu_id + 1, argv[2]);
+    if (info.domain == 0 && domains_all_recorded && wanted != 1)
+        return fail(vane, "the embedded domain 0 works with one vCPU");
     if (!ignore_host && wanted > cpu_count(vane) && wanted > info.nr_online_vcpus)
         return fail(vane, "the machine has %u CPUs, %llu vCPUs were asked for; -i does it all the same",
                     cpu_count(vane), (unsigned long long)wanted);
