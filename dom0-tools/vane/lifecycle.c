@@ -287,13 +287,14 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
 
 static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
 {
-    unsigned int fast = clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull ? record->fast_restarts + 1 : 0;
+    unsigned int fast =
+        clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull ? record->fast_restarts + 1 : 0;
     domid_t domid = record->domid;
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more",
-               record->config.name, why, FAST_LIFE_SECONDS, fast);
+        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
+               why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
     }
