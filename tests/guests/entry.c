@@ -235,6 +235,97 @@ static void test_bad_returns(void)
 #endif
 }
 
+#ifdef __x86_64__
+static unsigned char compat_code[16];
+
+/* 32-bit user code of a 64-bit guest, below 4 GiB as all of this program. */
+static void run_compat(unsigned char first, unsigned char second, const char *what)
+{
+    unsigned long good_cs = raw_user_cs;
+
+    printf("    %s\n", what);
+    compat_code[0] = first;
+    compat_code[1] = second;
+    compat_code[2] = 0x0f;
+    compat_code[3] = 0x0b;
+    memset(raw_frame, 0, sizeof(raw_frame));
+    raw_user_cs = 0xe023;
+    run_user(compat_code, FLAG_FIXED | FLAG_IF);
+    raw_user_cs = good_cs;
+}
+
+static void check_compat_frame(int error, unsigned int offset)
+{
+    CHECK_EQ(raw(RAW_IP, error), (unsigned long)compat_code + offset, "the address");
+    CHECK_EQ(raw(RAW_CS, error) & 0xffff, 0xe023, "the 32-bit code selector");
+    CHECK_EQ(raw(RAW_FLAGS, error) & FLAG_IF, FLAG_IF, "the interrupt flag");
+    CHECK_EQ(raw(RAW_SP, error), (unsigned long)user_stack + sizeof(user_stack), "the stack");
+    CHECK_EQ(raw(RAW_SS, error) & 0xffff, 0xe02b, "and its selector");
+}
+
+static bool is_amd(void)
+{
+    unsigned int a = 0, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return b == 0x68747541;
+}
+
+static void test_compat_user(void)
+{
+    check_group("32-bit user code of a 64-bit kernel");
+    set_gate(TRAP_BP, 7, raw_escape);
+    set_gate(TRAP_UD, 4, raw_escape);
+    set_gate(TRAP_GP, 4, raw_escape);
+    set_gate(0x80, 7, raw_escape);
+    run_compat(0xcc, 0x90, "breakpoint");
+    check_compat_frame(0, 1);
+    run_compat(0xcd, 0x80, "int 0x80");
+    check_compat_frame(0, 2);
+    if (!is_amd())
+        return;
+    run_compat(0x0f, 0x05, "syscall without a callback: an invalid opcode");
+    check_compat_frame(0, 0);
+    set_callback(CALLBACKTYPE_syscall32, CALLBACKF_mask_events, raw_escape);
+    run_compat(0x0f, 0x05, "syscall with a callback");
+    check_compat_frame(0, 2);
+    set_callback(CALLBACKTYPE_sysenter, CALLBACKF_mask_events, raw_escape);
+    run_compat(0x0f, 0x34, "sysenter, which this processor does not have");
+    check_compat_frame(raw_frame[RAW_IP] == 0, 0);
+}
+#endif
+
+static long gate_with(unsigned long cs, unsigned long address)
+{
+    struct trap_info table[2];
+
+    memset(table, 0, sizeof(table));
+    table[0].vector = TRAP_UD;
+    table[0].cs = (uint16_t)cs;
+    table[0].address = address;
+    return HYPERVISOR_set_trap_table(table);
+}
+
+static void test_gates(void)
+{
+    unsigned long flags;
+
+    check_group("gates");
+    raw_has_error = 0;
+    raw_skip = 2;
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS & ~3UL, (unsigned long)raw_return), 0, "a selector without privilege");
+    raw_ud2(&flags);
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, KERNEL_CS_IN_FRAME, "is raised, and serves");
+    CHECK_EQ(gate_with(0, (unsigned long)raw_return), 0, "a null selector is not looked at");
+#ifdef __x86_64__
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0x8000000000000000UL), -XEN_EINVAL, "an address that is none is");
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0xffff830000000000UL), 0, "one of the hypervisor's not");
+#else
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0xfc000000UL), 0, "nor one of the hypervisor's");
+#endif
+    gate_with(FLAT_KERNEL_CS, (unsigned long)raw_return);
+}
+
 /* Back to the library's own entries. */
 static void restore(void)
 {
@@ -271,6 +362,10 @@ int main(int argc, char **argv)
     test_stacks();
     test_nmi();
     test_bad_returns();
+#ifdef __x86_64__
+    test_compat_user();
+#endif
+    test_gates();
     restore();
     check_summary("entry");
     return 0;
