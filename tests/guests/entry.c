@@ -236,6 +236,49 @@ static void test_bad_returns(void)
 }
 
 #ifdef __x86_64__
+static long mmu_ext(unsigned int command, unsigned long mfn)
+{
+    struct mmuext_op op = {.cmd = command, .arg1.mfn = mfn};
+    unsigned int done;
+
+    return HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
+}
+
+/* User mode has a top table of its own: here one without the part of the address space where `page` lies. */
+static void test_user_table(void)
+{
+    static unsigned char read_page[12] = {0x48, 0xa1, [10] = 0x0f, [11] = 0x0b};
+    pte_t *top = pages_alloc(1), *live = (pte_t *)(unsigned long)start_info->pt_base;
+    xen_pfn_t frame = virt_to_mfn(pages_alloc(1));
+    unsigned long *page = map_frames(&frame, 1, DOMID_SELF, PTE_KERNEL_RW, NULL);
+
+    check_group("a top table for user mode");
+    *page = 0x600df00d;
+    memcpy(top, live, 256 * sizeof(*top));
+    top[(unsigned long)page >> 39] = 0;
+    pages_protect(top, 1, false);
+    memcpy(read_page + 2, &page, sizeof(page));
+    set_gate(TRAP_UD, 4, raw_escape);
+    set_gate(TRAP_PF, 4, raw_escape);
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)read_page + 10, "with the kernel's table user code reads the page");
+    CHECK_EQ(mmu_ext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(top)), 0, "another table");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(top)), 0, "for user mode");
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_ERROR, 0), 4, "without the page it faults, not present, by the user");
+    CHECK_EQ(raw(RAW_IP, 1), (unsigned long)read_page, "at the instruction");
+    CHECK_EQ(trap_cr2(), (unsigned long)page, "with the address");
+    CHECK_EQ(*page, 0x600df00d, "the kernel still has it");
+    CHECK_EQ(mmu_ext(MMUEXT_UNPIN_TABLE, virt_to_mfn(top)), 0, "the table is in use");
+    CHECK(pages_protect(top, 1, true) != 0, "even when it is not pinned");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, (unsigned long)frame), -XEN_EINVAL, "a page of data is no table");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(live)), 0, "back");
+    CHECK_EQ(pages_protect(top, 1, true), 0, "and the table is an ordinary page again");
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)read_page + 10, "user code sees the page again");
+    unmap_frames(page, 1);
+}
+
 static unsigned char compat_code[16];
 
 /* 32-bit user code of a 64-bit guest, below 4 GiB as all of this program. */
@@ -363,6 +406,7 @@ int main(int argc, char **argv)
     test_nmi();
     test_bad_returns();
 #ifdef __x86_64__
+    test_user_table();
     test_compat_user();
 #endif
     test_gates();
