@@ -130,13 +130,15 @@ static uint64_t sum(const struct vcpu_runstate_info *r)
     return r->time[0] + r->time[1] + r->time[2] + r->time[3];
 }
 
-/* Whatever else wakes us. */
+/* Whatever else wakes us. Events are off from before the timer is set until we sleep, or it could come in between. */
 static void sleep_until(uint64_t end)
 {
     while (time_monotonic_ns() < end) {
+        irq_disable();
         HYPERVISOR_set_timer_op(end);
         HYPERVISOR_sched_op(SCHEDOP_block, NULL);
     }
+    irq_enable();
     HYPERVISOR_set_timer_op(0);
 }
 
@@ -159,6 +161,10 @@ static void test_runstate(void)
     CHECK(sum(&area) > 0, "with times");
     sleep_until(time_monotonic_ns() + 20 * MS);
     CHECK(area.time[RUNSTATE_blocked] >= first.time[RUNSTATE_blocked] + 10 * MS, "it counts sleep too");
+#ifdef __x86_64__
+    registration.addr.p = 1UL << 62;
+    CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &registration), -XEN_EFAULT, "an impossible address");
+#endif
     CHECK(!(area.state_entry_time & XEN_RUNSTATE_UPDATE), "without the update flag unless asked for");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0, "asked for it");
     sleep_until(time_monotonic_ns() + 2 * MS);
@@ -302,6 +308,8 @@ static void test_sleep(void)
     start = time_monotonic_ns();
     CHECK_EQ(poll(ports, 1, start + 5000 * MS), 0, "when it is pending already");
     CHECK(time_monotonic_ns() < start + 2000 * MS, "at once");
+    ports[0] = 0;
+    CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "port 0");
     ports[0] = 1u << 30;
     CHECK_EQ(poll(ports, 1, start), -XEN_EINVAL, "a port that cannot be");
     CHECK_EQ(poll(ports, 1000, start), -XEN_EINVAL, "too many ports");
@@ -311,11 +319,11 @@ static void test_sleep(void)
     event_unmask((evtchn_port_t)port);
     start = time_monotonic_ns();
     ticks = 0;
+    irq_disable();
     HYPERVISOR_set_timer_op(start + 20 * MS);
     CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_block, NULL), 0, "sleeping until an event");
     sleep_until(start + 20 * MS);
     CHECK(time_monotonic_ns() >= start + 19 * MS, "takes as long as that takes");
-    irq_enable();
     CHECK(ticks > 0, "the event is delivered");
     event_close((evtchn_port_t)port);
 }
