@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lifecycle.h"
 #include "store.h"
+#include "system.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,6 +79,8 @@ static int request_one(struct vane *vane, domid_t domid, const char *what)
     say(vane, "%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down", domid);
     if (!store_write(vane->xs, domid, "control/shutdown", "%s", what))
         return fail(vane, "asking domain %u failed: %s", domid, strerror(errno));
+    if (record_find(domid) != NULL)
+        record_find(domid)->asked_to_end = true;
     if (info.flags & XEN_DOMINF_paused)
         say(vane, "note: it is paused and will act once it is unpaused\n");
     return 0;
@@ -93,7 +96,8 @@ static int wait_down(struct vane *vane, const domid_t *domids, unsigned int coun
             if (clock_ns() >= deadline)
                 return fail(vane, "domain %u has not ended within %llu s; destroy ends it at once", domids[i],
                             (unsigned long long)seconds);
-            sleep_ns(WAIT_STEP_NS);
+            if (terminal_interrupted(WAIT_STEP_NS))
+                return fail(vane, "interrupted; domain %u has been asked and may still end", domids[i]);
         }
         say(vane, "Domain %u has been shut down\n", domids[i]);
     }

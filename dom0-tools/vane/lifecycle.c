@@ -15,13 +15,14 @@
 
 #include <abi/sched.h>
 
+#include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
 #include "system.h"
 #include "store.h"
 #include "wholefile.h"
 
 #define NOTICES_MAX       32
-#define FAST_LIFE_NS      1000000000u
+#define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
 
 static char *notices[NOTICES_MAX];
@@ -57,6 +58,7 @@ char *lifecycle_notice(void)
 
 struct open_files {
     struct whole_file kernel;
+    void *unpacked;
     struct whole_file *modules;
     struct build_module *build_modules;
     size_t module_count;
@@ -64,7 +66,9 @@ struct open_files {
 
 static void close_files(struct open_files *files)
 {
-    whole_file_close(&files->kernel);
+    if (files->unpacked == NULL)
+        whole_file_close(&files->kernel);
+    free(files->unpacked);
     for (size_t i = 0; i < files->module_count; i++)
         whole_file_close(&files->modules[i]);
     free(files->modules);
@@ -89,11 +93,29 @@ static int open_module(const struct domain_config *config, struct open_files *fi
     return 0;
 }
 
+/* A packed kernel is unpacked on the side. */
+static int open_kernel(const struct domain_config *config, struct open_files *files, struct build_error *error)
+{
+    const char *why;
+    size_t size;
+
+    if (whole_file_open(config->kernel, &files->kernel) != 0)
+        return build_fail(error, "kernel %s: %s", config->kernel, strerror(errno));
+    if (!unpack_needed(files->kernel.data, files->kernel.size))
+        return 0;
+    files->unpacked = unpack(files->kernel.data, files->kernel.size, UNPACK_LIMIT, &size, &why);
+    if (files->unpacked == NULL)
+        return build_fail(error, "%s: %s", config->kernel, why);
+    whole_file_close(&files->kernel);
+    files->kernel = (struct whole_file){files->unpacked, size};
+    return 0;
+}
+
 static int open_files(const struct domain_config *config, struct open_files *files, struct build_error *error)
 {
     memset(files, 0, sizeof(*files));
-    if (whole_file_open(config->kernel, &files->kernel) != 0)
-        return build_fail(error, "kernel %s: %s", config->kernel, strerror(errno));
+    if (open_kernel(config, files, error) != 0)
+        return -1;
     files->modules = calloc(config->module_count + 1, sizeof(*files->modules));
     files->build_modules = calloc(config->module_count + 1, sizeof(*files->build_modules));
     if (files->modules == NULL || files->build_modules == NULL)
@@ -125,12 +147,11 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
     struct open_files files;
     struct build_input input;
     struct build_plan *plan = malloc(sizeof(*plan));
-    int status = plan == NULL ? build_fail(error, "out of memory") : 0;
+    int status;
 
-    if (status == 0)
-        status = open_files(config, &files, error);
-    else
-        return status;
+    if (plan == NULL)
+        return build_fail(error, "out of memory");
+    status = open_files(config, &files, error);
     input = (struct build_input){
         config, files.kernel.data, files.kernel.size, files.build_modules, files.module_count, config->module_package};
     if (status == 0)
@@ -266,13 +287,14 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
 
 static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
 {
-    unsigned int fast = clock_ns() - record->started_ns < FAST_LIFE_NS ? record->fast_restarts + 1 : 0;
+    bool accident = !record->asked_to_end && clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull;
+    unsigned int fast = accident ? record->fast_restarts + 1 : 0;
     domid_t domid = record->domid;
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within a second of its start %u times in a row: not restarted any more",
-               record->config.name, why, fast);
+        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
+               why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
     }

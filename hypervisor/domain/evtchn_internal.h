@@ -12,13 +12,13 @@
 enum port_state { PORT_FREE, PORT_RESERVED, PORT_UNBOUND, PORT_INTERDOMAIN, PORT_PIRQ, PORT_VIRQ, PORT_IPI };
 
 struct evtchn {
-    u8 state;            /* enum port_state */
-    u8 priority;         /* FIFO: queue for the next event */
-    u8 last_priority;    /* FIFO: queue it was linked to last, of vCPU last_vcpu */
+    u8 state;              /* enum port_state */
+    u8 priority;           /* FIFO: queue for the next event */
+    u8 last_priority;      /* FIFO: queue it was linked to last, of vCPU last_vcpu */
     bool pending_unlinked; /* FIFO: raised before its event word existed */
-    u16 vcpu;            /* whom it notifies */
+    u16 vcpu;              /* whom it notifies */
     u16 last_vcpu;
-    u32 port;            /* its own number */
+    u32 port; /* its own number */
     union {
         u32 remote_domid; /* unbound: who may bind */
         u32 remote_port;  /* interdomain */
@@ -35,10 +35,8 @@ static inline struct evtchn *port_channel(const struct domain *d, unsigned port)
     return &d->evtchn.buckets[port / PORTS_PER_BUCKET][port % PORTS_PER_BUCKET];
 }
 
-static inline unsigned port_limit(const struct domain *d)
-{
-    return d->evtchn.fifo ? EVTCHN_FIFO_NR_CHANNELS : d->is_32bit ? 1024 : 4096;
-}
+/* After a change of width or form. */
+void evtchn_update_limit(struct domain *d);
 
 /* What takes a struct evtchn needs the domain's lock, or that of the other end's domain. close, unmask and close_all
  * take the lock themselves. */
