@@ -19,7 +19,6 @@ struct sched_class;
 #define PAUSE_DOWN      2U  /* not up */
 #define PAUSE_CONTROL   4U  /* vcpu_sched.pause_count > 0 */
 #define PAUSE_POLL      8U  /* SCHEDOP_poll */
-#define PAUSE_MIGRATING 16U /* (no use yet) */
 #define PAUSE_PARKED    32U /* its domain has used up its cap for this period */
 
 struct vcpu_sched {
