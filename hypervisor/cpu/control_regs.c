@@ -13,8 +13,8 @@
 #define CR4_DE       (1UL << 3)
 #define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE  (1UL << 18)
-/* Hardware's own settings that a guest is shown: PAE MCE PGE OSFXSR OSXMMEXCPT. */
-#define CR4_VISIBLE  0x6E0UL
+/* Settings of ours that a guest is shown: PAE MCE OSFXSR OSXMMEXCPT. */
+#define CR4_VISIBLE  0x660UL
 
 #define GUEST_LOW_END (1UL << 47)
 #define DR_IO_ENABLED 5 /* the free place of debugreg[]: enable bits of I/O breakpoints */
@@ -35,7 +35,7 @@ static u64 visible_cr4(u64 chosen)
         choice |= CR4_FSGSBASE;
     if (cpu_features.xsave)
         choice |= CR4_OSXSAVE;
-    return (chosen & choice) | (read_cr4() & CR4_VISIBLE);
+    return (chosen & choice) | CR4_VISIBLE;
 }
 
 int guest_read_cr(struct vcpu *v, unsigned cr, u64 *value)
@@ -163,6 +163,8 @@ static long set_dr7(struct vcpu *v, u64 value)
 {
     u64 io;
 
+    if (value >> 32)
+        return -EINVAL;
     value = (value & DR7_BITS) | DR7_ONE;
     if ((value & DR7_GD) || !breakpoints_ok(v, value, &io))
         return -EPERM;
@@ -190,6 +192,8 @@ long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value)
         return 0;
     case 4:
     case 6:
+        if (value >> 32)
+            return -EINVAL;
         v->debugreg[6] = (value & DR6_BITS) | DR6_ONES;
         if (v == current && (v->debugreg[7] & DR7_ACTIVE))
             load_breakpoint(6, v->debugreg[6]);
