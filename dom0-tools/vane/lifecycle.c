@@ -22,7 +22,7 @@
 #include "wholefile.h"
 
 #define NOTICES_MAX       32
-#define FAST_LIFE_NS      1000000000u
+#define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
 
 static char *notices[NOTICES_MAX];
@@ -287,13 +287,13 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
 
 static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
 {
-    unsigned int fast = clock_ns() - record->started_ns < FAST_LIFE_NS ? record->fast_restarts + 1 : 0;
+    unsigned int fast = clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull ? record->fast_restarts + 1 : 0;
     domid_t domid = record->domid;
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within a second of its start %u times in a row: not restarted any more",
-               record->config.name, why, fast);
+        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more",
+               record->config.name, why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
     }

@@ -66,56 +66,71 @@ static uint64_t fetch(va_list *args, unsigned int longs, bool is_signed)
     return is_signed ? (uint64_t)(int64_t)va_arg(*args, int) : va_arg(*args, unsigned int);
 }
 
+struct conversion {
+    unsigned int width, longs;
+    char fill, kind;
+};
+
+/* Reads what stands between '%' and the letter; returns the letter's place. */
+static const char *parse(const char *format, struct conversion *c)
+{
+    *c = (struct conversion){.fill = ' '};
+    if (*format == '-')
+        format++;
+    if (*format == '0')
+        c->fill = *format++;
+    for (; *format >= '0' && *format <= '9'; format++)
+        c->width = c->width * 10 + (unsigned int)(*format - '0');
+    for (; *format == 'l' || *format == 'h' || *format == 'z'; format++)
+        c->longs += *format != 'h';
+    c->kind = *format;
+    return format;
+}
+
+static void convert(struct sink *sink, const struct conversion *c, va_list *args)
+{
+    switch (c->kind) {
+    case 'd':
+    case 'i':
+        put_signed(sink, (int64_t)fetch(args, c->longs, true), c->width, c->fill);
+        break;
+    case 'u':
+        put_number(sink, fetch(args, c->longs, false), 10, c->width, c->fill);
+        break;
+    case 'x':
+        put_number(sink, fetch(args, c->longs, false), 16, c->width, c->fill);
+        break;
+    case 'p':
+        put_text(sink, "0x", 0);
+        put_number(sink, (uintptr_t)va_arg(*args, void *), 16, 0, c->fill);
+        break;
+    case 's':
+        put_text(sink, va_arg(*args, const char *), c->width);
+        break;
+    case 'c':
+        put(sink, (char)va_arg(*args, int));
+        break;
+    default:
+        put(sink, c->kind);
+    }
+}
+
 size_t format_text(char *out, size_t size, const char *format, va_list arguments)
 {
     struct sink sink = {out, size, 0};
+    struct conversion c;
     va_list args;
 
     va_copy(args, arguments);
     for (; *format != '\0'; format++) {
-        unsigned int width = 0, longs = 0;
-        char fill = ' ';
-
         if (*format != '%') {
             put(&sink, *format);
             continue;
         }
-        format++;
-        if (*format == '-')
-            format++;
-        if (*format == '0')
-            fill = *format++;
-        for (; *format >= '0' && *format <= '9'; format++)
-            width = width * 10 + (unsigned int)(*format - '0');
-        for (; *format == 'l' || *format == 'h' || *format == 'z'; format++)
-            longs += *format != 'h';
-        switch (*format) {
-        case 'd':
-        case 'i':
-            put_signed(&sink, (int64_t)fetch(&args, longs, true), width, fill);
+        format = parse(format + 1, &c);
+        if (c.kind == '\0')
             break;
-        case 'u':
-            put_number(&sink, fetch(&args, longs, false), 10, width, fill);
-            break;
-        case 'x':
-            put_number(&sink, fetch(&args, longs, false), 16, width, fill);
-            break;
-        case 'p':
-            put_text(&sink, "0x", 0);
-            put_number(&sink, (uintptr_t)va_arg(args, void *), 16, 0, fill);
-            break;
-        case 's':
-            put_text(&sink, va_arg(args, const char *), width);
-            break;
-        case 'c':
-            put(&sink, (char)va_arg(args, int));
-            break;
-        case '\0':
-            format--;
-            break;
-        default:
-            put(&sink, *format);
-        }
+        convert(&sink, &c, &args);
     }
     va_end(args);
     if (size > 0)

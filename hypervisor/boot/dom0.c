@@ -326,7 +326,8 @@ static void parse_kernel(struct build *b, const struct boot_module *kernel)
 
 static void create(struct build *b)
 {
-    unsigned vcpus = MIN(cpu_count, options.dom0_max_vcpus ? options.dom0_max_vcpus : cpu_count);
+    /* More than there are CPUs if asked for, as on Xen. */
+    unsigned vcpus = MIN(options.dom0_max_vcpus ? options.dom0_max_vcpus : cpu_count, (unsigned)MAX_VCPUS);
     int error = 0;
 
     b->d = domain_create(0, 0, MAX(vcpus, 1U), 64, 1024, ~0U, &error);

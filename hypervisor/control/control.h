@@ -23,10 +23,10 @@ struct domctl {
 
 /* Under the domctl lock; d is the domain it names and referenced. */
 typedef long domctl_handler(struct domain *d, struct domctl *c);
-domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain, domctl_unpausedomain,
-    domctl_resumedomain, domctl_getdomaininfo, domctl_max_mem, domctl_max_vcpus, domctl_setdomainhandle,
-    domctl_setdebugging, domctl_settimeoffset, domctl_subscribe, domctl_set_address_size, domctl_get_address_size,
-    domctl_gettscinfo, domctl_settscinfo, domctl_scheduler_op, domctl_setnodeaffinity, domctl_getnodeaffinity;
+domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain, domctl_unpausedomain, domctl_resumedomain,
+    domctl_getdomaininfo, domctl_max_mem, domctl_max_vcpus, domctl_setdomainhandle, domctl_setdebugging,
+    domctl_settimeoffset, domctl_subscribe, domctl_set_address_size, domctl_get_address_size, domctl_gettscinfo,
+    domctl_settscinfo, domctl_scheduler_op, domctl_setnodeaffinity, domctl_getnodeaffinity;
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo, domctl_setvcpuaffinity,
     domctl_getvcpuaffinity, domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext, domctl_setvcpuextstate,
     domctl_getvcpuextstate, domctl_set_vcpu_msrs, domctl_get_vcpu_msrs;

@@ -36,7 +36,8 @@ long domctl_createdomain(struct domain *none, struct domctl *c)
 {
     const struct xen_domctl_createdomain *config = &c->op.u.createdomain;
     unsigned grant = config->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT : (unsigned)config->max_grant_frames;
-    unsigned maptrack = config->max_maptrack_frames < 0 ? MAPTRACK_FRAMES_DEFAULT : (unsigned)config->max_maptrack_frames;
+    unsigned maptrack =
+        config->max_maptrack_frames < 0 ? MAPTRACK_FRAMES_DEFAULT : (unsigned)config->max_maptrack_frames;
     bool chosen = c->op.domain > 0 && c->op.domain < DOMID_FIRST_RESERVED;
     struct domain *d;
     int rc = check_config(config);

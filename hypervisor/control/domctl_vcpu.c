@@ -130,8 +130,7 @@ long domctl_setvcpuaffinity(struct domain *d, struct domctl *c)
     if (a->flags & XEN_VCPUAFFINITY_HARD)
         rc = write_ctl_bitmap(&a->cpumap_hard, v->sched.hard_affinity & online_cpu_mask());
     if (!rc && (a->flags & XEN_VCPUAFFINITY_SOFT))
-        rc = write_ctl_bitmap(&a->cpumap_soft,
-                              v->sched.soft_affinity & v->sched.hard_affinity & online_cpu_mask());
+        rc = write_ctl_bitmap(&a->cpumap_soft, v->sched.soft_affinity & v->sched.hard_affinity & online_cpu_mask());
     return rc;
 }
 

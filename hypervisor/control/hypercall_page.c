@@ -18,12 +18,12 @@ static void put(u8 *slot, u32 number, const u8 *before, unsigned before_size, co
 
 void hypercall_page_fill(void *page, bool is_32bit)
 {
-    static const u8 save64[] = {0x51, 0x41, 0x53};                         /* push %rcx, %r11 */
-    static const u8 call64[] = {0x0F, 0x05, 0x41, 0x5B, 0x59, 0xC3};       /* syscall; pop %r11, %rcx; ret */
-    static const u8 iret_save64[] = {0x51, 0x41, 0x53, 0x50};              /* push %rcx, %r11, %rax */
-    static const u8 iret_call64[] = {0x0F, 0x05};                          /* syscall */
-    static const u8 call32[] = {0xCD, 0x82, 0xC3};                         /* int $0x82; ret */
-    static const u8 iret_save32[] = {0x50};                                /* push %eax */
+    static const u8 save64[] = {0x51, 0x41, 0x53};                   /* push %rcx, %r11 */
+    static const u8 call64[] = {0x0F, 0x05, 0x41, 0x5B, 0x59, 0xC3}; /* syscall; pop %r11, %rcx; ret */
+    static const u8 iret_save64[] = {0x51, 0x41, 0x53, 0x50};        /* push %rcx, %r11, %rax */
+    static const u8 iret_call64[] = {0x0F, 0x05};                    /* syscall */
+    static const u8 call32[] = {0xCD, 0x82, 0xC3};                   /* int $0x82; ret */
+    static const u8 iret_save32[] = {0x50};                          /* push %eax */
     static const u8 iret_call32[] = {0xCD, 0x82};
 
     memset(page, 0xCC, PAGE_SIZE);

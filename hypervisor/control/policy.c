@@ -8,11 +8,11 @@
 #include "emulate.h"
 #include "guest_access.h"
 
-#define LEAVES_MAX   120 /* what an answer may have at most, and what a caller is told to have room for */
-#define MSRS_MAX     2
+#define LEAVES_MAX            120 /* what an answer may have at most, and what a caller is told to have room for */
+#define MSRS_MAX              2
 #define MSR_PLATFORM_INFO     0xCE
 #define MSR_ARCH_CAPABILITIES 0x10A
-#define FEATURE_WORDS 19
+#define FEATURE_WORDS         19
 
 static void raw_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
@@ -196,15 +196,18 @@ long domctl_set_cpu_policy(struct domain *d, struct domctl *c)
     return 0;
 }
 
-#define NOTHING {0x8000FFFF, 0, 0}
+#define NOTHING                                                                                                        \
+    {                                                                                                                  \
+        0x8000FFFF, 0, 0                                                                                               \
+    }
 
 static const struct {
     u32 leaf, subleaf, reg;
 } feature_words[FEATURE_WORDS] = {
-    {1, 0, 3},          {1, 0, 2}, {0x80000001, 0, 3}, {0x80000001, 0, 2}, {0xD, 1, 0},
-    {7, 0, 1},          {7, 0, 2}, {0x80000007, 0, 3}, {0x80000008, 0, 1}, {7, 0, 3},
-    {7, 1, 0},          {0x80000021, 0, 0}, {7, 1, 1}, {7, 2, 3},          {7, 1, 2},
-    {7, 1, 3},          NOTHING,   NOTHING,            {0x80000021, 0, 2}, /* the two are an MSR's */
+    {1, 0, 3},          {1, 0, 2},          {0x80000001, 0, 3}, {0x80000001, 0, 2}, {0xD, 1, 0}, {7, 0, 1},
+    {7, 0, 2},          {0x80000007, 0, 3}, {0x80000008, 0, 1}, {7, 0, 3},          {7, 1, 0},   {0x80000021, 0, 0},
+    {7, 1, 1},          {7, 2, 3},          {7, 1, 2},          {7, 1, 3},          NOTHING,     NOTHING,
+    {0x80000021, 0, 2}, /* the two are an MSR's */
 };
 
 static u32 feature_word(bool host, unsigned i)

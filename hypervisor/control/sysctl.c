@@ -9,9 +9,9 @@
 #include "hypercall_prototypes.h"
 #include "sched/policy.h"
 
-#define DEBUG_KEYS_MAX  64
-#define CPUPOOL         0 /* the only pool */
-#define DISTANCE_LOCAL  10
+#define DEBUG_KEYS_MAX 64
+#define CPUPOOL        0 /* the only pool */
+#define DISTANCE_LOCAL 10
 
 static long readconsole(struct xen_sysctl_readconsole *r)
 {
@@ -140,7 +140,8 @@ static long numainfo(struct xen_sysctl_numainfo *n)
     n->num_nodes = 1;
     if (!room)
         return 0;
-    if ((to && copy_to_guest(to, &memory, sizeof(memory))) || (distance && copy_to_guest(distance, &local, sizeof(local))))
+    if ((to && copy_to_guest(to, &memory, sizeof(memory))) ||
+        (distance && copy_to_guest(distance, &local, sizeof(local))))
         return -EFAULT;
     return 0;
 }

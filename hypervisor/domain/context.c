@@ -230,8 +230,8 @@ static void get_entries(struct vcpu *v, struct vcpu_guest_context *c)
 {
     c->event_callback_eip = v->event_callback.address;
     c->failsafe_callback_eip = v->failsafe_callback.address;
-    c->syscall_callback_eip = v->is_32bit ? v->event_callback.cs | (u64)v->failsafe_callback.cs << 32
-                                          : v->syscall_callback.address;
+    c->syscall_callback_eip =
+        v->is_32bit ? v->event_callback.cs | (u64)v->failsafe_callback.cs << 32 : v->syscall_callback.address;
     if (v->failsafe_callback.mask_events)
         c->flags |= VGCF_failsafe_disables_events;
     if (v->syscall_callback.mask_events)

@@ -11,8 +11,8 @@
 #include "cpu/cpu.h"
 #include "domain/lifecycle.h"
 
-#define TABLE_SPAN   512 /* domids a page of the table covers */
-#define VCPU_TRAPS   256
+#define TABLE_SPAN 512 /* domids a page of the table covers */
+#define VCPU_TRAPS 256
 
 struct domain *domain_zero;
 struct vcpu *idle_vcpus[MAX_CPUS];

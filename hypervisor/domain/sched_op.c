@@ -9,7 +9,7 @@
 #include "abi/sched.h"
 
 #define POLL_MAX_PORTS 128
-#define TIMER_FAR      (1ULL << 50)  /* further ahead than this is taken for a miscalculation */
+#define TIMER_FAR      (1ULL << 50) /* further ahead than this is taken for a miscalculation */
 #define TIMER_INSTEAD  100000000ULL
 
 static long op_shutdown(unsigned long arg)

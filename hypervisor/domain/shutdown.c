@@ -86,8 +86,11 @@ void domain_resume(struct domain *d)
 
 static void report_registers(const struct vcpu *v, const struct cpu_regs *r)
 {
-    logf(LOG_ERROR, "  %s  cs:rip %04x:%016lx  ss:rsp %04x:%016lx  rflags %08lx\n", v->is_32bit ? "ring 1 or 3, 32-bit"
-         : v->kernel_mode ? "64-bit kernel mode" : "64-bit user mode", r->cs, r->rip, r->ss, r->rsp, r->rflags);
+    logf(LOG_ERROR, "  %s  cs:rip %04x:%016lx  ss:rsp %04x:%016lx  rflags %08lx\n",
+         v->is_32bit      ? "ring 1 or 3, 32-bit"
+         : v->kernel_mode ? "64-bit kernel mode"
+                          : "64-bit user mode",
+         r->cs, r->rip, r->ss, r->rsp, r->rflags);
     logf(LOG_ERROR, "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
     logf(LOG_ERROR, "  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
     if (!v->is_32bit) {

@@ -24,17 +24,17 @@ struct sched_class;
 
 struct vcpu_sched {
     u32 blocked_by;
-    u32 pause_count;  /* pauses of this vCPU, of its domain, and for the domain's shutdown */
-    bool on_cpu;      /* a CPU holds its registers, or is about to load them */
+    u32 pause_count; /* pauses of this vCPU, of its domain, and for the domain's shutdown */
+    bool on_cpu;     /* a CPU holds its registers, or is about to load them */
     bool queued, yielding;
-    bool woken;       /* waits since it woke up, not since it was preempted */
+    bool woken; /* waits since it woke up, not since it was preempted */
     bool paused_for_shutdown;
     u32 hard_affinity, soft_affinity; /* CPU masks as set; the effective ones are in class */
     u32 saved_hard_affinity;          /* while SCHEDOP_pin_override is on; 0: it is not */
     u64 vruntime;                     /* weighted ns; what it runs ahead of the floor has been used of its credit */
     struct heap_node node;            /* in class's heap while queued */
     struct sched_class *class;
-    ns_t slice_start;                 /* when it was last put on a CPU */
+    ns_t slice_start; /* when it was last put on a CPU */
     ns_t charged_until;
     struct vcpu_runstate_info runstate;
     unsigned long runstate_area; /* guest vaddr, 0 if none */
@@ -43,12 +43,12 @@ struct vcpu_sched {
 };
 
 struct domain_sched {
-    u32 weight, cap;    /* 256 by default; cap in percent of one CPU, 0 = none */
-    s64 budget;         /* of a capped domain: ns left in this period */
+    u32 weight, cap; /* 256 by default; cap in percent of one CPU, 0 = none */
+    s64 budget;      /* of a capped domain: ns left in this period */
     struct timer refill;
 };
 
-void sched_init(void);          /* on the boot CPU, once */
+void sched_init(void); /* on the boot CPU, once */
 void sched_init_cpu(unsigned cpu);
 void sched_init_domain(struct domain *d);
 void sched_destroy_domain(struct domain *d);

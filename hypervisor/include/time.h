@@ -41,16 +41,16 @@ struct domain_time {
     spinlock_t watchdog_lock;
 };
 
-void time_boot(void);            /* calibrates the TSC, reads the wall clock */
+void time_boot(void); /* calibrates the TSC, reads the wall clock */
 void time_init_cpu(unsigned cpu);
 ns_t time_now(void);
 u64 tsc_khz(void);
-u64 wall_clock_ns(void);         /* ns since 1970 now */
+u64 wall_clock_ns(void); /* ns since 1970 now */
 /* At system_time it was seconds and nanoseconds since 1970. Tells every domain. */
 void set_wall_clock(u64 seconds, u32 nanoseconds, ns_t system_time);
 void update_domain_wallclock(struct domain *d);
 void time_forget_domain(struct domain *d); /* its shared_info goes away */
-void update_vcpu_time(struct vcpu *v); /* pvclock area, called when v starts to run */
+void update_vcpu_time(struct vcpu *v);     /* pvclock area, called when v starts to run */
 
 void time_scale_set(struct time_scale *scale, u64 ticks_per_second);
 static inline u64 time_scale_apply(const struct time_scale *scale, u64 ticks)

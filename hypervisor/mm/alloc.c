@@ -53,7 +53,7 @@ bool mm_idle_work(void)
     if (order < 0)
         return false;
     memset(mfn_to_virt(mfn), 0, PAGE_SIZE << order);
-    heap_give(mfn, (unsigned)order, false);
+    heap_give_cleaned(mfn, (unsigned)order);
     return true;
 }
 

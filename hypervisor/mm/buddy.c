@@ -18,6 +18,7 @@
 static spinlock_t heap_lock;
 static u32 heads[2][HEAP_MAX_ORDER + 1];
 static unsigned long free_count;
+static unsigned long cleaning; /* taken out to be cleaned: nobody's, and soon to be had again */
 
 static u64 encode(unsigned long next, unsigned long prev, unsigned order, bool dirty)
 {
@@ -86,7 +87,7 @@ void heap_init(void)
 {
     for (unsigned order = 0; order <= HEAP_MAX_ORDER; order++)
         heads[0][order] = heads[1][order] = LINK_NONE;
-    free_count = 0;
+    free_count = cleaning = 0;
 }
 
 /* The frames' words already say FREE. */
@@ -108,6 +109,16 @@ void heap_give(mfn_t first, unsigned order, bool dirty)
     for (unsigned long i = 0; i < 1UL << order; i++)
         set_word(first.value + i, FW_TYPE(FRAME_FREE));
     give_locked(first.value, order, dirty);
+    spin_unlock(&heap_lock);
+}
+
+void heap_give_cleaned(mfn_t first, unsigned order)
+{
+    spin_lock(&heap_lock);
+    for (unsigned long i = 0; i < 1UL << order; i++)
+        set_word(first.value + i, FW_TYPE(FRAME_FREE));
+    cleaning -= 1UL << order;
+    give_locked(first.value, order, false);
     spin_unlock(&heap_lock);
 }
 
@@ -180,6 +191,7 @@ int heap_take_dirty(unsigned order, u64 word, mfn_t *first)
             push(frame + (1UL << found), (unsigned)found, true);
         }
         free_count -= 1UL << found;
+        cleaning += 1UL << found;
         for (unsigned long i = 0; i < 1UL << found; i++)
             set_word(frame + i, word);
         *first = mfn_of(frame);
@@ -190,5 +202,8 @@ int heap_take_dirty(unsigned order, u64 word, mfn_t *first)
 
 unsigned long free_frames(void)
 {
-    return READ_ONCE(free_count);
+    spin_lock(&heap_lock);
+    unsigned long count = free_count + cleaning;
+    spin_unlock(&heap_lock);
+    return count;
 }

@@ -169,6 +169,7 @@ void heap_add(mfn_t first, unsigned long count, bool dirty);
 mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty);
 void heap_give(mfn_t first, unsigned order, bool dirty);
 int heap_take_dirty(unsigned order, u64 word, mfn_t *first);
+void heap_give_cleaned(mfn_t first, unsigned order); /* what heap_take_dirty gave */
 #define WORD_OURS (FW_ALLOCATED | FW_OWNER(OWNER_NONE) | 1)
 
 /* alloc.c */

@@ -14,7 +14,7 @@
 #define PIT_GATE      0x61
 #define MEASURE_TICKS (PIT_HZ / 125) /* 8 ms */
 #define LOOKS         16
-#define PATIENCE      1000000        /* port reads after which the PIT is taken for dead */
+#define PATIENCE      1000000 /* port reads after which the PIT is taken for dead */
 #define TSC_FALLBACK  1000000000ULL
 
 static inline u8 port_read(u16 port)
@@ -190,6 +190,6 @@ u64 clock_read_cmos(void)
     hour = from_bcd(&date, date.hour & 0x7F);
     if (!(date.status_b & 2)) /* 12-hour clock, the top bit says p.m. */
         hour = hour % 12 + (date.hour & 0x80 ? 12 : 0);
-    return seconds_of_date(year + (year < 70 ? 2000 : 1900), from_bcd(&date, date.month), from_bcd(&date, date.day), hour,
-                           from_bcd(&date, date.minute), from_bcd(&date, date.second));
+    return seconds_of_date(year + (year < 70 ? 2000 : 1900), from_bcd(&date, date.month), from_bcd(&date, date.day),
+                           hour, from_bcd(&date, date.minute), from_bcd(&date, date.second));
 }

@@ -16,8 +16,8 @@ static inline u64 read_tsc(void)
     return (u64)high << 32 | low;
 }
 
-u64 clock_measure_tsc(void);  /* Hz */
-u64 clock_read_cmos(void);    /* seconds since 1970, UTC */
+u64 clock_measure_tsc(void); /* Hz */
+u64 clock_read_cmos(void);   /* seconds since 1970, UTC */
 /* Pure: seconds since 1970 of a civil date. */
 u64 seconds_of_date(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second);
 

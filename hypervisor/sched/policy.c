@@ -14,7 +14,7 @@ static struct sched_class classes[HARD_CLASSES + SOFT_CLASSES];
 static struct policy_cpu cpus[MAX_CPUS];
 static struct list active;
 static u32 online;
-static u32 idle;   /* CPUs that run nobody */
+static u32 idle; /* CPUs that run nobody */
 ns_t sched_rate_limit = 1000000;
 static u64 floor_; /* no credit reaches further back than this vruntime */
 
@@ -267,7 +267,8 @@ static struct vcpu *best_in_queue(unsigned cpu, u64 *key)
     struct vcpu *best = NULL;
     struct list *pos;
 
-    list_for_each(pos, &active) {
+    list_for_each(pos, &active)
+    {
         struct sched_class *class = list_entry(pos, struct sched_class, active);
         struct vcpu *v;
         u64 cost;
@@ -319,48 +320,69 @@ static ns_t slice_of(const struct vcpu *v, bool others, u64 other_key)
     return slice;
 }
 
+/* prev goes on unless it gives way, or another has the better claim and prev has had its least time. */
+static bool stays(unsigned cpu, const struct vcpu *prev, const struct vcpu *waiting, u64 key, ns_t now)
+{
+    u64 own = prev->sched.vruntime + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
+
+    if (!waiting)
+        return true;
+    return !prev->sched.yielding && (own <= key || now - prev->sched.slice_start < sched_rate_limit);
+}
+
+static bool may_stay(unsigned cpu, struct vcpu *prev)
+{
+    if (!(prev->sched.class->hard & 1U << cpu))
+        return false;
+    if (!over_budget(prev))
+        return true;
+    prev->sched.blocked_by |= PAUSE_PARKED;
+    return false;
+}
+
+/* v is what cpu runs from now on; `others` wait, the first of them with this key. */
+static ns_t put_on_cpu(unsigned cpu, struct vcpu *v, bool continues, bool others, u64 key, ns_t now)
+{
+    ns_t slice;
+
+    idle &= ~(1U << cpu);
+    refill_credit(v->sched.vruntime);
+    lift_to_floor(v);
+    v->sched.woken = false;
+    if (!continues)
+        v->sched.slice_start = v->sched.charged_until = now;
+    slice = slice_of(v, others, key);
+    cpus[cpu].slice_armed = slice != 0;
+    return slice;
+}
+
 struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now)
 {
     struct policy_choice choice = {NULL, 0};
     u64 key = 0;
     struct vcpu *waiting = best_waiting(cpu, &key);
-    bool may_stay = prev && prev_runnable && (prev->sched.class->hard & 1U << cpu);
+    bool candidate = prev && prev_runnable && may_stay(cpu, prev);
 
-    if (may_stay && over_budget(prev)) {
-        prev->sched.blocked_by |= PAUSE_PARKED;
-        may_stay = false;
-    }
     cpus[cpu].called = false;
-    if (may_stay && (!waiting || !prev->sched.yielding)) {
-        u64 own = prev->sched.vruntime + (prev->sched.class->soft & 1U << cpu ? 0 : SOFT_RESISTANCE);
-
-        if (!waiting || own <= key || now - prev->sched.slice_start < sched_rate_limit)
-            choice.next = prev;
-    }
-    if (prev)
-        prev->sched.yielding = false;
-    if (!choice.next && waiting) {
+    if (candidate && stays(cpu, prev, waiting, key, now)) {
+        choice.next = prev;
+    } else if (waiting) {
         choice.next = waiting;
         policy_dequeue(waiting);
         waiting = best_waiting(cpu, &key);
-        if (may_stay && (!waiting || prev->sched.vruntime < key)) {
+        if (candidate && (!waiting || prev->sched.vruntime < key)) {
             waiting = prev;
             key = prev->sched.vruntime;
         }
     }
+    if (prev)
+        prev->sched.yielding = false;
     cpus[cpu].running = choice.next;
-    if (!choice.next) {
+    if (choice.next) {
+        choice.slice = put_on_cpu(cpu, choice.next, choice.next == prev, waiting != NULL, key, now);
+    } else {
         idle |= 1U << cpu;
         cpus[cpu].slice_armed = false;
-        return choice;
     }
-    idle &= ~(1U << cpu);
-    refill_credit(choice.next->sched.vruntime);
-    lift_to_floor(choice.next);
-    choice.next->sched.woken = false;
-    if (choice.next != prev)
-        choice.next->sched.slice_start = choice.next->sched.charged_until = now;
-    choice.slice = slice_of(choice.next, waiting != NULL, key);
-    cpus[cpu].slice_armed = choice.slice != 0;
     return choice;
 }

@@ -20,12 +20,12 @@
 #define CREDIT_PERIOD   10000000ULL /* 10 ms, ns of run time at weight 256 */
 #define WEIGHT_DEFAULT  256
 #define SLICE_MAX       10000000ULL
-#define SLICE_TURN      3000000ULL  /* the least that equals run in turn */
+#define SLICE_TURN      3000000ULL /* the least that equals run in turn */
 #define SLICE_MIN       500000ULL
 #define CAP_PERIOD      10000000ULL
-#define SOFT_RESISTANCE 2000000ULL  /* how much more credit pulls a vCPU off its soft affinity */
+#define SOFT_RESISTANCE 2000000ULL /* how much more credit pulls a vCPU off its soft affinity */
 #define WAKE_FAVOUR     3000000ULL
-#define MOVE_RESISTANCE 500000ULL   /* ... and off the CPU it ran on last */
+#define MOVE_RESISTANCE 500000ULL /* ... and off the CPU it ran on last */
 
 extern ns_t sched_rate_limit; /* a vCPU runs that long before another takes its CPU by preemption; 1 ms at first */
 

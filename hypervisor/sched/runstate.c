@@ -41,7 +41,7 @@ static void write_area(unsigned long area, void *info, size_t size, size_t entry
         rc = copy_to_guest(area, info, size);
     if (flag && !rc) {
         barrier();
-        *top &= (u8)~(XEN_RUNSTATE_UPDATE >> 56);
+        *top &= (u8) ~(XEN_RUNSTATE_UPDATE >> 56);
         rc = copy_to_guest(area + entry_time_offset + 7, top, 1);
     }
 }

@@ -422,8 +422,8 @@ u64 cpu_idle_time(unsigned cpu)
 
 static void dump_vcpu(const struct vcpu *v)
 {
-    logf(LOG_INFO, "  d%uv%u cpu %u%s%s blocked_by %x pauses %u vruntime %lu hard %x soft %x ran %lu ns\n", v->domain->id,
-         v->id, v->processor, v->sched.on_cpu ? " running" : "", v->sched.queued ? " waiting" : "",
+    logf(LOG_INFO, "  d%uv%u cpu %u%s%s blocked_by %x pauses %u vruntime %lu hard %x soft %x ran %lu ns\n",
+         v->domain->id, v->id, v->processor, v->sched.on_cpu ? " running" : "", v->sched.queued ? " waiting" : "",
          v->sched.blocked_by, v->sched.pause_count, v->sched.vruntime, v->sched.hard_affinity, v->sched.soft_affinity,
          v->sched.runstate.time[RUNSTATE_running]);
 }

@@ -20,11 +20,11 @@
 #include <pv/time.h>
 #include "check.h"
 
-#define MS        1000000ULL
-#define CODE_VA   0x100000UL
-#define TINY      8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
-#define LIVES     200
-#define MANY      60
+#define MS      1000000ULL
+#define CODE_VA 0x100000UL
+#define TINY    8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
+#define LIVES   200
+#define MANY    60
 
 static void *nowhere; /* an address without a page */
 static struct xen_domctl domctl;
@@ -287,8 +287,10 @@ static long set_context(int domid, void *from)
 /* Machine code that makes one sched_op after another with the argument at code + 64; ends in a jump to itself. */
 static const uint8_t spin_code[] = {0xeb, 0xfe};
 static const uint8_t crash_code[] = {0x0f, 0x0b};
-static const uint8_t call64[] = {0xb8, 29, 0, 0, 0, 0xbf, 0, 0, 0, 0, 0xbe, 0x40, 0x00, 0x10, 0, 0x0f, 0x05, 0xeb, 0xed};
-static const uint8_t call32[] = {0xb8, 29, 0, 0, 0, 0xbb, 0, 0, 0, 0, 0xb9, 0x40, 0x00, 0x10, 0, 0xcd, 0x82, 0xeb, 0xed};
+static const uint8_t call64[] = {0xb8, 29,   0,    0,    0, 0xbf, 0,    0,    0,   0,
+                                 0xbe, 0x40, 0x00, 0x10, 0, 0x0f, 0x05, 0xeb, 0xed};
+static const uint8_t call32[] = {0xb8, 29,   0,    0,    0, 0xbb, 0,    0,    0,   0,
+                                 0xb9, 0x40, 0x00, 0x10, 0, 0xcd, 0x82, 0xeb, 0xed};
 
 static void put_code(struct tiny *t, int op)
 {
@@ -423,7 +425,8 @@ static void test_held(void)
     held = map_frames(&t.mfn[CODE], 1, (domid_t)t.domid, PTE_KERNEL_RO, NULL);
     CHECK(held != NULL, "its code is mapped here");
     CHECK_EQ(destroy(t.domid), 0, "it is destroyed");
-    CHECK(exists(t.domid) && (domctl.u.getdomaininfo.flags & XEN_DOMINF_dying), "it is dying as long as the page is held");
+    CHECK(exists(t.domid) && (domctl.u.getdomaininfo.flags & XEN_DOMINF_dying),
+          "it is dying as long as the page is held");
     CHECK_EQ(held[0], 0xeb, "the page is still what it was");
     unmap_frames(held, 1);
     CHECK(!exists(t.domid), "then it is gone");

@@ -23,8 +23,8 @@ SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
 
-def qemu_command(hypervisor, kernel, cpus, memory, arguments):
-    options = f"console=com1 com1=115200,8n1 dom0_mem={memory}M dom0_max_vcpus={cpus} guest_loglvl=all noreboot"
+def qemu_command(hypervisor, kernel, cpus, memory, arguments, vcpus=None):
+    options = f"console=com1 com1=115200,8n1 dom0_mem={memory}M dom0_max_vcpus={vcpus or cpus} guest_loglvl=all noreboot"
     return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(cpus), "-display", "none",
             "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", hypervisor, "-append", options,
             "-initrd", f"{kernel} {arguments}".strip()]
@@ -133,6 +133,7 @@ def main():
     parser.add_argument("--dom0", help="run the tests as guests of this dom0")
     parser.add_argument("--ramdisk", help="its RAM disk, with the kernels in /tests")
     parser.add_argument("--cpus", default="1")
+    parser.add_argument("--vcpus", type=int, help="dom0's vCPUs; as many as CPUs if not given")
     parser.add_argument("--memory", type=int, default=192)
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("kernels", nargs="+")
@@ -150,8 +151,11 @@ def main():
         else:
             results = []
             for cpus in options.cpus.split(","):
-                text = boot(qemu_command(options.hypervisor, kernel, int(cpus), options.memory, ""), options.timeout)
-                results.append(report(f"{kernel} on {cpus} CPU{'s' if cpus != '1' else ''}", text))
+                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, "", options.vcpus)
+                place = f"on {cpus} CPU{'s' if cpus != '1' else ''}"
+                if options.vcpus:
+                    place += f" with {options.vcpus} vCPUs"
+                results.append(report(f"{kernel} {place}", boot(command, options.timeout)))
         total_passed += sum(passed for passed, _ in results)
         total_failed += sum(failed for _, failed in results)
     print(f"{total_passed} passed, {total_failed} failed")

@@ -9,7 +9,7 @@
 
 #include "domain.h"
 
-#define MS 1000000ULL
+#define MS           1000000ULL
 #define FAKE_DOMAINS 256
 
 extern ns_t fake_now;

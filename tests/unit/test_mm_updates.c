@@ -108,7 +108,7 @@ START_TEST(test_refusals)
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P), 0, d->id), -ESRCH);
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P), 0, 99), -ESRCH);
     ck_assert_int_eq(update(l1, 9, pte_of(theirs, PTE_P), 0, peer->id), -EPERM);
-    ck_assert_int_eq(update(l1, 9, 0, 0, SELF | 100 << 16), -EINVAL);
+    ck_assert_int_eq(update(l1, 9, 0, 0, SELF | 100 << 16), -ESRCH);
     ck_assert_int_eq(update(l1, 9, 0, 0, SELF | (peer->id + 1U) << 16), -EPERM);
     ck_assert_int_eq(do_mmu_update(8, 1, 0, SELF), -EFAULT);
     ck_assert_uint_eq(fake_table(l1)[9], 0);

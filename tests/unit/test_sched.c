@@ -19,7 +19,8 @@ static void hogs(unsigned count)
 
 static void assert_near(unsigned got, unsigned expected, unsigned tolerance)
 {
-    ck_assert_msg(got + tolerance >= expected && got <= expected + tolerance, "%u per mille instead of %u", got, expected);
+    ck_assert_msg(got + tolerance >= expected && got <= expected + tolerance, "%u per mille instead of %u", got,
+                  expected);
 }
 
 /* Guards against favouring whoever came first, or whoever sits on the CPU that is looked at first. */
