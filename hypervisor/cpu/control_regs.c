@@ -14,18 +14,18 @@
 #define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE  (1UL << 18)
 /* Settings of ours that a guest is shown: PAE MCE OSFXSR OSXMMEXCPT. */
-#define CR4_VISIBLE  0x660UL
+#define CR4_VISIBLE   0x660UL
 
 #define GUEST_LOW_END (1UL << 47)
 #define DR_IO_ENABLED 5 /* the free place of debugreg[]: enable bits of I/O breakpoints */
-#define DR6_ONES       0xFFFF0FF0UL
-#define DR6_BITS       0xFFFFEFFFUL
-#define DR7_ONE        0x400UL
-#define DR7_BITS       0xFFFF27FFUL
-#define DR7_GD         (1UL << 13)
-#define DR7_ACTIVE     0xFFUL
-#define DR7_IO         2U
-#define DR7_LENGTH_8   8U
+#define DR6_ONES      0xFFFF0FF0UL
+#define DR6_BITS      0xFFFFEFFFUL
+#define DR7_ONE       0x400UL
+#define DR7_BITS      0xFFFF27FFUL
+#define DR7_GD        (1UL << 13)
+#define DR7_ACTIVE    0xFFUL
+#define DR7_IO        2U
+#define DR7_LENGTH_8  8U
 
 static u64 visible_cr4(u64 chosen)
 {
@@ -81,7 +81,8 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
             v->info->arch.cr2 = value;
         return 0;
     case 3:
-        return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false, true);
+        return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false,
+                             true);
     case 4:
         v->ctrlreg[4] = visible_cr4(value);
         if (v == current)
@@ -122,7 +123,8 @@ void guest_port_breakpoints(struct vcpu *v, unsigned port, unsigned bytes)
         return;
     for (unsigned i = 0; i < 4; i++) {
         u64 first = v->debugreg[i];
-        if ((enabled & 3UL << (i * 2)) && port + bytes > first && port < first + widths[v->debugreg[7] >> (18 + i * 4) & 3])
+        if ((enabled & 3UL << (i * 2)) && port + bytes > first &&
+            port < first + widths[v->debugreg[7] >> (18 + i * 4) & 3])
             v->breakpoint_hits |= (u8)(1U << i);
     }
 }

@@ -10,18 +10,18 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define BASIC_LAST    0xDU
-#define EXTENDED_LAST 0x80000021U
+#define BASIC_LAST          0xDU
+#define EXTENDED_LAST       0x80000021U
 #define EXTENDED_LAST_INTEL 0x80000008U
-#define XEN_BASE      0x40000000U
-#define XEN_LAST      5U
+#define XEN_BASE            0x40000000U
+#define XEN_LAST            5U
 
-#define BIT(n) (1U << (n))
+#define BIT(n)              (1U << (n))
 
 /* Leaf 1, edx: FPU DE TSC MSR PAE MCE CX8 APIC SEP MCA CMOV PAT CLFLUSH ACPI MMX FXSR SSE SSE2 SS HTT. */
 #define LEAF1_EDX 0x1FC9CBF5U
 /* Leaf 1, ecx: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND. */
-#define LEAF1_ECX 0x76D83203U
+#define LEAF1_ECX  0x76D83203U
 #define SEP        BIT(11)
 #define MTRR       BIT(12)
 #define OSXSAVE    BIT(27)
@@ -31,13 +31,13 @@ enum { EAX, EBX, ECX, EDX };
 /* Leaf 7, ecx: VBMI VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID CLDEMOTE MOVDIRI MOVDIR64B. */
 #define LEAF7_ECX 0x1A405F42U
 /* Leaf 7, edx: 4VNNIW 4FMAPS FSRM VP2INTERSECT. Nothing that needs an MSR we do not switch. */
-#define LEAF7_EDX 0x0000011CU
+#define LEAF7_EDX   0x0000011CU
 #define LEAF7_1_EAX 0x00001C30U
 /* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
 #define EXT1_REPEATED 0x0183F3FFU
 #define EXT1_EDX      0xEA500800U
 /* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
-#define EXT1_ECX 0x002109E3U
+#define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)
 #define EXT1_LM      BIT(29)
 
@@ -49,7 +49,8 @@ static u32 last_leaf(u32 base)
 
     if (*last == 0) {
         cpuid(base, 0, out);
-        *last = base ? (cpu_features.amd ? EXTENDED_LAST : MIN(out[EAX], EXTENDED_LAST_INTEL)) : MIN(out[EAX], BASIC_LAST);
+        *last =
+            base ? (cpu_features.amd ? EXTENDED_LAST : MIN(out[EAX], EXTENDED_LAST_INTEL)) : MIN(out[EAX], BASIC_LAST);
     }
     return *last;
 }
@@ -153,7 +154,7 @@ static void extended_leaf(struct vcpu *v, u32 leaf, u32 out[4])
         break;
     case 8:
         out[EAX] = (out[EAX] & 0xFF) | (v->is_32bit ? 32 : 48) << 8; /* no 57-bit addresses */
-        out[EBX] &= 0x205; /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
+        out[EBX] &= 0x205;                                           /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
         out[EDX] = 0;
         break;
     case 0x21:

@@ -22,11 +22,11 @@
 #define DE_CFG_LFENCE      2
 #define MCG_BANKS          2
 
-#define EFER_LMSLE (1UL << 13)
-#define EFER_LME   (1UL << 8)
-#define EFER_LMA   (1UL << 10)
-#define APIC_ENABLED 0x800
-#define APIC_BOOT    0x100
+#define EFER_LMSLE         (1UL << 13)
+#define EFER_LME           (1UL << 8)
+#define EFER_LMA           (1UL << 10)
+#define APIC_ENABLED       0x800
+#define APIC_BOOT          0x100
 
 static bool canonical(u64 value)
 {
@@ -56,13 +56,10 @@ static const struct {
     {0x40000000, 0x40000000, READ}, /* hypercall page */
     {0xC0010000, 0xC0010007, BOTH}, /* performance counters */
     {0xC0010010, 0xC0010010, READ}, /* system configuration, memory ranges */
-    {0xC0010015, 0xC0010015, BOTH},
-    {0xC0010016, 0xC001001A, READ},
-    {0xC001001D, 0xC001001D, READ},
-    {0xC001001F, 0xC001001F, BOTH},
+    {0xC0010015, 0xC0010015, BOTH}, {0xC0010016, 0xC001001A, READ},
+    {0xC001001D, 0xC001001D, READ}, {0xC001001F, 0xC001001F, BOTH},
     {0xC0010041, 0xC0010042, BOTH}, /* frequency and voltage */
-    {0xC0010061, 0xC001006B, BOTH},
-    {0xC0010112, 0xC0010113, READ},
+    {0xC0010061, 0xC001006B, BOTH}, {0xC0010112, 0xC0010113, READ},
     {0xC0010200, 0xC001020B, BOTH}, /* performance counters */
 };
 

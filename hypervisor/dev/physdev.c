@@ -10,7 +10,6 @@
 #include "dev/irq.h"
 #include "abi/physdev.h"
 
-
 static long set_iopl(unsigned long arg)
 {
     struct physdev_set_iopl op;
@@ -155,12 +154,12 @@ static long other(unsigned long cmd, unsigned long arg)
         u8 cmd, size;
         s8 result;
     } answers[] = {
-        {PHYSDEVOP_manage_pci_add, 2, 0},       {PHYSDEVOP_manage_pci_remove, 2, 0},
-        {PHYSDEVOP_manage_pci_add_ext, 16, 0},  {PHYSDEVOP_pci_device_add, 12, 0},
-        {PHYSDEVOP_pci_device_remove, 4, 0},    {PHYSDEVOP_pci_mmcfg_reserved, 16, -ENODEV},
-        {PHYSDEVOP_restore_msi, 2, -ENODEV},    {PHYSDEVOP_restore_msi_ext, 4, -ENODEV},
-        {PHYSDEVOP_prepare_msix, 4, -ENODEV},   {PHYSDEVOP_release_msix, 4, -ENODEV},
-        {PHYSDEVOP_get_free_pirq, 8, -ENOSPC},  {PHYSDEVOP_dbgp_op, 6, 0},
+        {PHYSDEVOP_manage_pci_add, 2, 0},      {PHYSDEVOP_manage_pci_remove, 2, 0},
+        {PHYSDEVOP_manage_pci_add_ext, 16, 0}, {PHYSDEVOP_pci_device_add, 12, 0},
+        {PHYSDEVOP_pci_device_remove, 4, 0},   {PHYSDEVOP_pci_mmcfg_reserved, 16, -ENODEV},
+        {PHYSDEVOP_restore_msi, 2, -ENODEV},   {PHYSDEVOP_restore_msi_ext, 4, -ENODEV},
+        {PHYSDEVOP_prepare_msix, 4, -ENODEV},  {PHYSDEVOP_release_msix, 4, -ENODEV},
+        {PHYSDEVOP_get_free_pirq, 8, -ENOSPC}, {PHYSDEVOP_dbgp_op, 6, 0},
         {PHYSDEVOP_IRQ_UNMASK_NOTIFY, 0, 0},
     };
     u8 bytes[16];
@@ -185,7 +184,7 @@ long do_physdev_op(unsigned long cmd, unsigned long arg)
                        cmd == PHYSDEVOP_unmap_pirq || cmd == PHYSDEVOP_get_free_pirq
                    ? -EINVAL
                : cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2 ? -ENOSYS
-                                                                                          : -EPERM;
+                                                                                        : -EPERM;
     }
     switch (cmd) {
     case PHYSDEVOP_set_iopl:

@@ -8,11 +8,11 @@
 #include "emulate/emulation.h"
 #include "guest_access.h"
 
-#define DR6_ONES 0xFFFF0FF0UL
+#define DR6_ONES        0xFFFF0FF0UL
 #define DR6_SINGLE_STEP 0x4000UL
-#define FIRST_OWN_BYTE 0xE000UL /* from here on the GDT is ours */
-#define PTE_USER    4UL
-#define GDT_LIMIT   0xEFFFUL
+#define FIRST_OWN_BYTE  0xE000UL /* from here on the GDT is ours */
+#define PTE_USER        4UL
+#define GDT_LIMIT       0xEFFFUL
 
 bool read_descriptor(struct vcpu *v, u16 selector, u64 *descriptor)
 {

@@ -10,12 +10,12 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define CR4_TSD (1UL << 2)
+#define CR4_TSD     (1UL << 2)
 #define CR4_OSXSAVE (1UL << 18)
-#define XCR0_X87     1UL
-#define XCR0_SSE     2UL
-#define XCR0_AVX     4UL
-#define XCR0_AVX512  0xE0UL
+#define XCR0_X87    1UL
+#define XCR0_SSE    2UL
+#define XCR0_AVX    4UL
+#define XCR0_AVX512 0xE0UL
 
 static enum outcome read_tsc(struct emulation *e)
 {
@@ -92,8 +92,8 @@ static enum outcome read_debug(struct emulation *e)
 
 static enum outcome write_debug(struct emulation *e)
 {
-    long rc = guest_set_debugreg(e->v, e->insn.reg,
-                                 register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex));
+    long rc =
+        guest_set_debugreg(e->v, e->insn.reg, register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex));
 
     return rc ? invalid_debug_register(rc) : EMULATED;
 }
