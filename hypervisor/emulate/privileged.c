@@ -215,6 +215,8 @@ bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
         outcome = e.insn.lock ? locked_insn(&e) : any_insn(&e);
     if (outcome == EMULATED)
         emulation_finish(&e);
+    else
+        v->breakpoint_hits = 0; /* of a port access whose memory operand faulted */
     return outcome != NOT_EMULATED;
 }
 
