@@ -168,16 +168,20 @@ void pirq_unbind(struct domain *d, unsigned pirq)
     spin_unlock(&lock);
 }
 
-void pirq_eoi(unsigned gsi)
+long pirq_eoi(unsigned gsi)
 {
+    bool bound;
+
     if (!gsi_exists(gsi))
-        return;
+        return -EINVAL;
     spin_lock(&lock);
-    if (pins[gsi].owner && pins[gsi].level && pins[gsi].masked) {
+    bound = pins[gsi].owner != NULL;
+    if (bound && pins[gsi].level && pins[gsi].masked) {
         pins[gsi].masked = false;
         write_pin(gsi);
     }
     spin_unlock(&lock);
+    return bound ? 0 : -EINVAL;
 }
 
 static void device_interrupt(unsigned gsi)

@@ -64,7 +64,7 @@ struct vcpu {
     mfn_t ldt_frames[16];
     spinlock_t ldt_lock;
     void *xsave_block, *xsave_area; /* the area lies in the block, aligned to 64 bytes */
-    u64 xcr0;                   /* what it chose of the components; 0: all of them */
+    u64 xcr0;                   /* components it has switched on */
     bool fpu_dirty;
     /* vcpu_info: in shared_info, or where register_vcpu_info put it (then info_mfn holds a writable reference). */
     union {
