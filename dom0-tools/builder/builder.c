@@ -88,6 +88,20 @@ int build_plan(struct ctl *ctl, const struct build_input *input, struct build_pl
     return check_free(ctl, input, error);
 }
 
+static int create_fail(struct building *building)
+{
+    const struct domain_config *config = building->input->config;
+
+    if (errno != EINVAL)
+        return build_fail(building->error, "the hypervisor refused to create \"%s\": %s", config->name,
+                          strerror(errno));
+    return build_fail(building->error,
+                      "the hypervisor refused to create \"%s\": one of these is more than it allows: maxvcpus %u, "
+                      "max_grant_frames %u, max_maptrack_frames %u, max_event_channels %d",
+                      config->name, config->max_vcpus, config->max_grant_frames, config->max_maptrack_frames,
+                      config->max_event_channels + 1);
+}
+
 static int create(struct building *building)
 {
     const struct domain_config *config = building->input->config;
@@ -101,9 +115,19 @@ static int create(struct building *building)
 
     memcpy(create.handle, building->out->uuid, sizeof(create.handle));
     if (ctl_domain_create(building->ctl, &create, &building->out->domid) != 0)
-        return build_fail(building->error, "the hypervisor refused to create \"%s\" (%u vCPUs, %u grant frames): %s",
-                          config->name, config->max_vcpus, config->max_grant_frames, strerror(errno));
+        return create_fail(building);
     return 0;
+}
+
+static int affinity_fail(struct building *building, unsigned int vcpu)
+{
+    struct xen_sysctl_physinfo info = {0};
+    int reason = errno;
+
+    (void)ctl_physinfo(building->ctl, &info);
+    return build_fail(building->error,
+                      "vCPU %u of \"%s\" cannot run on the CPUs asked for: %s (the machine has CPUs 0 to %u)", vcpu,
+                      building->input->config->name, strerror(reason), info.max_cpu_id);
 }
 
 static int set_affinity(struct building *building)
@@ -120,8 +144,7 @@ static int set_affinity(struct building *building)
             continue;
         if (ctl_vcpu_set_affinity(building->ctl, building->out->domid, vcpu, own || config->has_hard ? hard.bits : NULL,
                                   config->has_soft ? soft.bits : NULL, false) != 0)
-            return build_fail(building->error, "vCPU %u of \"%s\" cannot run on the CPUs asked for: %s", vcpu,
-                              config->name, strerror(errno));
+            return affinity_fail(building, vcpu);
     }
     return 0;
 }

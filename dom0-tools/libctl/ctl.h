@@ -56,6 +56,9 @@ int ctl_vcpu_set_affinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uin
 int ctl_sched_get(struct ctl *ctl, domid_t domid, struct xen_domctl_sched_credit2 *params);
 int ctl_sched_set(struct ctl *ctl, domid_t domid, const struct xen_domctl_sched_credit2 *params);
 
+/* The shortest run before another vCPU may take over, of the whole scheduler, in microseconds. */
+int ctl_sched_ratelimit(struct ctl *ctl, unsigned int *microseconds);
+
 /* Memory. populate and decrease return how many extents were done; frames[] is in and out as the ABI says. */
 long ctl_populate(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, unsigned int flags,
                   xen_pfn_t *frames);

@@ -69,6 +69,18 @@ int ctl_scheduler(struct ctl *ctl, unsigned int *id)
     return 0;
 }
 
+int ctl_sched_ratelimit(struct ctl *ctl, unsigned int *microseconds)
+{
+    struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_scheduler_op);
+
+    sysctl->u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+    sysctl->u.scheduler_op.cmd = XEN_SYSCTL_SCHEDOP_getinfo;
+    if (perform(ctl) != 0)
+        return -1;
+    *microseconds = sysctl->u.scheduler_op.u.sched_credit2.ratelimit_us;
+    return 0;
+}
+
 int ctl_cpu_idle(struct ctl *ctl, uint64_t *idle_ns, unsigned int max, unsigned int *count)
 {
     struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_getcpuinfo);

@@ -65,6 +65,45 @@ static void put_help(const char *help)
     }
 }
 
+/* What a configuration may say; the reader of the settings (dom0-tools/config/domain_config.c) has the last word. */
+static const struct {
+    const char *key, *text;
+} settings[] = {
+    {"name", "The domain's name. Required."},
+    {"kernel",
+     "The kernel's file: an ELF image of either width for Xen's PV interface, also packed with gzip, or a Linux "
+     "bzImage with a gzip or LZ4 payload. Required."},
+    {"ramdisk", "One module, handed over as it is."},
+    {"modules",
+     "A list of modules; behind a blank each may have a command line. They arrive as one package with a list in "
+     "front (SIF\\_MULTIBOOT\\_MOD)."},
+    {"cmdline, root, extra", "The kernel's command line: *cmdline* alone, or root=ROOT and *extra*."},
+    {"memory, maxmem", "MiB at the start, and at most."},
+    {"vcpus, maxvcpus", "Virtual CPUs online at the start, and in all."},
+    {"cpus, cpus\\_soft",
+     "Where they may run, and would rather run: \"0-3,^2\", or for *cpus* a list with one text for "
+     "each vCPU."},
+    {"cpu\\_weight, cap", "As for sched-credit2."},
+    {"uuid", "The domain's UUID; random when missing."},
+    {"on\\_poweroff, on\\_reboot, on\\_crash, on\\_watchdog",
+     "What to do when it ends: *destroy*, *restart*, *rename-restart* or *preserve*. The default is destroy, for a "
+     "reboot "
+     "restart."},
+    {"max\\_grant\\_frames, max\\_maptrack\\_frames, max\\_grant\\_version, max\\_event\\_channels",
+     "Limits of the domain."},
+};
+
+static void put_settings(void)
+{
+    printf(
+        "# CONFIGURATION\n\nA file of *key = value* lines in xl.cfg's syntax: strings in either quotes, numbers, lists "
+        "in brackets, comments after #, ; between settings on one line, += to extend. A mistake is reported with its "
+        "file, line and column, an unknown key with the nearest one. Keys of xl.cfg that have no effect here are "
+        "accepted with a note.\n\n");
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        printf("*%s*\n\t%s\n\n", settings[i].key, settings[i].text);
+}
+
 int main(void)
 {
     printf(
@@ -90,6 +129,7 @@ int main(void)
         printf(".\n\n");
         put_help(verbs[i].help);
     }
+    put_settings();
     printf(
         "# FILES\n\n*/examples*\n\tConfigurations to try.\n\n*/boot*\n\tKernels.\n\n*/guests*\n\tWhat was added with "
         "make GUESTS=DIRECTORY.\n\n"

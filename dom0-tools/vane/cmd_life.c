@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lifecycle.h"
 #include "store.h"
+#include "system.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,7 +96,8 @@ static int wait_down(struct vane *vane, const domid_t *domids, unsigned int coun
             if (clock_ns() >= deadline)
                 return fail(vane, "domain %u has not ended within %llu s; destroy ends it at once", domids[i],
                             (unsigned long long)seconds);
-            sleep_ns(WAIT_STEP_NS);
+            if (terminal_interrupted(WAIT_STEP_NS))
+                return fail(vane, "interrupted; domain %u has been asked and may still end", domids[i]);
         }
         say(vane, "Domain %u has been shut down\n", domids[i]);
     }

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLACK_KIB 1024u
+#define SLACK_KIB      1024u
+#define DOM0_LEAST_KIB (16u * 1024u)
 
 /* The most a domain may be asked to have: what its configuration said, else what the hypervisor allows. */
 static uint64_t static_max(struct vane *vane, const struct xen_domctl_getdomaininfo *info)
@@ -57,9 +58,11 @@ int cmd_mem_set(struct vane *vane, int argc, char **argv)
     if (find_with_memory(vane, argc, argv, &info, &kib) != 0)
         return 1;
     most = static_max(vane, &info);
-    if (kib > most && info.domain != 0)
+    if (kib > most)
         return fail(vane, "%llu MiB is more than the %llu MiB that domain %u may have at most; mem-max raises that",
                     (unsigned long long)kib / 1024, (unsigned long long)most / 1024, info.domain);
+    if (info.domain == 0 && kib < DOM0_LEAST_KIB)
+        return fail(vane, "domain 0 needs %u MiB at least: all the tools run in it", DOM0_LEAST_KIB / 1024);
     if (check_free(vane, &info, kib) != 0)
         return 1;
     if (ctl_domain_max_mem(vane->ctl, info.domain, kib + SLACK_KIB) != 0)

@@ -164,6 +164,8 @@ int cmd_vcpu_set(struct vane *vane, int argc, char **argv)
     if (!parse_unsigned(argv[2], &wanted) || wanted == 0 || wanted > (uint64_t)info.max_vcpu_id + 1)
         return fail(vane, "domain %u can have 1 to %u vCPUs (its maxvcpus), not \"%s\"", info.domain,
                     info.max_vcpu_id + 1, argv[2]);
+    if (info.domain == 0 && domains_all_recorded && wanted != 1)
+        return fail(vane, "the embedded domain 0 works with one vCPU");
     if (!ignore_host && wanted > cpu_count(vane) && wanted > info.nr_online_vcpus)
         return fail(vane, "the machine has %u CPUs, %llu vCPUs were asked for; -i does it all the same",
                     cpu_count(vane), (unsigned long long)wanted);
@@ -195,7 +197,7 @@ static int show_all_params(struct vane *vane, const char *only)
 {
     struct xen_domctl_getdomaininfo *infos, one;
     struct xen_domctl_sched_credit2 params;
-    unsigned int count;
+    unsigned int count, ratelimit;
     struct json json;
 
     if (only != NULL && find_domain_info(vane, only, &one) != 0)
@@ -203,6 +205,8 @@ static int show_all_params(struct vane *vane, const char *only)
     infos = list_domains(vane, &count);
     if (infos == NULL)
         return 1;
+    if (only == NULL && ctl_sched_ratelimit(vane->ctl, &ratelimit) == 0)
+        say(vane, "Cpupool Pool-0: ratelimit=%uus\n", ratelimit);
     say(vane, "%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');

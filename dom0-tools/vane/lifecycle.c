@@ -293,8 +293,8 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more",
-               record->config.name, why, FAST_LIFE_SECONDS, fast);
+        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
+               why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
     }

@@ -27,6 +27,20 @@ static int start(const char *what, int status)
     return status;
 }
 
+/* Domain 0 gives and takes memory like any other: mem-set 0. What it started with is the most it can have. */
+static void start_balloon(void)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    if (ctl_domain_info(vane.ctl, 0, &info) != 0 ||
+        !store_write(vane.xs, 0, "memory/static-max", "%llu", (unsigned long long)info.tot_pages * 4) ||
+        !store_write(vane.xs, 0, "memory/target", "%llu", (unsigned long long)info.tot_pages * 4)) {
+        fprintf(stderr, "vane: domain 0's memory nodes could not be written: %s\n", strerror(errno));
+        return;
+    }
+    (void)start("the balloon", pv_balloon_start());
+}
+
 static void greet(void)
 {
     struct xen_sysctl_physinfo info;
@@ -53,6 +67,7 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    start_balloon();
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {

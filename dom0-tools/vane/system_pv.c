@@ -8,13 +8,21 @@
 #include "vane.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include <pv/console.h>
 #include <pv/threads.h>
 #include <pv/time.h>
 
+#define CTRL_C    3
+#define AHEAD_MAX 512
+
 static bool woken;
+
+/* Bytes that came while a command was waiting for something else. */
+static char ahead[AHEAD_MAX];
+static size_t ahead_count;
 
 int spawn(const char *name, void (*fn)(void *arg), void *arg)
 {
@@ -28,9 +36,34 @@ int spawn(const char *name, void (*fn)(void *arg), void *arg)
 
 size_t terminal_read(char *buffer, size_t size, uint64_t deadline_ns)
 {
+    size_t kept = ahead_count < size ? ahead_count : size;
+
+    if (kept > 0) {
+        memcpy(buffer, ahead, kept);
+        memmove(ahead, ahead + kept, ahead_count - kept);
+        ahead_count -= kept;
+        return kept;
+    }
     (void)wait_event_until(&console_input_waitq, console_input_pending() || woken, deadline_ns);
     woken = false;
     return console_read_now(buffer, size);
+}
+
+bool terminal_interrupted(uint64_t ns)
+{
+    uint64_t deadline = time_monotonic_ns() + ns;
+    char byte;
+
+    for (;;) {
+        while (console_read_now(&byte, 1) == 1) {
+            if (byte == CTRL_C)
+                return true;
+            if (ahead_count < AHEAD_MAX)
+                ahead[ahead_count++] = byte;
+        }
+        if (!wait_event_until(&console_input_waitq, console_input_pending(), deadline))
+            return false;
+    }
 }
 
 void terminal_write(const char *text, size_t size)

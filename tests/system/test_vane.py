@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line as a user meets it: domains made, watched, changed and ended; and mistakes that are explained."""
+import gzip
 import json
 import os
 import re
@@ -58,6 +59,9 @@ def vane(tmp_path_factory):
     for name, text in CONFIGS.items():
         (directory / name).write_text(text)
         extra[f"cfg/{name}"] = str(directory / name)
+    with open(f"{BUILD}/guest64/hello", "rb") as file:
+        (directory / "packed").write_bytes(gzip.compress(file.read(), 9))
+    extra["boot/packed"] = str(directory / "packed")
     disk = directory / "dom0.rd"
     boot = {f"boot/{name}{width}": f"{BUILD}/guest{width}/{name}"
             for name in ("hello", "ticker", "balloon", "rogue", "ring") for width in ("32", "64")}
@@ -100,6 +104,12 @@ def test_console_of_create(vane, width):
     output = vane.command(f"create -c /examples/hello{width}.cfg")
     assert f"a {width}-bit guest" in output and "powering off" in output
     until(lambda: f"hello{width}" not in domains(vane))
+
+
+def test_packed_kernel(vane):
+    """A kernel packed with gzip, as distributions ship them, is unpacked on the way."""
+    assert "a 64-bit guest" in vane.command(f"create -c {HELLO} kernel=/boot/packed name=packed")
+    until(lambda: "packed" not in domains(vane))
 
 
 def test_console_is_left_with_a_key(vane):
