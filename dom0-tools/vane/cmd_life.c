@@ -79,6 +79,8 @@ static int request_one(struct vane *vane, domid_t domid, const char *what)
     say(vane, "%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down", domid);
     if (!store_write(vane->xs, domid, "control/shutdown", "%s", what))
         return fail(vane, "asking domain %u failed: %s", domid, strerror(errno));
+    if (record_find(domid) != NULL)
+        record_find(domid)->asked_to_end = true;
     if (info.flags & XEN_DOMINF_paused)
         say(vane, "note: it is paused and will act once it is unpaused\n");
     return 0;

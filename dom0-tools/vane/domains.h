@@ -17,7 +17,8 @@ struct domain_record {
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
-    unsigned int fast_restarts; /* in a row, of a domain that lived less than a second */
+    unsigned int fast_restarts; /* in a row, of a domain that ended by itself soon after its start */
+    bool asked_to_end;          /* by a command: a restart then is no accident */
     bool handled;               /* its end was acted upon; what is left of it stays for inspection */
     uint64_t console_seen;      /* how much of its console the user has read */
     struct domain_config config;

@@ -287,8 +287,8 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
 
 static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
 {
-    unsigned int fast =
-        clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull ? record->fast_restarts + 1 : 0;
+    bool accident = !record->asked_to_end && clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull;
+    unsigned int fast = accident ? record->fast_restarts + 1 : 0;
     domid_t domid = record->domid;
     struct domain_config config;
 

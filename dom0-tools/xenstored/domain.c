@@ -176,7 +176,7 @@ static int connect_domain(struct domain *domain, unsigned long mfn, unsigned int
 
     domain->ring = platform_map_ring(domain->domid, mfn, &domain->how_mapped);
     if (!domain->ring)
-        return errno;
+        return errno ? errno : ENOMEM;
     port = platform_bind_port(domain->domid, remote_port);
     if (port < 0) {
         platform_unmap_ring(domain->domid, domain->ring, domain->how_mapped);

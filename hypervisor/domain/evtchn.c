@@ -247,7 +247,7 @@ int evtchn_find_free(struct domain *d)
         port = e->first_free = next_free(e, port);
     while (e->fifo && port < e->valid_ports && fifo_linked(d, port))
         port = next_free(e, ++skipped < MAX_LINKED_SKIPPED ? port + 1 : MAX(port + 1, e->valid_ports));
-    if (port > e->max_port || port >= port_limit(d) || port >= e->table_ports)
+    if (unlikely(port >= e->limit))
         return -ENOSPC;
     while (port >= e->valid_ports) {
         error = grow_ports(d);
@@ -270,13 +270,13 @@ struct evtchn *evtchn_take(struct domain *d, unsigned port, enum port_state stat
     return chn;
 }
 
-static void release_port(struct domain *d, struct evtchn *chn)
+IN_PLACE void release_port(struct domain *d, struct evtchn *chn)
 {
     unsigned port = chn->port;
 
     if (d->evtchn.fifo)
         fifo_clear_pending(d, port);
-    else if (port < port_limit(d))
+    else
         clear_guest_bit(port, d->evtchn.pending);
     chn->pending_unlinked = false;
     chn->remote = NULL;
@@ -302,7 +302,7 @@ void evtchn_unlock_two(struct domain *a, struct domain *b)
 }
 
 /* d's lock held: takes the other end's too, or gives d's back and says false: the order forbids to wait. */
-static bool lock_other_end(struct domain *d, struct domain *other)
+IN_PLACE bool lock_other_end(struct domain *d, struct domain *other)
 {
     if (other == d || spin_trylock(&other->evtchn.lock))
         return true;
@@ -332,7 +332,7 @@ static void unbind_interdomain(struct domain *d, const struct evtchn *chn)
 }
 
 /* Both ends' locks held. */
-static long close_locked(struct domain *d, struct evtchn *chn)
+IN_PLACE long close_locked(struct domain *d, struct evtchn *chn)
 {
     switch (chn->state) {
     case PORT_FREE:
@@ -366,12 +366,7 @@ long evtchn_close(struct domain *d, unsigned port)
     chn = port_channel(d, port);
     do {
         spin_lock(&d->evtchn.lock);
-        if (chn->state != PORT_INTERDOMAIN) {
-            result = close_locked(d, chn);
-            spin_unlock(&d->evtchn.lock);
-            return result;
-        }
-        other = chn->remote;
+        other = chn->state == PORT_INTERDOMAIN ? chn->remote : d;
     } while (!lock_other_end(d, other));
     result = close_locked(d, chn);
     evtchn_unlock_two(d, other);
@@ -400,10 +395,9 @@ int evtchn_close_all(struct domain *d)
 int evtchn_init(struct domain *d, unsigned max_port)
 {
     struct domain_evtchn *e = &d->evtchn;
-    unsigned ports = MIN(max_port, EVTCHN_FIFO_NR_CHANNELS - 1U) + 1;
 
-    e->max_port = max_port;
-    e->table_ports = (u32)ROUND_UP(ports, PORTS_PER_BUCKET);
+    e->max_port = MIN(max_port, EVTCHN_FIFO_NR_CHANNELS - 1U);
+    e->table_ports = (u32)ROUND_UP(e->max_port + 1, PORTS_PER_BUCKET);
     e->buckets = table_alloc(bucket_table_size(e));
     e->used = table_alloc(e->table_ports / 8);
     if (!e->buckets || !e->used || grow_ports(d)) {
@@ -412,9 +406,15 @@ int evtchn_init(struct domain *d, unsigned max_port)
     }
     evtchn_take(d, 0, PORT_RESERVED, 0);
     e->first_free = 1;
-    if (d->shared_info)
-        evtchn_shared_info_changed(d);
+    evtchn_shared_info_changed(d);
     return 0;
+}
+
+void evtchn_update_limit(struct domain *d)
+{
+    u32 ports = d->evtchn.fifo ? EVTCHN_FIFO_NR_CHANNELS : d->is_32bit ? 1024 : 4096;
+
+    d->evtchn.limit = MIN(ports, d->evtchn.max_port + 1);
 }
 
 void evtchn_shared_info_changed(struct domain *d)
@@ -430,6 +430,7 @@ void evtchn_shared_info_changed(struct domain *d)
         e->mask = d->shared_info->evtchn_mask;
         e->word_shift = 6;
     }
+    evtchn_update_limit(d);
 }
 
 int evtchn_destroy(struct domain *d)

@@ -199,10 +199,11 @@ static int start_fifo(struct domain *d)
             return -ENOMEM; /* queues that some vCPUs have now are used by the next attempt */
         }
     }
-    for (unsigned port = 1; port < MIN(d->evtchn.valid_ports, port_limit(d)); port++)
+    for (unsigned port = 1; port < MIN(d->evtchn.valid_ports, d->evtchn.limit); port++)
         if (test_bit(port, d->evtchn.pending))
             port_channel(d, port)->pending_unlinked = true;
     __atomic_store_n(&d->evtchn.fifo, fifo, __ATOMIC_RELEASE);
+    evtchn_update_limit(d);
     return 0;
 }
 
@@ -294,6 +295,7 @@ void fifo_destroy(struct domain *d)
     }
     for (unsigned port = 0; fifo && port < d->evtchn.valid_ports; port++)
         port_channel(d, port)->last_vcpu = port_channel(d, port)->last_priority = 0;
+    evtchn_update_limit(d);
     spin_unlock(&d->evtchn.lock);
     for (unsigned i = 0; fifo && i < fifo->pages; i++)
         unmap_guest_page(fifo->array[i]);

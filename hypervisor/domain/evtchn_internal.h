@@ -35,10 +35,8 @@ static inline struct evtchn *port_channel(const struct domain *d, unsigned port)
     return &d->evtchn.buckets[port / PORTS_PER_BUCKET][port % PORTS_PER_BUCKET];
 }
 
-static inline unsigned port_limit(const struct domain *d)
-{
-    return d->evtchn.fifo ? EVTCHN_FIFO_NR_CHANNELS : d->is_32bit ? 1024 : 4096;
-}
+/* After a change of width or form. */
+void evtchn_update_limit(struct domain *d);
 
 /* What takes a struct evtchn needs the domain's lock, or that of the other end's domain. close, unmask and close_all
  * take the lock themselves. */

@@ -36,7 +36,7 @@ static bool virq_is_global(unsigned virq)
 }
 
 /* Takes a free port for a channel that needs nothing but a state and a number; negative on failure. */
-static int open_port(struct domain *d, enum port_state state, unsigned vcpu, u32 data)
+IN_PLACE int open_port(struct domain *d, enum port_state state, unsigned vcpu, u32 data)
 {
     int port;
 
@@ -64,7 +64,7 @@ static long op_alloc_unbound(union arguments *a)
     int error;
     long result;
 
-    if (a->alloc_unbound.dom == DOMID_SELF)
+    if (likely(a->alloc_unbound.dom == DOMID_SELF))
         return evtchn_alloc_unbound(d, a->alloc_unbound.remote_dom, &a->alloc_unbound.port);
     d = domain_get_remote(a->alloc_unbound.dom, &error);
     if (!d)
@@ -363,10 +363,10 @@ static long other_operation(unsigned long cmd, unsigned long arg)
     if (copy_from_guest(&a, arg, operations[cmd].size))
         return -EFAULT;
     result = operations[cmd].perform(&a);
+    if (likely(!result))
+        return operations[cmd].results ? copy_to_guest(arg, &a, operations[cmd].size) : 0;
     if (result == -ERESTART)
         return hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg);
-    if (!result && operations[cmd].results && copy_to_guest(arg, &a, operations[cmd].size))
-        return -EFAULT;
     return result;
 }
 

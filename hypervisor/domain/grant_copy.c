@@ -103,7 +103,7 @@ static inline void drop_end(struct copy_end *end)
         unwind(end);
 }
 
-static inline void copy_bytes(char *to, const char *from, size_t size)
+IN_PLACE void copy_bytes(char *to, const char *from, size_t size)
 {
     size_t words = size / 8;
 
@@ -114,7 +114,7 @@ static inline void copy_bytes(char *to, const char *from, size_t size)
 }
 
 /* Between two frames whose owners are known. */
-static inline int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct domain *from_owner, mfn_t to,
+IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct domain *from_owner, mfn_t to,
                               const struct domain *to_owner)
 {
     if (unlikely(!page_get(from, from_owner)))
@@ -179,7 +179,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
     return status;
 }
 
-static inline int copy(const struct gnttab_copy *op)
+IN_PLACE int copy(const struct gnttab_copy *op)
 {
     if (op->source.offset + (u32)op->len > PAGE_SIZE || op->dest.offset + (u32)op->len > PAGE_SIZE)
         return GNTST_bad_copy_arg;
@@ -190,7 +190,7 @@ static inline int copy(const struct gnttab_copy *op)
     return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
 }
 
-static NOINLINE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
+IN_PLACE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
 {
     struct compat_gnttab_copy narrow;
 

@@ -46,7 +46,7 @@ struct grant_maptrack {
 
 #define MAPTRACK_BUSY (1U << 31) /* being made or undone: no handle yet, or no more, for anyone else */
 
-static inline struct grant_entry_v1 *entry_v1(const struct domain_grant *g, unsigned ref)
+IN_PLACE struct grant_entry_v1 *entry_v1(const struct domain_grant *g, unsigned ref)
 {
     return &((struct grant_entry_v1 *)g->shared[ref / GRANTS_PER_FRAME_V1])[ref % GRANTS_PER_FRAME_V1];
 }
@@ -57,13 +57,13 @@ static inline union grant_entry_v2 *entry_v2(const struct domain_grant *g, unsig
 }
 
 /* Where the reading and writing bits of the entry are. */
-static inline u16 *entry_status(const struct domain_grant *g, unsigned ref)
+IN_PLACE u16 *entry_status(const struct domain_grant *g, unsigned ref)
 {
     return g->version == 2 ? &g->status[ref / GRANTS_PER_STATUS_FRAME][ref % GRANTS_PER_STATUS_FRAME]
                            : &entry_v1(g, ref)->flags;
 }
 
-static inline struct grant_active *grant_active_of(const struct domain_grant *g, unsigned ref)
+IN_PLACE struct grant_active *grant_active_of(const struct domain_grant *g, unsigned ref)
 {
     return &g->active[ref / GRANTS_PER_ACTIVE_PAGE][ref % GRANTS_PER_ACTIVE_PAGE];
 }

@@ -57,7 +57,7 @@ static int claim_v1(struct domain *d, unsigned ref, unsigned user, bool readonly
     return refuse(d, ref, head_of(old), "the entry keeps changing");
 }
 
-static void clear_unused_bits(u16 *status, const struct grant_active *act)
+IN_PLACE void clear_unused_bits(u16 *status, const struct grant_active *act)
 {
     u16 unused = (u16)((act->uses ? 0 : GTF_reading) | GTF_writing);
 
@@ -175,7 +175,7 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
 }
 
 /* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
-static inline bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
+IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
                             struct grant_use *out)
 {
     struct domain_grant *g = &d->grant;

@@ -10,7 +10,7 @@
 #include "domain.h"
 #include "guest_access.h"
 
-bool guest_range_ok(unsigned long va, size_t size)
+IN_PLACE bool range_ok(unsigned long va, size_t size)
 {
     unsigned long end = va + size;
 
@@ -21,8 +21,13 @@ bool guest_range_ok(unsigned long va, size_t size)
     return end <= 1UL << 47 || va >= HV_VIRT_END; /* the half-open hole in between is ours or no address at all */
 }
 
+bool guest_range_ok(unsigned long va, size_t size)
+{
+    return range_ok(va, size);
+}
+
 /* Bytes not copied. */
-static size_t copy_raw(void *to, const void *from, size_t size)
+IN_PLACE size_t copy_raw(void *to, const void *from, size_t size)
 {
     size_t words = size / 8, rest = size % 8;
 
@@ -50,14 +55,14 @@ int copy_safe(void *to, const void *from, size_t size)
 
 int copy_from_guest(void *to, unsigned long from, size_t size)
 {
-    if (unlikely(!guest_range_ok(from, size)))
+    if (unlikely(!range_ok(from, size)))
         return -EFAULT;
     return copy_raw(to, (const void *)from, size) ? -EFAULT : 0;
 }
 
 int copy_to_guest(unsigned long to, const void *from, size_t size)
 {
-    if (unlikely(!guest_range_ok(to, size)))
+    if (unlikely(!range_ok(to, size)))
         return -EFAULT;
     return copy_raw((void *)to, from, size) ? -EFAULT : 0;
 }

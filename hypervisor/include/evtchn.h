@@ -34,6 +34,7 @@ struct domain_evtchn {
     u32 poll_mask;           /* vCPUs in SCHEDOP_poll */
     u64 *used;               /* bit per port: not free */
     u32 max_port;            /* highest port the toolstack allows */
+    u32 limit;               /* no port from here on: by max_port, and by the form in use */
     u32 table_ports;         /* ports the tables above have room for */
     u32 first_free;          /* no free port below it */
     u32 active;

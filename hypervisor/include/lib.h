@@ -48,20 +48,20 @@ typedef struct {
         0                                                                                                              \
     }
 
-static inline bool spin_trylock(spinlock_t *lock)
+IN_PLACE bool spin_trylock(spinlock_t *lock)
 {
     return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
 void spin_lock_contended(spinlock_t *lock); /* serves TLB-shootdown requests while it waits, so that no two CPUs deadlock */
 
-static inline void spin_lock(spinlock_t *lock)
+IN_PLACE void spin_lock(spinlock_t *lock)
 {
     if (unlikely(!spin_trylock(lock)))
         spin_lock_contended(lock);
 }
 
-static inline void spin_unlock(spinlock_t *lock)
+IN_PLACE void spin_unlock(spinlock_t *lock)
 {
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }

@@ -41,7 +41,7 @@ struct percpu {
 /* The CPU aligns its stack to 16 before it pushes a frame: where that begins must be aligned already. */
 _Static_assert((sizeof(struct percpu) - offsetof(struct cpu_regs, es)) % 16 == 0, "TSS.rsp0 must be aligned to 16");
 
-static inline struct percpu *this_cpu(void)
+IN_PLACE struct percpu *this_cpu(void)
 {
     unsigned long rsp;
     __asm__("mov %%rsp, %0" : "=r"(rsp));

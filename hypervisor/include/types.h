@@ -68,6 +68,8 @@ static inline bool mfn_equal(mfn_t a, mfn_t b)
 #define WRITE_ONCE(x, v)       (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier()              __asm__ volatile("" ::: "memory")
 #define PRINTF(fmt, first)     __attribute__((format(printf, fmt, first)))
+/* Expanded at each use even where code is to be small: for what every hypercall passes. */
+#define IN_PLACE               static inline __attribute__((always_inline))
 #define NORETURN               __attribute__((noreturn))
 #define MUST_CHECK             __attribute__((warn_unused_result))
 

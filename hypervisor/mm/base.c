@@ -93,18 +93,30 @@ int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible)
     return 0;
 }
 
-/* Of a vCPU that runs nowhere. What cannot be finished at once waits in the current vCPU's old_table. */
+/* Without finishing a long release: the table then stays partial, which rule 5 of frame.c allows for as long as it
+ * takes; the end of the domain collects it. */
+static void abandon_base(struct vcpu *v, mfn_t table)
+{
+    spin_lock(&v->domain->mm.page_lock);
+    int rc = page_put_type_preemptible(table);
+    spin_unlock(&v->domain->mm.page_lock);
+    if (rc == 0 || rc == -ERESTART)
+        page_put(table);
+}
+
+/* Of a vCPU that runs nowhere. */
 void vcpu_drop_bases(struct vcpu *v)
 {
-    while (finish_old_table(v) == -ERESTART)
-        ;
-    mfn_t kernel = v->mm.kernel_table, user = v->mm.user_table;
-    v->mm.kernel_table = v->mm.user_table = mfn_of(INVALID_FRAME);
+    mfn_t kernel = v->mm.kernel_table, user = v->mm.user_table, old = v->mm.old_table;
+    bool old_pending = old_table_pending(v);
+    v->mm.kernel_table = v->mm.user_table = v->mm.old_table = mfn_of(INVALID_FRAME);
     if (v->mm.compat_l4)
         v->mm.compat_l4[0] = 0;
     vcpu_update_cr3(v);
+    if (old_pending)
+        page_put(old);
     if (kernel.value != INVALID_FRAME && kernel.value != 0)
-        release_base(v, kernel);
+        abandon_base(v, kernel);
     if (user.value != INVALID_FRAME && user.value != 0)
-        release_base(v, user);
+        abandon_base(v, user);
 }

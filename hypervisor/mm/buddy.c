@@ -17,7 +17,7 @@
 
 static spinlock_t heap_lock;
 static u32 heads[2][HEAP_MAX_ORDER + 1];
-static unsigned long free_count;
+static unsigned long free_count, clean_count;
 static unsigned long cleaning; /* taken out to be cleaned: nobody's, and soon to be had again */
 
 static u64 encode(unsigned long next, unsigned long prev, unsigned order, bool dirty)
@@ -87,13 +87,14 @@ void heap_init(void)
 {
     for (unsigned order = 0; order <= HEAP_MAX_ORDER; order++)
         heads[0][order] = heads[1][order] = LINK_NONE;
-    free_count = cleaning = 0;
+    free_count = clean_count = cleaning = 0;
 }
 
 /* The frames' words already say FREE. */
 static void give_locked(unsigned long frame, unsigned order, bool dirty)
 {
     free_count += 1UL << order;
+    clean_count += dirty ? 0 : 1UL << order;
     while (order < HEAP_MAX_ORDER && is_free_block(frame ^ (1UL << order), order, dirty)) {
         unlink_block(frame ^ (1UL << order));
         set_word(frame, FW_TYPE(FRAME_FREE));
@@ -156,6 +157,7 @@ static unsigned long take_locked(unsigned order, unsigned long limit, bool *dirt
                 push(frame + (1UL << size), size, state);
             }
             free_count -= 1UL << order;
+            clean_count -= state ? 0 : 1UL << order;
             *dirty = state;
             return frame;
         }
@@ -176,12 +178,13 @@ mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty)
     return mfn_of(frame == LINK_NONE ? INVALID_FRAME : frame);
 }
 
-/* A dirty block of at most 2^order frames, for cleaning. The order is returned; -1 when none is dirty. */
+/* A dirty block of at most 2^order frames, for cleaning. The order is returned; -1 when none is dirty, or enough is
+ * clean: a new guest finds its memory ready, and a machine that sits idle does not touch all it has. */
 int heap_take_dirty(unsigned order, u64 word, mfn_t *first)
 {
     int found = -1;
     spin_lock(&heap_lock);
-    for (unsigned size = 0; size <= HEAP_MAX_ORDER && found < 0; size++) {
+    for (unsigned size = 0; size <= HEAP_MAX_ORDER && found < 0 && clean_count < HEAP_CLEAN_ENOUGH; size++) {
         unsigned long frame = heads[1][size];
         if (frame == LINK_NONE)
             continue;

@@ -7,15 +7,15 @@
 #include "internal.h"
 #include "guest_access.h"
 
-#define DESC_TYPE    (0xFUL << 40)
-#define DESC_S       (1UL << 44)
-#define DESC_DPL     (3UL << 45)
-#define DESC_P       (1UL << 47)
-#define DESC_LONG    (1UL << 53)
-#define DESC_G       (1UL << 55)
-#define DESC_CALL    (0xCUL << 40)
-#define FLAT_CS_RING1 0xE019
-#define FLAT_CS_RING3 0xE033
+#define DESC_TYPE        (0xFUL << 40)
+#define DESC_S           (1UL << 44)
+#define DESC_DPL         (3UL << 45)
+#define DESC_P           (1UL << 47)
+#define DESC_LONG        (1UL << 53)
+#define DESC_G           (1UL << 55)
+#define DESC_CALL        (0xCUL << 40)
+#define FLAT_CS_RING1    0xE019
+#define FLAT_CS_RING3    0xE033
 #define GATE_RESERVED_32 (0xE0UL << 32)
 #define GATE_RESERVED_64 (0xFFUL << 32)
 

@@ -5,8 +5,9 @@
  *
  * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
  * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
- * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c). 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the
- * hypervisor leaves CR4.PGE clear. Software bits are the guest's.
+ * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c).
+ * 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the hypervisor leaves
+ * CR4.PGE clear. Software bits are the guest's.
  */
 #include "internal.h"
 

@@ -17,18 +17,20 @@ struct exchange {
 };
 _Static_assert(sizeof(struct reservation) == 32, "the flat layout relies on it");
 
-/* One trade under way: the frames taken from the guest, which go back on failure. */
+/* One trade under way: frames taken from the guest, and blocks from the heap, until they change places. */
 struct trade {
     struct domain *d;
-    mfn_t *stolen;
-    unsigned long count;
+    mfn_t *stolen, *fresh;
+    unsigned long stolen_count, fresh_count;
 };
 
-static void undo(struct trade *t)
+static void undo(struct trade *t, const struct exchange *e)
 {
-    while (t->count > 0)
-        if (assign_page(t->d, t->stolen[--t->count], true))
+    while (t->stolen_count > 0)
+        if (assign_page(t->d, t->stolen[--t->stolen_count], true))
             panic("a frame cannot be given back to its owner");
+    while (t->fresh_count > 0)
+        heap_give(t->fresh[--t->fresh_count], e->out.order, true);
 }
 
 static int steal_chunk(struct trade *t, const struct exchange *e, unsigned long first, unsigned long extents)
@@ -40,33 +42,49 @@ static int steal_chunk(struct trade *t, const struct exchange *e, unsigned long 
         for (unsigned long j = 0; j < 1UL << e->in.order; j++) {
             if (steal_page(t->d, mfn_of(frame + j), true))
                 return -EINVAL;
-            t->stolen[t->count++] = mfn_of(frame + j);
+            t->stolen[t->stolen_count++] = mfn_of(frame + j);
         }
     }
     return 0;
 }
 
-/* New frames from the heap for one out extent: they take the place of as many stolen ones in the accounts. */
-static int give_extent(struct trade *t, const struct exchange *e, unsigned long index)
+static int take_fresh(struct trade *t, const struct exchange *e, unsigned long extents)
 {
-    unsigned long pfn, pages = 1UL << e->out.order;
     bool dirty;
-    if (read_guest_long(&pfn, e->out.list, index))
-        return -EFAULT;
-    mfn_t first = heap_take(e->out.order, address_limit(e->out.flags & 0xFF), WORD_OURS, &dirty);
-    if (first.value == INVALID_FRAME)
-        return -ENOMEM;
-    flush_stale();
-    memset(mfn_to_virt(first), 0, PAGE_SIZE << e->out.order);
-    for (unsigned long i = 0; i < pages; i++) {
-        if (assign_page(t->d, mfn_add(first, i), true))
-            panic("a fresh frame cannot be assigned");
-        m2p_set(mfn_add(first, i), pfn_of(pfn + i));
-        mfn_t gone = t->stolen[--t->count];
-        m2p_set(gone, pfn_of(INVALID_FRAME));
-        heap_give(gone, 0, true);
+    for (unsigned long i = 0; i < extents; i++) {
+        mfn_t first = heap_take(e->out.order, address_limit(e->out.flags & 0xFF), WORD_OURS, &dirty);
+        if (first.value == INVALID_FRAME)
+            return -ENOMEM;
+        t->fresh[t->fresh_count++] = first;
+        flush_stale();
+        if (dirty)
+            memset(mfn_to_virt(first), 0, PAGE_SIZE << e->out.order);
     }
-    return write_guest_long(e->out.list, index, first.value) ? -EFAULT : 0;
+    return 0;
+}
+
+/* From here on the new frames are the guest's, and the old ones free, even if the guest's list turns out unreadable. */
+static int hand_over(struct trade *t, const struct exchange *e, unsigned long index)
+{
+    int rc = 0;
+    for (unsigned long i = 0; i < t->fresh_count; i++) {
+        unsigned long pfn = INVALID_FRAME;
+        if (read_guest_long(&pfn, e->out.list, index + i))
+            rc = -EFAULT;
+        for (unsigned long j = 0; j < 1UL << e->out.order; j++) {
+            if (assign_page(t->d, mfn_add(t->fresh[i], j), true))
+                panic("a fresh frame cannot be assigned");
+            m2p_set(mfn_add(t->fresh[i], j), pfn_of(rc ? INVALID_FRAME : pfn + j));
+        }
+        if (write_guest_long(e->out.list, index + i, t->fresh[i].value))
+            rc = -EFAULT;
+    }
+    for (unsigned long i = 0; i < t->stolen_count; i++) {
+        m2p_set(t->stolen[i], pfn_of(INVALID_FRAME));
+        heap_give(t->stolen[i], 0, true);
+    }
+    t->stolen_count = t->fresh_count = 0;
+    return rc;
 }
 
 static int exchange_chunk(struct trade *t, const struct exchange *e, unsigned long chunk)
@@ -75,9 +93,11 @@ static int exchange_chunk(struct trade *t, const struct exchange *e, unsigned lo
     unsigned long ins = in_order < out_order ? 1UL << (out_order - in_order) : 1;
     unsigned long outs = out_order < in_order ? 1UL << (in_order - out_order) : 1;
     int rc = steal_chunk(t, e, chunk * ins, ins);
-    for (unsigned long i = 0; i < outs && rc == 0; i++)
-        rc = give_extent(t, e, chunk * outs + i);
-    undo(t);
+    if (rc == 0)
+        rc = take_fresh(t, e, outs);
+    if (rc == 0)
+        rc = hand_over(t, e, chunk * outs);
+    undo(t, e);
     return rc;
 }
 
@@ -97,16 +117,16 @@ static int run(struct domain *d, struct exchange *e)
     unsigned order = MAX(e->in.order, e->out.order), shift = order - e->in.order;
     unsigned long first = e->done >> shift, chunks = e->in.nr_extents >> shift;
     unsigned list_order = order > 9 ? order - 9 : 0;
-    struct trade t = {.d = d, .stolen = hv_alloc_pages(list_order)};
-    int rc = t.stolen ? 0 : -ENOMEM;
+    struct trade t = {.d = d, .stolen = hv_alloc_pages(list_order), .fresh = hv_alloc_pages(list_order)};
+    int rc = t.stolen && t.fresh ? 0 : -ENOMEM;
     for (unsigned long i = first; i < chunks && rc == 0; i++) {
         if (i > first && hypercall_preempt_check())
             rc = -ERESTART;
         else if ((rc = exchange_chunk(&t, e, i)) == 0)
             e->done = (i + 1) << shift;
     }
-    if (t.stolen)
-        hv_free_pages(t.stolen, list_order);
+    hv_free_pages(t.stolen, list_order);
+    hv_free_pages(t.fresh, list_order);
     return rc;
 }
 

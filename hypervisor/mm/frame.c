@@ -69,8 +69,8 @@ static void settle_partial(mfn_t mfn, unsigned done, bool had_own_reference)
 /* The frame is BUSY with `done` entries taken. Ends VALIDATED with one type reference, or PARTIAL. */
 static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
 {
-    int rc = type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d)
-                                      : validate_entries(mfn, d, type, &done, preemptible);
+    int rc =
+        type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d) : validate_entries(mfn, d, type, &done, preemptible);
     if (rc == 0) {
         settle(mfn, SETTLE_MASK, FW_VALIDATED | FW_COUNT_ONE, resumed ? -1 : 0);
     } else if (done == 0 && type != FRAME_L3 && type != FRAME_L4 && rc != -ERESTART) {
@@ -152,7 +152,7 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
             if (fw_type(word) != type)
                 return -EINVAL;
             if (type != FRAME_DESCRIPTOR)
-                return -EBUSY; /* cannot be, under the page lock */
+                return -EBUSY;      /* cannot be, under the page lock */
             __builtin_ia32_pause(); /* another CPU validates it: short, and it waits for nobody */
             word = frame_word(mfn);
             continue;
@@ -280,14 +280,10 @@ void page_put_and_type(mfn_t mfn)
 void hold_old_table(mfn_t mfn)
 {
     struct vcpu *v = current;
-    if (!old_table_pending(v)) {
+    if (!old_table_pending(v))
         v->mm.old_table = mfn;
-        return;
-    }
-    /* Only one can wait: the second is finished at once. */
-    int rc = frame_dismantle_partial(mfn, owner_domain(fw_owner(frame_word(mfn))), FRAME_NONE, false);
-    BUG_ON(rc);
-    page_put(mfn);
+    else /* only one can wait; another stays partial until it is reused or its domain ends */
+        page_put(mfn);
 }
 
 void table_release(struct domain *d, mfn_t mfn)

@@ -9,21 +9,21 @@
 #include "domain.h"
 
 /* The frame word: see mm.h for the fields and frame.c for the rules. */
-#define FW_REF_MASK    0x7FFFFFUL
-#define FW_ALLOCATED   (1UL << 23)
-#define FW_OWNER_SHIFT 24
-#define FW_OWNER_MASK  (0x7FFFUL << FW_OWNER_SHIFT)
-#define FW_TYPE_SHIFT  39
-#define FW_TYPE_MASK   (0xFUL << FW_TYPE_SHIFT)
-#define FW_PINNED      (1UL << 43)
-#define FW_SHARED      FW_PINNED /* with type NONE or WRITABLE: a page of ours, shared with its owner */
-#define FW_VALIDATED   (1UL << 44)
-#define FW_BUSY        (1UL << 45)
-#define FW_PARTIAL     (1UL << 46)
-#define FW_COUNT_SHIFT 47
-#define FW_COUNT_ONE   (1UL << FW_COUNT_SHIFT)
-#define FW_COUNT_MASK  (0x1FFFFUL << FW_COUNT_SHIFT)
-#define FW_STATE_MASK  (FW_TYPE_MASK | FW_VALIDATED | FW_BUSY | FW_PARTIAL)
+#define FW_REF_MASK     0x7FFFFFUL
+#define FW_ALLOCATED    (1UL << 23)
+#define FW_OWNER_SHIFT  24
+#define FW_OWNER_MASK   (0x7FFFUL << FW_OWNER_SHIFT)
+#define FW_TYPE_SHIFT   39
+#define FW_TYPE_MASK    (0xFUL << FW_TYPE_SHIFT)
+#define FW_PINNED       (1UL << 43)
+#define FW_SHARED       FW_PINNED /* with type NONE or WRITABLE: a page of ours, shared with its owner */
+#define FW_VALIDATED    (1UL << 44)
+#define FW_BUSY         (1UL << 45)
+#define FW_PARTIAL      (1UL << 46)
+#define FW_COUNT_SHIFT  47
+#define FW_COUNT_ONE    (1UL << FW_COUNT_SHIFT)
+#define FW_COUNT_MASK   (0x1FFFFUL << FW_COUNT_SHIFT)
+#define FW_STATE_MASK   (FW_TYPE_MASK | FW_VALIDATED | FW_BUSY | FW_PARTIAL)
 
 #define FW_OWNER(domid) ((unsigned long)(domid) << FW_OWNER_SHIFT)
 #define FW_TYPE(type)   ((unsigned long)(type) << FW_TYPE_SHIFT)
@@ -98,7 +98,7 @@ static inline u64 pte_of(mfn_t mfn, u64 flags)
 /* pagemap.c */
 extern u64 pte_disallowed_address; /* address bits past the CPU's physical width, and NX when it has none */
 extern u64 compat_m2p_l2e[512 - COMPAT_L2_FIRST_HV_SLOT];
-extern mfn_t m2p_first, m2p_end; /* frames of both M2Ps: dom0 may map them read-only as DOMID_XEN's */
+extern mfn_t m2p_first, m2p_end;          /* frames of both M2Ps: dom0 may map them read-only as DOMID_XEN's */
 u64 *hv_l1e(unsigned long va, bool make); /* our own level-1 entry for va; make: build the tables above it */
 
 /* frame.c */
@@ -139,7 +139,8 @@ int validate_descriptors(mfn_t mfn, struct domain *d) MUST_CHECK;
 int l1e_get(u64 *entry, struct domain *mapper, unsigned owner) MUST_CHECK; /* also adjusts the entry */
 void l1e_put(u64 entry, struct domain *mapper);
 /* An entry of a table of level 2 to 4: -ERESTART and failures may leave the child partial. */
-int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot, bool preemptible) MUST_CHECK;
+int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,
+              bool preemptible) MUST_CHECK;
 int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible) MUST_CHECK;
 #define KEEP_AD 1U
 int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags) MUST_CHECK;
@@ -161,8 +162,9 @@ void flush_stale(void);
 void smp_flush_request(u32 mask, unsigned long va, bool one);
 
 /* buddy.c: the heap's free blocks. A dirty block holds what its last owner left. All under its own lock. */
-#define HEAP_MAX_ORDER 18
-#define HEAP_MAX_FRAMES (168UL << 18) /* what the compatibility M2P's window can show: 168 GiB */
+#define HEAP_MAX_ORDER    18
+#define HEAP_CLEAN_ENOUGH (64UL << 8)   /* 64 MiB */
+#define HEAP_MAX_FRAMES   (168UL << 18) /* what the compatibility M2P's window can show: 168 GiB */
 void heap_init(void);
 void heap_add(mfn_t first, unsigned long count, bool dirty);
 /* A block below frame `limit`, each frame's word set to `word`; INVALID_FRAME when none. */

@@ -47,7 +47,8 @@ static long adjust_reservation(unsigned op, unsigned long from, unsigned long ar
     struct reservation r;
     bool again = false;
     int error;
-    if (read_guest_struct(&r, arg, RESERVATION_LAYOUT) || r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT || from >= r.nr_extents ||
+    if (read_guest_struct(&r, arg, RESERVATION_LAYOUT) ||
+        r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT || from >= r.nr_extents ||
         r.order > max_extent_order(current->domain) || ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
         return (long)from;
     if ((op != XENMEM_increase_reservation || r.list) &&

@@ -8,8 +8,8 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define MMU_PREEMPTED  0x80000000U
-#define LDT_MAX        8192
+#define MMU_PREEMPTED 0x80000000U
+#define LDT_MAX       8192
 
 /* The native shape of struct mmuext_op with its unions' fields by width only; the 32-bit one is three words. */
 struct op {

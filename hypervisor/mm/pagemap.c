@@ -10,12 +10,12 @@
 #include "emulate.h"
 #include "mm/bootmem.h"
 
-#define LARGE_PAGE  0x200000UL
-#define GUEST_RO    (PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX)
-#define OWN_RO      (PTE_P | PTE_A | PTE_D | PTE_NX)
-#define OWN_RW      (OWN_RO | PTE_RW)
-#define OWN_RX      (PTE_P | PTE_A | PTE_D)
-#define OWN_DEVICE  (OWN_RW | PTE_PCD | PTE_PWT)
+#define LARGE_PAGE 0x200000UL
+#define GUEST_RO   (PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX)
+#define OWN_RO     (PTE_P | PTE_A | PTE_D | PTE_NX)
+#define OWN_RW     (OWN_RO | PTE_RW)
+#define OWN_RX     (PTE_P | PTE_A | PTE_D)
+#define OWN_DEVICE (OWN_RW | PTE_PCD | PTE_PWT)
 
 u64 hv_l4[512] __attribute__((aligned(4096)));
 u64 pte_disallowed_address;

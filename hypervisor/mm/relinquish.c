@@ -117,7 +117,8 @@ void domain_mm_dump(struct domain *d)
     }
     logf(LOG_INFO, "d%u memory: %lu pages of at most %lu, %lu of ours shared\n", d->id, d->mm.tot_pages,
          d->mm.max_pages, d->mm.shared_frames);
-    logf(LOG_INFO, "  l1 %lu, l2 %lu, l3 %lu, l4 %lu, descriptor %lu, writable %lu, pinned %lu, given back but used %lu\n",
+    logf(LOG_INFO,
+         "  l1 %lu, l2 %lu, l3 %lu, l4 %lu, descriptor %lu, writable %lu, pinned %lu, given back but used %lu\n",
          types[FRAME_L1], types[FRAME_L2] + types[FRAME_L2_COMPAT], types[FRAME_L3], types[FRAME_L4],
          types[FRAME_DESCRIPTOR], types[FRAME_WRITABLE], pinned, unowned);
 }

@@ -96,8 +96,8 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
         return rc;
     *first = mfn_of(INVALID_FRAME);
     if (claim_allows(d, count)) /* BUSY keeps everyone off until the frames are clean */
-        *first = heap_take(order, address_limit(address_bits), FW_ALLOCATED | FW_OWNER(OWNER_NONE) | FW_BUSY | 1,
-                           &dirty);
+        *first =
+            heap_take(order, address_limit(address_bits), FW_ALLOCATED | FW_OWNER(OWNER_NONE) | FW_BUSY | 1, &dirty);
     if (first->value == INVALID_FRAME) {
         uncharge_frames(d, count);
         return -ENOMEM;

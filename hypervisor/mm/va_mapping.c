@@ -65,8 +65,8 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long value, uns
     return result;
 }
 
-long do_update_va_mapping_otherdomain_pv32(unsigned long va, unsigned long low, unsigned long high,
-                                           unsigned long flags, unsigned long domid)
+long do_update_va_mapping_otherdomain_pv32(unsigned long va, unsigned long low, unsigned long high, unsigned long flags,
+                                           unsigned long domid)
 {
     return do_update_va_mapping_otherdomain(va, (u32)low | high << 32, flags, domid);
 }

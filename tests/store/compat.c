@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <xenstore.h>
+#include <xen/io/xs_wire.h>
 
 static struct xs_handle *(*const open_calls[])(void) = {xs_daemon_open, xs_domain_open, xs_daemon_open_readonly};
 static void (*const close_calls[])(struct xs_handle *) = {xs_close, xs_daemon_close, xs_daemon_destroy_postfork};

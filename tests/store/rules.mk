@@ -19,7 +19,20 @@ $(B)/tests/store.rd: scripts/ramdisk.py $(foreach p,$(STORE_GUESTS),$(lastword $
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(STORE_GUESTS),guests/$(p)) \
 	    $(foreach c,$(STORE_CONFIGS),guests/$(notdir $(c))=$(c))
 
+# Our daemon's core beside the reference's, if that is installed.
+include dom0-tools/xenstored/sources.mk
+$(B)/tests/store-compare: tests/store/compare.c $(XENSTORED_CORE)
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -I. -Iinclude -MMD -MP -MF $@.d $^ -o $@
+
+$(B)/tests/reference_shim.so: tests/store/reference_shim.c
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $< -ldl
+
 .PHONY: check-store
-check-store: $(B)/paravane $(B)/guest32/dom0 $(B)/guest64/dom0 $(B)/tests/store.rd
+check-store: $(B)/paravane $(B)/guest32/dom0 $(B)/guest64/dom0 $(B)/tests/store.rd $(B)/tests/store-compare \
+             $(B)/tests/reference_shim.so
 	$(Q)PYTHONPATH=tests/system $(PYTHON) -m pytest -q -p no:cacheprovider -p conftest tests/store
 CHECKS += check-store

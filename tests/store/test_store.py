@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """The store and the console backend as guests of both widths meet them, under a dom0 of both widths."""
+import os
 import re
 import subprocess
 import time
@@ -10,6 +11,7 @@ import pytest
 from machine import BUILD, booted
 
 WIDTHS = ["32", "64"]
+REFERENCE = os.environ.get("REFERENCE_XENSTORED", "/usr/lib/xen-4.17/bin/xenstored")
 
 
 @pytest.fixture(scope="module", params=WIDTHS, ids=["dom0-32", "dom0-64"])
@@ -76,3 +78,24 @@ def test_program_compiles_against_libxenstore(tmp_path):
     """The same file is accepted by Debian's headers and library: it is not written for ours alone."""
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-o",
                     str(tmp_path / "compat"), "tests/store/compat.c", "-lxenstore"], check=True)
+
+
+@pytest.mark.skipif(not os.path.exists(REFERENCE), reason="the reference xenstored (xen-utils-4.17) is not installed")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["transactions", "guests"])
+def test_like_the_reference(tmp_path, mode, seed):
+    """Random requests get the same answers and events from Debian's xenstored and from ours."""
+    environment = {**os.environ, "REFERENCE_DIR": str(tmp_path), "XENSTORED_RUNDIR": str(tmp_path),
+                   "XENSTORED_PATH": str(tmp_path / "socket"), "LD_PRELOAD": os.path.abspath(f"{BUILD}/tests/reference_shim.so")}
+    with subprocess.Popen([REFERENCE, "-N"], env=environment) as daemon:
+        try:
+            for _ in range(100):
+                if (tmp_path / "socket").exists():
+                    break
+                time.sleep(0.05)
+            time.sleep(0.2)
+            result = subprocess.run([f"{BUILD}/tests/store-compare", str(tmp_path), str(seed), "3000", mode],
+                                    capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            daemon.kill()
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -11,8 +11,8 @@
 #define FAKE_FRAMES 4096
 
 struct fake {
-    unsigned flushes;          /* flush_tlb_mask calls */
-    unsigned preempt_after;    /* hypercall_preempt_check: false this often, then true once; 0: never */
+    unsigned flushes;       /* flush_tlb_mask calls */
+    unsigned preempt_after; /* hypercall_preempt_check: false this often, then true once; 0: never */
     unsigned continuations;
     unsigned long continue_args[6];
     unsigned domains_put;

@@ -9,7 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
-#define logf hv_logf /* the C library has one too */
+#define logf            hv_logf /* the C library has one too */
 
 #define DIRECTMAP_START 0x200000000000UL
 

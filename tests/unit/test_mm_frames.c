@@ -221,6 +221,40 @@ START_TEST(test_linear_map)
 }
 END_TEST
 
+/* A kernel shows itself all its level-2 tables through one of them; a chain of such tables is refused, for releasing
+ * it would recurse without bound. */
+START_TEST(test_linear_map_of_others)
+{
+    mfn_t window = fake_page(d), shown = parent_of(d, new_l1(d, 1, PTE_P), 0), chain = fake_page(d);
+    fake_table(window)[0] = pte_of(shown, PTE_P);
+    ck_assert_int_eq(page_get_and_type(window, d, FRAME_L2, false), 0);
+    ck_assert_int_eq(page_type(shown), FRAME_L1); /* it was no level-2 table yet */
+    page_put_and_type(window);
+    ck_assert_int_eq(page_get_and_type(shown, d, FRAME_L2, false), 0);
+    ck_assert_int_eq(page_get_and_type(window, d, FRAME_L2, false), 0);
+    ck_assert_uint_eq(fw_count(frame_word(shown)), 2);
+    fake_table(chain)[0] = pte_of(window, PTE_P);
+    ck_assert_int_eq(page_get_and_type(chain, d, FRAME_L2, false), -EINVAL);
+    ck_assert_int_eq(upper_update(d, FRAME_L2, shown, &fake_table(shown)[7], pte_of(window, PTE_P), 0), -EINVAL);
+    ck_assert_int_eq(upper_update(d, FRAME_L2, window, &fake_table(window)[1], pte_of(shown, PTE_P | PTE_RW), 0),
+                     -EINVAL);
+    ck_assert_int_eq(upper_update(d, FRAME_L2, window, &fake_table(window)[0], pte_of(shown, PTE_P | PTE_RW), 0),
+                     -EINVAL);
+    ck_assert_int_eq(upper_update(d, FRAME_L2, window, &fake_table(window)[1], pte_of(shown, PTE_P), 0), 0);
+    page_put_and_type(shown); /* the linear mappings are its last users now */
+    ck_assert_uint_eq(fw_count(frame_word(shown)), 2);
+    page_put_and_type(window);
+    ck_assert_uint_eq(refs(shown), 1);
+    ck_assert_int_eq(page_get_and_type(shown, d, FRAME_L2, false), 0);
+    fake_table(chain)[0] = 0;
+    ck_assert_int_eq(page_get_and_type(chain, d, FRAME_L2, false), 0);
+    ck_assert_int_eq(upper_update(d, FRAME_L2, shown, &fake_table(shown)[7], pte_of(chain, PTE_P), 0), 0);
+    page_put_and_type(shown);
+    page_put_and_type(chain);
+    linear_free(d);
+}
+END_TEST
+
 START_TEST(test_tree32)
 {
     mfn_t l3 = new_tree32(), l2_high = pte_mfn(fake_table(l3)[3]);
@@ -362,11 +396,11 @@ START_TEST(test_descriptors)
     } cases[] = {
         {0x00CF9B000000FFFF, 0x00CFBB000000FFFF, 1, -2}, /* ring 0 code becomes ring 1 */
         {0x00CFFB000000FFFF, 0, 0, 0},
-        {0x00AFFB000000FFFF, 0, -1, 0},                  /* 64-bit code */
-        {0x0000890000000067, 0, -1, -1},                 /* TSS */
-        {0x0000820000000067, 0, -1, -1},                 /* LDT */
-        {0x00008E0000080000, 0, -1, -1},                 /* interrupt gate */
-        {0x0000090000000067, 0, 0, 0},                   /* not present */
+        {0x00AFFB000000FFFF, 0, -1, 0},  /* 64-bit code */
+        {0x0000890000000067, 0, -1, -1}, /* TSS */
+        {0x0000820000000067, 0, -1, -1}, /* LDT */
+        {0x00008E0000080000, 0, -1, -1}, /* interrupt gate */
+        {0x0000090000000067, 0, 0, 0},   /* not present */
         {0x00000F0000000000, 0, 0, 0},
         {0x0000800000000000, 0x0000A00000000000, 1, -2}, /* type 0 */
     };
@@ -440,6 +474,7 @@ int main(void)
     tcase_add_test(t, test_tree64);
     tcase_add_test(t, test_upper_flags);
     tcase_add_test(t, test_linear_map);
+    tcase_add_test(t, test_linear_map_of_others);
     tcase_add_test(t, test_tree32);
     tcase_add_test(t, test_tree32_needs_its_fourth);
     tcase_add_loop_test(t, test_preempted_everywhere, 1, 8);

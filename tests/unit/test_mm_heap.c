@@ -205,6 +205,46 @@ START_TEST(test_populate_and_decrease)
 }
 END_TEST
 
+/* Two by two frames for one block of four; a refusal half way changes nothing. */
+START_TEST(test_exchange)
+{
+    struct domain *d = current->domain;
+    unsigned long in[2], out[1] = {500}, free_now;
+    struct {
+        struct reservation in, out;
+        unsigned long done;
+    } arg = {.in = {.list = (unsigned long)in, .nr_extents = 2, .order = 1, .domid = DOMID_SELF},
+             .out = {.list = (unsigned long)out, .nr_extents = 1, .order = 2, .flags = 32, .domid = DOMID_SELF}};
+    mfn_t mfn;
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(domain_alloc_frames(d, 1, 0, &mfn), 0);
+        in[i] = mfn.value;
+    }
+    free_now = free_frames();
+    mfn_t busy = mfn_of(in[1] + 1);
+    ck_assert(page_get(busy, d));
+    ck_assert_int_eq(exchange_memory((unsigned long)&arg), -EINVAL);
+    ck_assert_uint_eq(arg.done, 0);
+    page_put(busy);
+    ck_assert(page_get(mfn_of(in[0]), d));
+    page_put(mfn_of(in[0]));
+    arg.out.nr_extents = 2;
+    ck_assert_int_eq(exchange_memory((unsigned long)&arg), -EINVAL);
+    arg.out.nr_extents = 1;
+    arg.out.order = 13;
+    ck_assert_int_eq(exchange_memory((unsigned long)&arg), -EPERM);
+    arg.out.order = 2;
+    ck_assert_int_eq(exchange_memory((unsigned long)&arg), 0);
+    ck_assert_uint_eq(arg.done, 2);
+    ck_assert_uint_eq(out[0] & 3, 0);
+    ck_assert_uint_eq(fake.m2p[out[0] + 3].value, 503);
+    ck_assert_uint_eq(d->mm.tot_pages, 4);
+    ck_assert_uint_eq(free_frames(), free_now);
+    ck_assert(!page_get(mfn_of(in[0]), d));
+    ck_assert_uint_eq(frames_audit(true), 0);
+}
+END_TEST
+
 START_TEST(test_steal_needs_sole_owner)
 {
     struct domain *a = current->domain, *b = fake_domain(6, false, 10);
@@ -237,6 +277,7 @@ int main(void)
     tcase_add_test(t, test_maximum);
     tcase_add_test(t, test_claims);
     tcase_add_test(t, test_populate_and_decrease);
+    tcase_add_test(t, test_exchange);
     tcase_add_test(t, test_steal_needs_sole_owner);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -250,6 +250,8 @@ struct xenstore_domain_interface *platform_map_ring(unsigned int domid, unsigned
     ck_assert(!domain->mapped);
     if (!domain->ring)
         domain->ring = calloc(1, sizeof(*domain->ring));
+    if (!domain->ring)
+        return NULL;
     domain->mapped = true;
     *how = domid;
     return domain->ring;

@@ -1,0 +1,7 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The name by which programs written for the Xen libraries include abi/sched.h.
+ */
+#include <abi/sched.h>

@@ -1,0 +1,218 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The store when memory runs out: any allocation may fail at any moment. Whatever happens, the daemon goes on, the books
+ * agree with the tree, nothing half-done stays, and (says the address sanitizer) nothing leaks.
+ */
+#include "xenstored_harness.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void __real__mark_point(const char *file, int line);
+void __wrap__mark_point(const char *file, int line);
+
+static unsigned int one_in; /* so many allocations succeed for one that fails; 0: all do */
+static unsigned int failures;
+
+static bool fails(void)
+{
+    bool now = one_in && (unsigned int)rand() % one_in == 0;
+
+    failures += now;
+    if (now)
+        errno = ENOMEM;
+    return now;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+/* Each assertion that holds reports this way, and Check has no answer to failing memory. */
+void __wrap__mark_point(const char *file, int line)
+{
+    unsigned int armed = one_in;
+
+    one_in = 0;
+    __real__mark_point(file, line);
+    one_in = armed;
+}
+
+/* Sends a whole message, as a client does that tries again while the daemon takes nothing. */
+static void send_patiently(struct client *client, uint32_t type, uint32_t tx, const char *payload, uint32_t len)
+{
+    struct xsd_sockmsg header = {type, 1, tx, len};
+    char bytes[sizeof(header) + 512];
+    size_t done = 0;
+
+    memcpy(bytes, &header, sizeof(header));
+    memcpy(bytes + sizeof(header), payload, len);
+    for (unsigned int tries = 0; done < sizeof(header) + len; tries++) {
+        done += client_input(client, bytes + done, sizeof(header) + len - done);
+        ck_assert_uint_lt(tries, 1000);
+    }
+}
+
+/* The reply, with the events before it dropped; every request gets one. */
+static void receive(struct client *client, struct reply *reply)
+{
+    do
+        ck_assert(next_message(client, reply));
+    while (reply->header.type == XS_WATCH_EVENT);
+}
+
+static int random_payload(uint32_t type, char *payload)
+{
+    static const char *const names[] = {"/a", "/a/b", "/a/b/c", "x/y/z", "/local/domain/1/x", "@releaseDomain", "/e/f"};
+    const char *name = names[rand() % 7];
+
+    switch (type) {
+    case XS_WRITE:
+        return sprintf(payload, "%s%cvalue%d", name, '\0', rand() % 100);
+    case XS_SET_PERMS:
+        return sprintf(payload, "%s%c%c%d%cr%d", name, '\0', "nrwb"[rand() % 4], rand() % 3, '\0', rand() % 3) + 1;
+    case XS_WATCH:
+    case XS_UNWATCH:
+        return sprintf(payload, "%s%ct%d", name, '\0', rand() % 3) + 1;
+    case XS_TRANSACTION_END:
+        return sprintf(payload, "%s", rand() % 3 ? "T" : "F") + 1;
+    case XS_TRANSACTION_START:
+        return sprintf(payload, "%s", "") + 1;
+    default:
+        return sprintf(payload, "%s", name) + 1;
+    }
+}
+
+static const uint32_t types[] = {
+    XS_DIRECTORY,       XS_READ,  XS_GET_PERMS, XS_WATCH, XS_UNWATCH,  XS_TRANSACTION_START,
+    XS_TRANSACTION_END, XS_WRITE, XS_MKDIR,     XS_RM,    XS_SET_PERMS};
+
+START_TEST(test_random_failures)
+{
+    struct client *clients[2] = {connect_as(0), connect_as(1)};
+    uint32_t open[2] = {0, 0};
+    struct reply reply;
+    char payload[512];
+
+    tell(clients[0], XS_SET_PERMS, 0, "/|b0|");
+    put(clients[0], 0, "/local/domain/1", "");
+    tell(clients[0], XS_SET_PERMS, 0, "/local/domain/1|b1|");
+    srand((unsigned int)_i);
+    for (int i = 0; i < 20000; i++) {
+        unsigned int who = (unsigned int)rand() % 2;
+        uint32_t type = types[(unsigned int)rand() % (sizeof(types) / sizeof(types[0]))];
+        uint32_t tx = type == XS_TRANSACTION_START || (type != XS_TRANSACTION_END && rand() % 3 == 0) ? 0 : open[who];
+        int len = random_payload(type, payload);
+
+        one_in = 2 + (unsigned int)_i * 10;
+        send_patiently(clients[who], type, tx, payload, (uint32_t)len);
+        xenstored_flush(&daemon_under_test);
+        one_in = 0;
+        receive(clients[who], &reply);
+        if (type == XS_TRANSACTION_START && reply.header.type == type)
+            open[who] = (uint32_t)strtoul(reply.payload, NULL, 10);
+        if (i % 100 == 0)
+            ck_assert_uint_eq(store_audit(&daemon_under_test.store), 0);
+    }
+    ck_assert_uint_gt(failures, 100);
+}
+END_TEST
+
+/* A write that got ENOMEM has not happened; one that got OK has. */
+START_TEST(test_all_or_nothing)
+{
+    struct client *dom0 = connect_as(0);
+    struct reply reply;
+    unsigned int refused = 0;
+
+    srand(1);
+    for (int i = 0; i < 3000; i++) {
+        char payload[64], path[64];
+        bool done;
+        int len;
+
+        snprintf(path, sizeof(path), "/deep%d/a/b/c", i);
+        len = snprintf(payload, sizeof(payload), "%s%cv", path, '\0');
+        one_in = 8;
+        send_patiently(dom0, XS_WRITE, 0, payload, (uint32_t)len);
+        one_in = 0;
+        receive(dom0, &reply);
+        done = reply.header.type == XS_WRITE;
+        refused += !done;
+        ck_assert(done || !strcmp(reply.payload, "ENOMEM"));
+        ck_assert((value_of(dom0, 0, path) != NULL) == done);
+        snprintf(path, sizeof(path), "/deep%d", i);
+        ck_assert((value_of(dom0, 0, path) != NULL) == done);
+    }
+    ck_assert_uint_gt(refused, 10);
+}
+END_TEST
+
+/* Domains come and go meanwhile: what cannot be connected is not there, and what is gone leaves nothing mapped. */
+START_TEST(test_domains)
+{
+    struct client *dom0 = connect_as(0);
+    struct reply reply;
+    char payload[64];
+    unsigned int introduced = 0;
+
+    srand(2);
+    for (unsigned int i = 0; i < 3000; i++) {
+        unsigned int domid = 1 + i % 50;
+        int len = snprintf(payload, sizeof(payload), "%u%c%u%c5", domid, '\0', 1000 + domid, '\0') + 1;
+
+        fake_domains[domid].state = DOMAIN_RUNNING;
+        one_in = 6;
+        send_patiently(dom0, XS_INTRODUCE, 0, payload, (uint32_t)len);
+        run_daemon();
+        one_in = 0;
+        receive(dom0, &reply);
+        introduced += reply.header.type == XS_INTRODUCE;
+        ck_assert((reply.header.type == XS_INTRODUCE) == (domain_find(&daemon_under_test, domid) != NULL));
+        fake_domains[domid].state = DOMAIN_GONE;
+        one_in = 6;
+        domains_check(&daemon_under_test);
+        one_in = 0;
+        ck_assert(!fake_domains[domid].mapped);
+    }
+    ck_assert_uint_gt(introduced, 100);
+    ck_assert_uint_lt(introduced, 3000);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("xenstored memory");
+    TCase *tcase = tcase_create("memory");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
+    tcase_set_timeout(tcase, 100);
+    tcase_add_loop_test(tcase, test_random_failures, 0, 8);
+    tcase_add_test(tcase, test_all_or_nothing);
+    tcase_add_test(tcase, test_domains);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
