@@ -33,8 +33,14 @@ static const u64 flat_64[8] = {
     0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0, 0x00CFFB000000FFFF, 0x00CFF3000000FFFF, 0x00AFFB000000FFFF, 0,
 };
 static const u64 flat_32[8] = {
-    0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0x00CFBB000000FFFF, 0x00CFB3000000FFFF, 0x00CFFB000000FFFF,
-    0x00CFF3000000FFFF, 0,
+    0,
+    0x00AF9B000000FFFF,
+    0x00CF93000000FFFF,
+    0x00CFBB000000FFFF,
+    0x00CFB3000000FFFF,
+    0x00CFFB000000FFFF,
+    0x00CFF3000000FFFF,
+    0,
 };
 
 void cpu_gdt_select(bool is_32bit)
@@ -89,7 +95,8 @@ static void fill_gdt(unsigned cpu, struct percpu *p)
 
     for (unsigned i = 0; i < 8; i++)
         gdt_page[cpu][i] = flat_64[i];
-    gdt_page[cpu][8] = 0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xFFFFFF) << 16 | (tss >> 24 & 0xFF) << 56;
+    gdt_page[cpu][8] =
+        0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xFFFFFF) << 16 | (tss >> 24 & 0xFF) << 56;
     gdt_page[cpu][9] = tss >> 32;
 }
 

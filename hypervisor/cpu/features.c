@@ -7,17 +7,18 @@
 #include "cpu/features.h"
 #include "emulate.h"
 
-#define CR4_MCE    (1UL << 6)
-#define CR4_OSFXSR   (1UL << 9)
+#define CR4_MCE        (1UL << 6)
+#define CR4_PGE        (1UL << 7) /* stays off: a guest's global entries must not survive a load of CR3 */
+#define CR4_OSFXSR     (1UL << 9)
 #define CR4_OSXMMEXCPT (1UL << 10)
-#define CR4_UMIP     (1UL << 11)
-#define CR4_OSXSAVE  (1UL << 18)
-#define CR4_SMEP     (1UL << 20)
+#define CR4_UMIP       (1UL << 11)
+#define CR4_OSXSAVE    (1UL << 18)
+#define CR4_SMEP       (1UL << 20)
 
-#define XCR0_X87 1UL
-#define XCR0_SSE 2UL
-#define XCR0_AVX 4UL
-#define XCR0_AVX512 0xE0UL
+#define XCR0_X87       1UL
+#define XCR0_SSE       2UL
+#define XCR0_AVX       4UL
+#define XCR0_AVX512    0xE0UL
 
 struct cpu_features cpu_features;
 
@@ -66,7 +67,7 @@ static void set_xcr0(u64 value)
  * ours depends on it. */
 void features_init_cpu(void)
 {
-    u64 cr4 = read_cr4() | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    u64 cr4 = (read_cr4() & ~CR4_PGE) | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
     if (cpu_features.xsave)
         cr4 |= CR4_OSXSAVE;

@@ -6,12 +6,12 @@
 #include "cpu/cpu.h"
 #include "emulate.h"
 
-#define FXSAVE_SIZE 512
-#define FCW_DEFAULT 0x37F
+#define FXSAVE_SIZE   512
+#define FCW_DEFAULT   0x37F
 #define MXCSR_DEFAULT 0x1F80
-#define XCR0_LEGACY 3 /* x87 and SSE: what a vCPU starts with */
+#define XCR0_LEGACY   3 /* x87 and SSE: what a vCPU starts with */
 
-#define AREA_ALIGN 64
+#define AREA_ALIGN    64
 
 static size_t area_size(void)
 {
