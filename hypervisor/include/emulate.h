@@ -38,8 +38,7 @@ u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes);
 void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value);
 /* What this CPU has; filled at boot by cpu/features.c. */
 struct cpu_features {
-    bool xsave, xsaveopt, smep, smap, fsgsbase, nx, page1gb, rdtscp, invariant_tsc, tsc_deadline, pcid, umip, syscall,
-        amd;
+    bool xsave, smep, fsgsbase, rdtscp, invariant_tsc, amd;
     u64 xcr0;
     u64 cr4; /* as it is for a 64-bit vCPU that has chosen nothing */
     u32 xsave_size;
