@@ -15,9 +15,12 @@
 #define FREE_HEAD  (1UL << 63)
 #define FREE_DIRTY (1UL << 62)
 
+#define STOCK_ORDER 9
+
 static spinlock_t heap_lock;
 static u32 heads[2][HEAP_MAX_ORDER + 1];
-static unsigned long free_count, clean_count;
+static unsigned long free_count;
+static unsigned long stock; /* clean frames in blocks of at least STOCK_ORDER: crumbs make no guest */
 static unsigned long cleaning; /* taken out to be cleaned: nobody's, and soon to be had again */
 
 static u64 encode(unsigned long next, unsigned long prev, unsigned order, bool dirty)
@@ -59,6 +62,7 @@ static void push(unsigned long frame, unsigned order, bool dirty)
     if (next != LINK_NONE)
         set_links(next, next_of(frame_table[next].word), frame);
     heads[dirty][order] = (u32)frame;
+    stock += !dirty && order >= STOCK_ORDER ? 1UL << order : 0;
 }
 
 static void unlink_block(unsigned long frame)
@@ -71,6 +75,7 @@ static void unlink_block(unsigned long frame)
         set_links(prev, next, prev_of(frame_table[prev].word));
     else
         heads[!!(word & FREE_DIRTY)][order_of(word)] = (u32)next;
+    stock -= !(word & FREE_DIRTY) && order_of(word) >= STOCK_ORDER ? 1UL << order_of(word) : 0;
     set_word(frame, FW_TYPE(FRAME_FREE));
 }
 
@@ -87,14 +92,13 @@ void heap_init(void)
 {
     for (unsigned order = 0; order <= HEAP_MAX_ORDER; order++)
         heads[0][order] = heads[1][order] = LINK_NONE;
-    free_count = clean_count = cleaning = 0;
+    free_count = stock = cleaning = 0;
 }
 
 /* The frames' words already say FREE. */
 static void give_locked(unsigned long frame, unsigned order, bool dirty)
 {
     free_count += 1UL << order;
-    clean_count += dirty ? 0 : 1UL << order;
     while (order < HEAP_MAX_ORDER && is_free_block(frame ^ (1UL << order), order, dirty)) {
         unlink_block(frame ^ (1UL << order));
         set_word(frame, FW_TYPE(FRAME_FREE));
@@ -144,23 +148,24 @@ static unsigned long search(unsigned long frame, unsigned order, unsigned long l
     return frame;
 }
 
+/* Small requests take the smallest block; those that guests are made of rather split a clean one than clear one. */
 static unsigned long take_locked(unsigned order, unsigned long limit, bool *dirty)
 {
-    for (unsigned size = order; size <= HEAP_MAX_ORDER; size++) {
-        for (unsigned state = 0; state < 2; state++) {
-            unsigned long frame = search(heads[state][size], order, limit);
-            if (frame == LINK_NONE)
-                continue;
-            unlink_block(frame);
-            while (size > order) {
-                size--;
-                push(frame + (1UL << size), size, state);
-            }
-            free_count -= 1UL << order;
-            clean_count -= state ? 0 : 1UL << order;
-            *dirty = state;
-            return frame;
+    unsigned sizes = HEAP_MAX_ORDER + 1 - order;
+    for (unsigned i = 0; i < 2 * sizes; i++) {
+        unsigned state = order < STOCK_ORDER ? i % 2 : i / sizes;
+        unsigned size = order + (order < STOCK_ORDER ? i / 2 : i % sizes);
+        unsigned long frame = search(heads[state][size], order, limit);
+        if (frame == LINK_NONE)
+            continue;
+        unlink_block(frame);
+        while (size > order) {
+            size--;
+            push(frame + (1UL << size), size, state);
         }
+        free_count -= 1UL << order;
+        *dirty = state;
+        return frame;
     }
     return LINK_NONE;
 }
@@ -184,7 +189,7 @@ int heap_take_dirty(unsigned order, u64 word, mfn_t *first)
 {
     int found = -1;
     spin_lock(&heap_lock);
-    for (unsigned size = 0; size <= HEAP_MAX_ORDER && found < 0 && clean_count < HEAP_CLEAN_ENOUGH; size++) {
+    for (unsigned size = 0; size <= HEAP_MAX_ORDER && found < 0 && stock < HEAP_CLEAN_ENOUGH; size++) {
         unsigned long frame = heads[1][size];
         if (frame == LINK_NONE)
             continue;
