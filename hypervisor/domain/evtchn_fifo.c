@@ -13,10 +13,10 @@
 #define WORDS_PER_PAGE (PAGE_SIZE / sizeof(event_word_t))
 #define MAX_PAGES      (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)
 
-#define WORD_PENDING (1U << EVTCHN_FIFO_PENDING)
-#define WORD_MASKED  (1U << EVTCHN_FIFO_MASKED)
-#define WORD_LINKED  (1U << EVTCHN_FIFO_LINKED)
-#define WORD_BUSY    (1U << EVTCHN_FIFO_BUSY)
+#define WORD_PENDING   (1U << EVTCHN_FIFO_PENDING)
+#define WORD_MASKED    (1U << EVTCHN_FIFO_MASKED)
+#define WORD_LINKED    (1U << EVTCHN_FIFO_LINKED)
+#define WORD_BUSY      (1U << EVTCHN_FIFO_BUSY)
 
 struct evtchn_fifo_vcpu {
     struct evtchn_fifo_control_block *control; /* NULL until the guest names it; holds a writable reference */

@@ -12,13 +12,13 @@
 enum port_state { PORT_FREE, PORT_RESERVED, PORT_UNBOUND, PORT_INTERDOMAIN, PORT_PIRQ, PORT_VIRQ, PORT_IPI };
 
 struct evtchn {
-    u8 state;            /* enum port_state */
-    u8 priority;         /* FIFO: queue for the next event */
-    u8 last_priority;    /* FIFO: queue it was linked to last, of vCPU last_vcpu */
+    u8 state;              /* enum port_state */
+    u8 priority;           /* FIFO: queue for the next event */
+    u8 last_priority;      /* FIFO: queue it was linked to last, of vCPU last_vcpu */
     bool pending_unlinked; /* FIFO: raised before its event word existed */
-    u16 vcpu;            /* whom it notifies */
+    u16 vcpu;              /* whom it notifies */
     u16 last_vcpu;
-    u32 port;            /* its own number */
+    u32 port; /* its own number */
     union {
         u32 remote_domid; /* unbound: who may bind */
         u32 remote_port;  /* interdomain */

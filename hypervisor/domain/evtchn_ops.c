@@ -347,10 +347,9 @@ static const struct {
     u8 size;
     bool results;
 } operations[] = {
-    OP(bind_interdomain, true), OP(bind_virq, true),      OP(bind_pirq, true),      OP(close, false),
-    OP(status, true),           OP(alloc_unbound, true),  OP(bind_ipi, true),       OP(bind_vcpu, false),
-    OP(unmask, false),          OP(reset, false),         OP(init_control, true),   OP(expand_array, false),
-    OP(set_priority, false),
+    OP(bind_interdomain, true), OP(bind_virq, true),     OP(bind_pirq, true),     OP(close, false),  OP(status, true),
+    OP(alloc_unbound, true),    OP(bind_ipi, true),      OP(bind_vcpu, false),    OP(unmask, false), OP(reset, false),
+    OP(init_control, true),     OP(expand_array, false), OP(set_priority, false),
 };
 
 static long other_operation(unsigned long cmd, unsigned long arg)

@@ -184,7 +184,7 @@ static int save_reserved(const struct domain_grant *g, struct reserved_entry *sa
             s->status = s->flags;
         }
         s->status &= GTF_reading | GTF_writing;
-        s->flags &= (u16)~(GTF_reading | GTF_writing);
+        s->flags &= (u16) ~(GTF_reading | GTF_writing);
         if ((s->flags & GTF_type_mask) != GTF_invalid &&
             ((s->flags & GTF_type_mask) != GTF_permit_access || (s->flags & odd)))
             return -EINVAL;

@@ -7,8 +7,8 @@
 #include "grant_internal.h"
 #include "guest_access.h"
 
-#define NOINLINE __attribute__((noinline)) /* keeps the common path's frame small */
-#define BY_GRANT (GNTCOPY_source_gref | GNTCOPY_dest_gref)
+#define NOINLINE  __attribute__((noinline)) /* keeps the common path's frame small */
+#define BY_GRANT  (GNTCOPY_source_gref | GNTCOPY_dest_gref)
 #define MAX_STEPS 2 /* a transitive entry leads to one, of another domain, that must not be */
 
 struct copy_end {
@@ -115,7 +115,7 @@ IN_PLACE void copy_bytes(char *to, const char *from, size_t size)
 
 /* Between two frames whose owners are known. */
 IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct domain *from_owner, mfn_t to,
-                              const struct domain *to_owner)
+                         const struct domain *to_owner)
 {
     if (unlikely(!page_get(from, from_owner)))
         return GNTST_bad_page;
@@ -140,8 +140,8 @@ static NOINLINE int copy_general(const struct gnttab_copy *op)
         return status;
     status = take_end(&dest, &op->dest, length, op->flags & GNTCOPY_dest_gref, true);
     if (likely(!status)) {
-        copy_bytes((char *)mfn_to_virt(dest.mfn) + op->dest.offset,
-                   (char *)mfn_to_virt(source.mfn) + op->source.offset, length);
+        copy_bytes((char *)mfn_to_virt(dest.mfn) + op->dest.offset, (char *)mfn_to_virt(source.mfn) + op->source.offset,
+                   length);
         drop_end(&dest);
     }
     drop_end(&source);

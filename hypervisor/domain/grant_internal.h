@@ -28,9 +28,9 @@ struct grant_active {
         };
         u32 uses; /* 0: not in use */
     };
-    domid_t domid; /* who uses it */
+    domid_t domid;     /* who uses it */
     u16 start, length; /* part of the page */
-    u16 copy_only; /* not 0: may not be mapped */
+    u16 copy_only;     /* not 0: may not be mapped */
 };
 
 enum { COPY_SUB_PAGE = 1, COPY_TRANSITIVE };
@@ -97,6 +97,6 @@ long grant_copy(unsigned long va, u32 count); /* the whole batch, with its conti
 #define UNMAP_BATCH 32
 long grant_unmap_some(unsigned long va, unsigned count, bool replace);
 
-#define TRANSFER_LAYOUT  "lhwh"
+#define TRANSFER_LAYOUT "lhwh"
 
 #endif

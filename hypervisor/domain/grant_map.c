@@ -11,8 +11,8 @@
 #include "grant_internal.h"
 #include "guest_access.h"
 
-#define KIND_MASK   (GNTMAP_device_map | GNTMAP_host_map)
-#define NO_HANDLE   (~0U)
+#define KIND_MASK       (GNTMAP_device_map | GNTMAP_host_map)
+#define NO_HANDLE       (~0U)
 #define handle_of(g, h) (&(g)->maptrack[(h) / HANDLES_PER_PAGE][(h) % HANDLES_PER_PAGE])
 
 /* Lock held. */
@@ -245,9 +245,10 @@ static void finish_unmap(struct domain *d, const struct unmap *u)
 
 #define UNMAP_STRIDE   sizeof(struct gnttab_unmap_grant_ref)
 #define REPLACE_STRIDE sizeof(struct gnttab_unmap_and_replace)
-_Static_assert(UNMAP_STRIDE == REPLACE_STRIDE && offsetof(struct gnttab_unmap_grant_ref, handle) ==
-                   offsetof(struct gnttab_unmap_and_replace, handle) &&
-               offsetof(struct gnttab_unmap_grant_ref, status) == offsetof(struct gnttab_unmap_and_replace, status),
+_Static_assert(UNMAP_STRIDE == REPLACE_STRIDE &&
+                   offsetof(struct gnttab_unmap_grant_ref, handle) ==
+                       offsetof(struct gnttab_unmap_and_replace, handle) &&
+                   offsetof(struct gnttab_unmap_grant_ref, status) == offsetof(struct gnttab_unmap_and_replace, status),
                "both forms of unmapping differ in the meaning of the second member alone");
 
 static long unmap_one(unsigned long va, bool replace, struct unmap *u)

@@ -90,6 +90,7 @@ long grant_transfer_one(unsigned long va)
     if (read_guest_struct(&op, va, TRANSFER_LAYOUT))
         return -EFAULT;
     op.status = (s16)transfer(&op);
-    va += current->is_32bit ? offsetof(struct compat_gnttab_transfer, status) : offsetof(struct gnttab_transfer, status);
+    va +=
+        current->is_32bit ? offsetof(struct compat_gnttab_transfer, status) : offsetof(struct gnttab_transfer, status);
     return copy_to_guest(va, &op.status, sizeof(op.status));
 }

@@ -135,7 +135,8 @@ static int claim(struct domain *d, unsigned ref, unsigned user, bool readonly, b
         }
     }
     if (!status && !first && out->transitive != (act->copy_only == COPY_TRANSITIVE))
-        status = refuse(d, ref, (struct head){flags, (domid_t)user}, "became transitive, or no longer is, while in use");
+        status =
+            refuse(d, ref, (struct head){flags, (domid_t)user}, "became transitive, or no longer is, while in use");
     if (status) {
         clear_unused_bits(entry_status(&d->grant, ref), act);
         return status;
@@ -176,7 +177,7 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
 
 /* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
 IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
-                            struct grant_use *out)
+                       struct grant_use *out)
 {
     struct domain_grant *g = &d->grant;
     u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly), *word, old;

@@ -6,19 +6,19 @@
  */
 #include "emulate/decode.h"
 
-#define KNOWN    0x01
-#define MODRM    0x02
-#define BYTE     0x04 /* operands of one byte */
-#define IMM8     0x08
-#define IMMZ     0x10 /* 16 or 32 bits by operand size */
-#define OFFSET   0x20 /* an address without ModRM */
-#define FAR      0x40
-#define CONTROL  0x80 /* moves to and from control and debug registers: always registers, full width */
+#define KNOWN   0x01
+#define MODRM   0x02
+#define BYTE    0x04 /* operands of one byte */
+#define IMM8    0x08
+#define IMMZ    0x10 /* 16 or 32 bits by operand size */
+#define OFFSET  0x20 /* an address without ModRM */
+#define FAR     0x40
+#define CONTROL 0x80 /* moves to and from control and debug registers: always registers, full width */
 
-#define REX_B 1
-#define REX_X 2
-#define REX_R 4
-#define REX_W 8
+#define REX_B   1
+#define REX_X   2
+#define REX_R   4
+#define REX_W   8
 
 static unsigned one_byte_attributes(unsigned op)
 {

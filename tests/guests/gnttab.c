@@ -37,7 +37,8 @@ static void offer(grant_ref_t ref, const void *what, domid_t to, unsigned int fl
 
 static struct gnttab_map_grant_ref map_at(uint64_t address, grant_ref_t ref, unsigned int flags)
 {
-    struct gnttab_map_grant_ref map = {.host_addr = address, .flags = flags, .ref = ref, .dom = pv_domid(), .status = 99};
+    struct gnttab_map_grant_ref map = {
+        .host_addr = address, .flags = flags, .ref = ref, .dom = pv_domid(), .status = 99};
 
     CHECK_EQ(op(GNTTABOP_map_grant_ref, &map, 1), 0, "a mapping call itself succeeds");
     return map;
@@ -154,7 +155,8 @@ static void test_refusals(void)
     CHECK_EQ(map(REF, 0).status, GNTST_bad_gntref, "a mapping of no kind");
     CHECK_EQ(map(entries, GNTMAP_host_map).status, GNTST_bad_gntref, "a reference past the table");
     CHECK_EQ(map(~0u, GNTMAP_host_map).status, GNTST_bad_gntref, "the last number of all");
-    m = (struct gnttab_map_grant_ref){.host_addr = (uint64_t)(unsigned long)window, .flags = GNTMAP_host_map, .dom = 0x7000};
+    m = (struct gnttab_map_grant_ref){
+        .host_addr = (uint64_t)(unsigned long)window, .flags = GNTMAP_host_map, .dom = 0x7000};
     CHECK(op(GNTTABOP_map_grant_ref, &m, 1) == 0 && m.status == GNTST_bad_domain, "a domain that does not exist");
     CHECK_EQ(unmap(~0u), GNTST_bad_handle, "a handle that does not exist");
     CHECK_EQ(in_use(REF), 0, "none of it leaves a trace");
@@ -245,7 +247,8 @@ static void test_many(void)
     for (int i = 0; i < MANY; i++) {
         pte_write(space + (unsigned long)i * PAGE_SIZE, 0);
         maps[i] = (struct gnttab_map_grant_ref){.host_addr = (uint64_t)(unsigned long)space + (uint64_t)i * PAGE_SIZE,
-                                                .flags = GNTMAP_host_map | (i & 1 ? 0 : GNTMAP_readonly), .ref = REF,
+                                                .flags = GNTMAP_host_map | (i & 1 ? 0 : GNTMAP_readonly),
+                                                .ref = REF,
                                                 .dom = pv_domid()};
     }
     /* The use count of an entry is limited; genuine Xen's limit is lower than ours, so stay below both. */
@@ -275,7 +278,8 @@ static void test_swap(void)
     offer(REF, page, pv_domid(), GTF_permit_access);
     offer(OTHER, second, pv_domid(), GTF_permit_access | GTF_readonly);
     CHECK(op(GNTTABOP_swap_grant_ref, &swap, 1) == 0 && swap.status == GNTST_okay, "two entries change places");
-    CHECK(table[REF].flags == (GTF_permit_access | GTF_readonly) && table[OTHER].frame == virt_to_mfn(page), "entirely");
+    CHECK(table[REF].flags == (GTF_permit_access | GTF_readonly) && table[OTHER].frame == virt_to_mfn(page),
+          "entirely");
     m = map(OTHER, GNTMAP_host_map);
     CHECK(op(GNTTABOP_swap_grant_ref, &swap, 1) == 0 && swap.status == GNTST_eagain, "not while one is in use");
     CHECK_EQ(unmap(m.handle), GNTST_okay, "unmapped");

@@ -84,9 +84,10 @@ static void scribble_entry(struct player *p)
 
 static void event_call(struct player *p)
 {
-    static const unsigned int ops[] = {EVTCHNOP_bind_interdomain, EVTCHNOP_bind_virq, EVTCHNOP_close, EVTCHNOP_send,
-                                       EVTCHNOP_status, EVTCHNOP_alloc_unbound, EVTCHNOP_bind_ipi, EVTCHNOP_bind_vcpu,
-                                       EVTCHNOP_unmask, EVTCHNOP_set_priority, EVTCHNOP_send, EVTCHNOP_close};
+    static const unsigned int ops[] = {
+        EVTCHNOP_bind_interdomain, EVTCHNOP_bind_virq,     EVTCHNOP_close,    EVTCHNOP_send,
+        EVTCHNOP_status,           EVTCHNOP_alloc_unbound, EVTCHNOP_bind_ipi, EVTCHNOP_bind_vcpu,
+        EVTCHNOP_unmask,           EVTCHNOP_set_priority,  EVTCHNOP_send,     EVTCHNOP_close};
     uint32_t args[8];
     unsigned int op = draw(p, 20) ? ops[draw(p, sizeof(ops) / sizeof(ops[0]))] : 14 + draw(p, 1000);
 
@@ -101,7 +102,9 @@ static void map_call(struct player *p)
 {
     unsigned int slot = draw(p, HANDLES);
     struct gnttab_map_grant_ref map = {.host_addr = (unsigned long)p->window + draw(p, PAGES) * PAGE_SIZE,
-                                       .flags = number(p, 16), .ref = 8 + number(p, 24), .dom = domain(p)};
+                                       .flags = number(p, 16),
+                                       .ref = 8 + number(p, 24),
+                                       .dom = domain(p)};
 
     map.flags &= ~(uint32_t)GNTMAP_contains_pte;
     if (HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &map, 1) == 0 && map.status == GNTST_okay) {
@@ -114,7 +117,8 @@ static void map_call(struct player *p)
 static void unmap_call(struct player *p)
 {
     unsigned int slot = draw(p, HANDLES);
-    struct gnttab_unmap_grant_ref unmap = {.host_addr = p->addresses[slot], .dev_bus_addr = p->buses[slot],
+    struct gnttab_unmap_grant_ref unmap = {.host_addr = p->addresses[slot],
+                                           .dev_bus_addr = p->buses[slot],
                                            .handle = draw(p, 8) ? p->handles[slot] : number(p, 200)};
 
     HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, &unmap, 1);
@@ -142,7 +146,8 @@ static void other_grant_call(struct player *p)
     struct gnttab_query_size size = {.dom = domain(p)};
     struct gnttab_set_version version = {.version = 3 + number(p, 100)};
     struct gnttab_cache_flush flush = {.a.dev_bus_addr = (uint64_t)frame(p) << PAGE_SHIFT,
-                                       .offset = (uint16_t)number(p, 4096), .length = (uint16_t)number(p, 4096),
+                                       .offset = (uint16_t)number(p, 4096),
+                                       .length = (uint16_t)number(p, 4096),
                                        .op = number(p, 4)};
 
     HYPERVISOR_grant_table_op(GNTTABOP_swap_grant_ref, &swap, 1);

@@ -25,8 +25,9 @@ LEAVE_CONSOLE = "\x1d"
 class Machine:
     """Boots Paravane (or another Multiboot kernel) and talks to its first serial port."""
 
-    def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=()):
-        arguments = ["-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
+    def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=(),
+                 cpu="max"):
+        arguments = ["-accel", "tcg", "-cpu", cpu, "-smp", str(cpus), "-m", memory, "-display", "none",
                      "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none",
                      "-no-reboot", "-nic", "none", *extra]
         if iso:

@@ -371,8 +371,8 @@ void fake_setup(unsigned count)
     fake_map_host_status = fake_unmap_host_status = fake_pirq_error = 0;
     fake_at_flush = NULL;
     slab_objects = 0;
-    fake_ram = mmap(NULL, FAKE_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    fake_ram =
+        mmap(NULL, FAKE_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     low_page = mmap(NULL, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     ck_assert(fake_ram != MAP_FAILED && low_page != MAP_FAILED);
     for (unsigned id = 0; id < count; id++) {
@@ -407,8 +407,7 @@ static void release_guest_frames(struct domain *d)
 {
     for (unsigned i = 0; i < FAKE_FRAMES; i++)
         if (fake_frames[i].owner == d && !fake_frames[i].shared) {
-            ck_assert_msg(fake_frames[i].refs == 1, "frame %u of d%u has %d references", i, d->id,
-                          fake_frames[i].refs);
+            ck_assert_msg(fake_frames[i].refs == 1, "frame %u of d%u has %d references", i, d->id, fake_frames[i].refs);
             fake_frames[i] = (struct fake_frame){0};
         }
 }

@@ -224,8 +224,8 @@ START_TEST(a_batch_is_flushed_once_and_can_be_interrupted)
     long result;
     for (unsigned i = 0; i < 40; i++) {
         offer(10 + i, page, 0, GTF_permit_access);
-        maps[i] = (struct gnttab_map_grant_ref){.host_addr = ADDRESS + i * PAGE_SIZE, .flags = GNTMAP_host_map,
-                                                .ref = 10 + i, .dom = 1};
+        maps[i] = (struct gnttab_map_grant_ref){
+            .host_addr = ADDRESS + i * PAGE_SIZE, .flags = GNTMAP_host_map, .ref = 10 + i, .dom = 1};
     }
     ck_assert_int_eq(gnttab_op(map_grant_ref, maps, 40), 0);
     for (unsigned i = 0; i < 40; i++) {
@@ -397,7 +397,8 @@ static struct gnttab_copy copy_from_grant(unsigned ref, unsigned from, mfn_t to,
 {
     struct gnttab_copy op = {.source = {.u.ref = ref, .domid = 1, .offset = (u16)from},
                              .dest = {.u.gmfn = to.value, .domid = DOMID_SELF, .offset = (u16)at},
-                             .len = (u16)length, .flags = GNTCOPY_source_gref};
+                             .len = (u16)length,
+                             .flags = GNTCOPY_source_gref};
     ck_assert_int_eq(gnttab_op(copy, &op, 1), 0);
     return op;
 }
@@ -414,8 +415,11 @@ START_TEST(copies_in_all_four_ways)
 
     struct gnttab_copy ops[2] = {
         {.source = {.u.gmfn = mine.value, .domid = DOMID_SELF, .offset = 4089},
-         .dest = {.u.ref = 10, .domid = 1, .offset = 0}, .len = 6, .flags = GNTCOPY_dest_gref},
-        {.source = {.u.gmfn = mine.value, .domid = DOMID_SELF}, .dest = {.u.gmfn = mine2.value, .domid = DOMID_SELF},
+         .dest = {.u.ref = 10, .domid = 1, .offset = 0},
+         .len = 6,
+         .flags = GNTCOPY_dest_gref},
+        {.source = {.u.gmfn = mine.value, .domid = DOMID_SELF},
+         .dest = {.u.gmfn = mine2.value, .domid = DOMID_SELF},
          .len = 4096},
     };
     ck_assert_int_eq(gnttab_op(copy, ops, 2), 0);
@@ -424,8 +428,10 @@ START_TEST(copies_in_all_four_ways)
     ck_assert_str_eq(mfn_to_virt(theirs), "rants");
     ck_assert_str_eq((char *)mfn_to_virt(mine2) + 4089, "rants");
 
-    struct gnttab_copy both = {.source = {.u.ref = 9, .domid = 1}, .dest = {.u.ref = 10, .domid = 1, .offset = 100},
-                               .len = 7, .flags = GNTCOPY_source_gref | GNTCOPY_dest_gref};
+    struct gnttab_copy both = {.source = {.u.ref = 9, .domid = 1},
+                               .dest = {.u.ref = 10, .domid = 1, .offset = 100},
+                               .len = 7,
+                               .flags = GNTCOPY_source_gref | GNTCOPY_dest_gref};
     ck_assert_int_eq(gnttab_op(copy, &both, 1), 0);
     ck_assert_int_eq(both.status, GNTST_okay);
     ck_assert_str_eq((char *)mfn_to_virt(theirs) + 100, "grants");
@@ -447,8 +453,8 @@ START_TEST(copies_that_are_refused)
     ck_assert_int_eq(copy_from_grant(9, 0xFFFF, mine, 0xFFFF, 0xFFFF).status, GNTST_bad_copy_arg);
     ck_assert_int_eq(copy_from_grant(600, 0, mine, 0, 1).status, GNTST_bad_gntref);
     ck_assert_int_eq(copy_from_grant(9, 0, page, 0, 1).status, GNTST_general_error); /* not our frame */
-    struct gnttab_copy op = {.source = {.u.gmfn = page.value, .domid = 1},
-                             .dest = {.u.gmfn = mine.value, .domid = DOMID_SELF}, .len = 1};
+    struct gnttab_copy op = {
+        .source = {.u.gmfn = page.value, .domid = 1}, .dest = {.u.gmfn = mine.value, .domid = DOMID_SELF}, .len = 1};
     ck_assert_int_eq(gnttab_op(copy, &op, 1), 0);
     ck_assert_int_eq(op.status, GNTST_permission_denied); /* others' frames only by grant */
     op.source.domid = DOMID_SELF;
@@ -555,8 +561,10 @@ START_TEST(transitive_grants_lead_to_the_owner)
     e->transitive.trans_domid = 1;
     e->transitive.gref = 9;
     strcpy(mfn_to_virt(page), "passed on");
-    struct gnttab_copy op = {.source = {.u.ref = 30, .domid = 2}, .dest = {.u.gmfn = mine.value, .domid = DOMID_SELF},
-                             .len = 10, .flags = GNTCOPY_source_gref};
+    struct gnttab_copy op = {.source = {.u.ref = 30, .domid = 2},
+                             .dest = {.u.gmfn = mine.value, .domid = DOMID_SELF},
+                             .len = 10,
+                             .flags = GNTCOPY_source_gref};
     ck_assert_int_eq(gnttab_op(copy, &op, 1), 0);
     ck_assert_int_eq(op.status, GNTST_okay);
     ck_assert_str_eq(mfn_to_virt(mine), "passed on");
@@ -721,8 +729,8 @@ END_TEST
 START_TEST(caches_are_flushed_for_owners)
 {
     mfn_t mine = fake_guest_frame(fake_domains[0]);
-    struct gnttab_cache_flush op = {.a.dev_bus_addr = mine.value << PAGE_SHIFT, .offset = 10, .length = 100,
-                                    .op = GNTTAB_CACHE_CLEAN};
+    struct gnttab_cache_flush op = {
+        .a.dev_bus_addr = mine.value << PAGE_SHIFT, .offset = 10, .length = 100, .op = GNTTAB_CACHE_CLEAN};
     ck_assert_int_eq(gnttab_op(cache_flush, &op, 1), 0);
     op.op = GNTTAB_CACHE_INVAL;
     ck_assert_int_eq(gnttab_op(cache_flush, &op, 1), -EOPNOTSUPP);

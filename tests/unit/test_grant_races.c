@@ -163,7 +163,9 @@ static void *map_and_unmap(void *vcpu)
     struct gnttab_map_grant_ref map;
     fake_cpu.vcpu = vcpu;
     for (unsigned i = 0; i < ROUNDS / 10; i++) {
-        map = (struct gnttab_map_grant_ref){.host_addr = (unsigned long)vcpu, .dom = 1, .ref = 9,
+        map = (struct gnttab_map_grant_ref){.host_addr = (unsigned long)vcpu,
+                                            .dom = 1,
+                                            .ref = 9,
                                             .flags = GNTMAP_device_map | (i % 2 ? GNTMAP_readonly : 0)};
         ck_assert_int_eq(do_grant_table_op(GNTTABOP_map_grant_ref, (unsigned long)&map, 1), 0);
         ck_assert_int_eq(map.status, GNTST_okay);
