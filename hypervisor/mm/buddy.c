@@ -11,16 +11,16 @@
  */
 #include "internal.h"
 
-#define LINK_NONE  0x3FFFFFFUL
-#define FREE_HEAD  (1UL << 63)
-#define FREE_DIRTY (1UL << 62)
+#define LINK_NONE   0x3FFFFFFUL
+#define FREE_HEAD   (1UL << 63)
+#define FREE_DIRTY  (1UL << 62)
 
 #define STOCK_ORDER 9
 
 static spinlock_t heap_lock;
 static u32 heads[2][HEAP_MAX_ORDER + 1];
 static unsigned long free_count;
-static unsigned long stock; /* clean frames in blocks of at least STOCK_ORDER: crumbs make no guest */
+static unsigned long stock;    /* clean frames in blocks of at least STOCK_ORDER: crumbs make no guest */
 static unsigned long cleaning; /* taken out to be cleaned: nobody's, and soon to be had again */
 
 static u64 encode(unsigned long next, unsigned long prev, unsigned order, bool dirty)
