@@ -31,9 +31,9 @@ $(NEWLIB_STAMP32) $(NEWLIB_STAMP64): $(B)/cache/newlib%/stamp: guest-pv/newlib/b
 	$(Q)guest-pv/newlib/build.sh $(abspath $(B)/cache/newlib$*) $(NEWLIB_HOST$*) "$(GUEST_MACHINE$*)" "$(NEWLIB_TARBALL)"
 	$(Q)touch $@
 
-GUEST_COMPILER_INCLUDE := $(shell $(CC) -print-file-name=include)
-GUEST_LIBGCC32 := $(shell gcc -m32 -print-libgcc-file-name)
-GUEST_LIBGCC64 := $(shell gcc -m64 -print-libgcc-file-name)
+GUEST_COMPILER_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
+GUEST_LIBGCC32 := $(shell gcc -m32 -print-libgcc-file-name 2>/dev/null)
+GUEST_LIBGCC64 := $(shell gcc -m64 -print-libgcc-file-name 2>/dev/null)
 
 define guest_flags
 GUEST_CPPFLAGS$(1) := -nostdinc -isystem $(NEWLIB_PREFIX$(1))/include -isystem $(GUEST_COMPILER_INCLUDE) \

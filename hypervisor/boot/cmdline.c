@@ -29,9 +29,10 @@ static u64 number(const char *s, const char **end)
         s += 2;
     }
     for (;; s++) {
-        unsigned digit = *s >= '0' && *s <= '9' ? (unsigned)(*s - '0')
+        unsigned digit = *s >= '0' && *s <= '9'   ? (unsigned)(*s - '0')
                          : *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a') + 10
-                         : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A') + 10 : 99;
+                         : *s >= 'A' && *s <= 'F' ? (unsigned)(*s - 'A') + 10
+                                                  : 99;
         if (digit >= base)
             break;
         value = value * base + digit;
@@ -120,8 +121,8 @@ static bool set_level(const char *v, enum log_level *out)
     static const struct {
         const char *name;
         enum log_level level;
-    } names[] = {{"none", LOG_ERROR}, {"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO},
-                 {"debug", LOG_DEBUG}, {"all", LOG_DEBUG}};
+    } names[] = {{"none", LOG_ERROR}, {"error", LOG_ERROR}, {"warning", LOG_WARNING},
+                 {"info", LOG_INFO},  {"debug", LOG_DEBUG}, {"all", LOG_DEBUG}};
     const char *slash = strchr(v, '/');
 
     if (slash)

@@ -14,12 +14,12 @@ struct options {
     unsigned max_cpus;
     enum log_level log_level, guest_log_level;
     bool noreboot;
-    bool serial;                /* console=com1 */
+    bool serial; /* console=com1 */
     u16 serial_port;
-    unsigned serial_baud;       /* 0: as the firmware left it */
-    bool console_to_ring;       /* what dom0 prints goes into our ring too */
-    char conswitch;             /* control character that switches the input; 0: none */
-    bool switch_at_boot;        /* the input goes to dom0 from the start */
+    unsigned serial_baud; /* 0: as the firmware left it */
+    bool console_to_ring; /* what dom0 prints goes into our ring too */
+    char conswitch;       /* control character that switches the input; 0: none */
+    bool switch_at_boot;  /* the input goes to dom0 from the start */
 };
 
 extern struct options options;

@@ -16,13 +16,13 @@
 #include "abi/grant_table.h"
 #include "dom0-tools/builder/elfimage.h"
 
-#define SLACK_BYTES  (512UL << 10)
-#define ROUND_BYTES  (4UL << 20)
-#define TABLE_FLAGS  0x67UL /* present, writable, user, accessed, dirty */
-#define PAGE_FLAGS   0x67UL
-#define FLAG_WRITE   0x02UL
-#define RESERVE_MIN  (32UL << 20 >> PAGE_SHIFT) /* what stays free for us when dom0_mem= is absent */
-#define RESERVE_MAX  (128UL << 20 >> PAGE_SHIFT)
+#define SLACK_BYTES (512UL << 10)
+#define ROUND_BYTES (4UL << 20)
+#define TABLE_FLAGS 0x67UL /* present, writable, user, accessed, dirty */
+#define PAGE_FLAGS  0x67UL
+#define FLAG_WRITE  0x02UL
+#define RESERVE_MIN (32UL << 20 >> PAGE_SHIFT) /* what stays free for us when dom0_mem= is absent */
+#define RESERVE_MAX (128UL << 20 >> PAGE_SHIFT)
 
 /* All in guest frames, half-open. */
 struct range {
@@ -116,7 +116,8 @@ static void plan(struct build *b, unsigned long module_bytes)
     next = MAX(next, b->module.end);
     if (next > b->pages)
         panic("dom0 needs at least %lu KiB for its kernel and RAM disk, and gets %lu KiB: raise dom0_mem= or the "
-              "machine's memory", next * 4, b->pages * 4);
+              "machine's memory",
+              next * 4, b->pages * 4);
 }
 
 static unsigned long dom0_pages(void)
@@ -136,8 +137,8 @@ static void allocate(struct build *b)
     unsigned long pfn = 0;
     mfn_t mfn;
 
-    b->d->mm.max_pages = options.dom0_mem_max ? MAX(b->pages, (unsigned long)(options.dom0_mem_max >> PAGE_SHIFT))
-                                              : MAX(b->pages, ~0U);
+    b->d->mm.max_pages =
+        options.dom0_mem_max ? MAX(b->pages, (unsigned long)(options.dom0_mem_max >> PAGE_SHIFT)) : MAX(b->pages, ~0U);
     while (pfn < b->pages) {
         while (order && (1UL << order) > b->pages - pfn)
             order--;
@@ -271,14 +272,15 @@ static void write_p2m(struct build *b)
         (si)->flags = SIF_PRIVILEGED | SIF_INITDOMAIN | ((b)->module_apart ? SIF_MOD_START_PFN : 0);                   \
         (si)->pt_base = (__typeof__((si)->pt_base))virt_of(b, (b)->tables.start);                                      \
         (si)->nr_pt_frames = (__typeof__((si)->nr_pt_frames))((b)->tables.end - (b)->tables.start);                    \
-        (si)->mfn_list = (__typeof__((si)->mfn_list))((b)->p2m_apart ? (b)->image.init_p2m : virt_of(b, (b)->p2m.start)); \
+        (si)->mfn_list =                                                                                               \
+            (__typeof__((si)->mfn_list))((b)->p2m_apart ? (b)->image.init_p2m : virt_of(b, (b)->p2m.start));           \
         if ((b)->p2m_apart) {                                                                                          \
             (si)->first_p2m_pfn = (__typeof__((si)->first_p2m_pfn))(b)->p2m.start;                                     \
             (si)->nr_p2m_frames = (__typeof__((si)->nr_p2m_frames))((b)->p2m.end - (b)->p2m.start);                    \
         }                                                                                                              \
         if (module_bytes) {                                                                                            \
-            (si)->mod_start = (__typeof__((si)->mod_start))((b)->module_apart ? (b)->module.start                      \
-                                                                              : virt_of(b, (b)->module.start));        \
+            (si)->mod_start =                                                                                          \
+                (__typeof__((si)->mod_start))((b)->module_apart ? (b)->module.start : virt_of(b, (b)->module.start));  \
             (si)->mod_len = (__typeof__((si)->mod_len))module_bytes;                                                   \
         }                                                                                                              \
         strlcpy((char *)(si)->cmd_line, command, sizeof((si)->cmd_line));                                              \
@@ -319,7 +321,8 @@ static void parse_kernel(struct build *b, const struct boot_module *kernel)
     const char *why;
 
     if (elf_image_parse(maddr_to_virt(kernel->start), kernel->end - kernel->start, &b->image, &why))
-        panic("dom0's kernel (module 0, %lu bytes) cannot be loaded: %s", (unsigned long)(kernel->end - kernel->start), why);
+        panic("dom0's kernel (module 0, %lu bytes) cannot be loaded: %s", (unsigned long)(kernel->end - kernel->start),
+              why);
     logf(LOG_INFO, "dom0 kernel: %s-bit, %s, entry %#lx\n", b->image.is_64bit ? "64" : "32",
          b->image.guest_os[0] ? b->image.guest_os : "no operating system named", (unsigned long)b->image.entry);
 }

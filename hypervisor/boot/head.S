@@ -80,7 +80,7 @@ boot_entry32:
 
 # Paging with CR3 as set: PAE, EFER.LME and NXE and SCE, CR0.PG and WP. Clobbers eax, ecx, edx.
 enter_long_mode:
-    mov     $0x6A0, %eax    # PAE, PGE, OSFXSR, OSXMMEXCPT
+    mov     $0x620, %eax    # PAE, OSFXSR, OSXMMEXCPT; never PGE: a load of CR3 must drop every translation
     mov     %eax, %cr4
     mov     $0xC0000080, %ecx
     rdmsr

@@ -28,7 +28,7 @@ struct boot_info {
     const char *dom0_command; /* the first module's string without the file name */
     unsigned module_count;
     struct boot_module modules[MAX_MODULES];
-    const void *rsdp;         /* a copy of the RSDP that the loader gave, or NULL */
+    const void *rsdp; /* a copy of the RSDP that the loader gave, or NULL */
 };
 
 extern struct boot_info boot_info;

@@ -205,7 +205,7 @@ long domctl_getvcpuextstate(struct domain *d, struct domctl *c)
     struct xen_domctl_vcpuextstate *e = &c->op.u.vcpuextstate;
     struct vcpu *v = domctl_vcpu(d, e->vcpu);
     unsigned long to = (unsigned long)e->buffer.p;
-    u64 header[2] = {cpu_features.xcr0, cpu_features.xcr0}, size;
+    u64 header[2] = {0, cpu_features.xcr0}, size;
     long rc = 0;
 
     if (!v)
@@ -222,6 +222,7 @@ long domctl_getvcpuextstate(struct domain *d, struct domctl *c)
     if (e->size != size || e->xfeature_mask != cpu_features.xcr0)
         return -EINVAL;
     vcpu_pause_sync(v);
+    header[0] = v->xcr0;
     if (copy_to_guest(to, header, sizeof(header)) || copy_to_guest(to + sizeof(header), fpu_state(v), fpu_state_size()))
         rc = -EFAULT;
     vcpu_unpause(v);
@@ -243,7 +244,7 @@ long domctl_setvcpuextstate(struct domain *d, struct domctl *c)
         return -EINVAL;
     if (copy_from_guest(header, from, sizeof(header)))
         return -EFAULT;
-    if ((header[0] | header[1]) & ~cpu_features.xcr0)
+    if (((header[0] | header[1]) & ~cpu_features.xcr0) || (header[0] && !guest_xcr0_ok(header[0])))
         return -EINVAL;
     if (e->size == XSTATE_HEADER)
         return 0;
@@ -255,6 +256,8 @@ long domctl_setvcpuextstate(struct domain *d, struct domctl *c)
     if (!rc) {
         vcpu_pause_sync(v);
         rc = fpu_set_state(v, image, e->size - XSTATE_HEADER);
+        if (!rc && header[0])
+            v->xcr0 = header[0];
         vcpu_unpause(v);
     }
     hv_free_pages(image, 1);

@@ -116,8 +116,8 @@ void inject_trap(unsigned vector, unsigned error_code)
     const struct compact_trap *trap = &v->traps[vector & 0xFF];
 
     if (trap->address == 0) {
-        domain_crash(v->domain, "trap %u (error code %#x) at rip %#lx, for which its kernel registered no handler", vector,
-                     error_code, (unsigned long)guest_regs()->rip);
+        domain_crash(v->domain, "trap %u (error code %#x) at rip %#lx, for which its kernel registered no handler",
+                     vector, error_code, (unsigned long)guest_regs()->rip);
         return;
     }
     bounce_to_guest(&(struct bounce){

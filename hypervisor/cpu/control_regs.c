@@ -13,19 +13,19 @@
 #define CR4_DE       (1UL << 3)
 #define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE  (1UL << 18)
-/* Hardware's own settings that a guest is shown: PAE MCE PGE OSFXSR OSXMMEXCPT. */
-#define CR4_VISIBLE  0x6E0UL
+/* Settings of ours that a guest is shown: PAE MCE OSFXSR OSXMMEXCPT. */
+#define CR4_VISIBLE   0x660UL
 
 #define GUEST_LOW_END (1UL << 47)
 #define DR_IO_ENABLED 5 /* the free place of debugreg[]: enable bits of I/O breakpoints */
-#define DR6_ONES       0xFFFF0FF0UL
-#define DR6_BITS       0xFFFFEFFFUL
-#define DR7_ONE        0x400UL
-#define DR7_BITS       0xFFFF27FFUL
-#define DR7_GD         (1UL << 13)
-#define DR7_ACTIVE     0xFFUL
-#define DR7_IO         2U
-#define DR7_LENGTH_8   8U
+#define DR6_ONES      0xFFFF0FF0UL
+#define DR6_BITS      0xFFFFEFFFUL
+#define DR7_ONE       0x400UL
+#define DR7_BITS      0xFFFF27FFUL
+#define DR7_GD        (1UL << 13)
+#define DR7_ACTIVE    0xFFUL
+#define DR7_IO        2U
+#define DR7_LENGTH_8  8U
 
 static u64 visible_cr4(u64 chosen)
 {
@@ -35,7 +35,7 @@ static u64 visible_cr4(u64 chosen)
         choice |= CR4_FSGSBASE;
     if (cpu_features.xsave)
         choice |= CR4_OSXSAVE;
-    return (chosen & choice) | (read_cr4() & CR4_VISIBLE);
+    return (chosen & choice) | CR4_VISIBLE;
 }
 
 int guest_read_cr(struct vcpu *v, unsigned cr, u64 *value)
@@ -81,7 +81,8 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
             v->info->arch.cr2 = value;
         return 0;
     case 3:
-        return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false, true);
+        return vcpu_set_base(v, mfn_of(v->is_32bit ? (u32)value >> 12 | (value & 0xFFF) << 20 : value >> 12), false,
+                             true);
     case 4:
         v->ctrlreg[4] = visible_cr4(value);
         if (v == current)
@@ -122,7 +123,8 @@ void guest_port_breakpoints(struct vcpu *v, unsigned port, unsigned bytes)
         return;
     for (unsigned i = 0; i < 4; i++) {
         u64 first = v->debugreg[i];
-        if ((enabled & 3UL << (i * 2)) && port + bytes > first && port < first + widths[v->debugreg[7] >> (18 + i * 4) & 3])
+        if ((enabled & 3UL << (i * 2)) && port + bytes > first &&
+            port < first + widths[v->debugreg[7] >> (18 + i * 4) & 3])
             v->breakpoint_hits |= (u8)(1U << i);
     }
 }
@@ -163,6 +165,8 @@ static long set_dr7(struct vcpu *v, u64 value)
 {
     u64 io;
 
+    if (value >> 32)
+        return -EINVAL;
     value = (value & DR7_BITS) | DR7_ONE;
     if ((value & DR7_GD) || !breakpoints_ok(v, value, &io))
         return -EPERM;
@@ -190,6 +194,8 @@ long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value)
         return 0;
     case 4:
     case 6:
+        if (value >> 32)
+            return -EINVAL;
         v->debugreg[6] = (value & DR6_BITS) | DR6_ONES;
         if (v == current && (v->debugreg[7] & DR7_ACTIVE))
             load_breakpoint(6, v->debugreg[6]);

@@ -10,17 +10,20 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define BASIC_LAST    0xDU
-#define EXTENDED_LAST 0x80000021U
-#define XEN_BASE      0x40000000U
-#define XEN_LAST      5U
+#define BASIC_LAST          0xDU
+#define EXTENDED_LAST       0x80000021U
+#define EXTENDED_LAST_INTEL 0x80000008U
+#define XEN_BASE            0x40000000U
+#define XEN_LAST            5U
 
-#define BIT(n) (1U << (n))
+#define BIT(n)              (1U << (n))
 
 /* Leaf 1, edx: FPU DE TSC MSR PAE MCE CX8 APIC SEP MCA CMOV PAT CLFLUSH ACPI MMX FXSR SSE SSE2 SS HTT. */
 #define LEAF1_EDX 0x1FC9CBF5U
 /* Leaf 1, ecx: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND. */
-#define LEAF1_ECX 0x76D83203U
+#define LEAF1_ECX  0x76D83203U
+#define SEP        BIT(11)
+#define MTRR       BIT(12)
 #define OSXSAVE    BIT(27)
 #define HYPERVISOR BIT(31)
 /* Leaf 7, ebx: FSGSBASE BMI1 AVX2 FDP_EXCP BMI2 ERMS NO_FPU_SEL AVX512F DQ RDSEED ADX IFMA CLFLUSHOPT CLWB CD SHA BW VL. */
@@ -28,28 +31,40 @@ enum { EAX, EBX, ECX, EDX };
 /* Leaf 7, ecx: VBMI VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID CLDEMOTE MOVDIRI MOVDIR64B. */
 #define LEAF7_ECX 0x1A405F42U
 /* Leaf 7, edx: 4VNNIW 4FMAPS FSRM VP2INTERSECT. Nothing that needs an MSR we do not switch. */
-#define LEAF7_EDX 0x0000011CU
+#define LEAF7_EDX   0x0000011CU
 #define LEAF7_1_EAX 0x00001C30U
 /* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
 #define EXT1_REPEATED 0x0183F3FFU
 #define EXT1_EDX      0xEA500800U
 /* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
-#define EXT1_ECX 0x002109E3U
+#define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)
 #define EXT1_LM      BIT(29)
 
-static bool is_amd(void)
+/* The last leaf shown of the basic ones (0) or the extended ones (0x80000000). */
+static u32 last_leaf(u32 base)
 {
-    u32 out[4];
+    static u32 known[2];
+    u32 *last = &known[base >> 31], out[4];
 
-    cpuid(0, 0, out);
-    return out[ECX] == 0x444D4163 || out[ECX] == 0x656E6975; /* AuthenticAMD, HygonGenuine: "cAMD", "uine" */
+    if (*last == 0) {
+        cpuid(base, 0, out);
+        *last =
+            base ? (cpu_features.amd ? EXTENDED_LAST : MIN(out[EAX], EXTENDED_LAST_INTEL)) : MIN(out[EAX], BASIC_LAST);
+    }
+    return *last;
+}
+
+/* The control domain sees MTRRs. SYSENTER is no use in AMD's long mode. */
+static u32 leaf1_edx(struct vcpu *v)
+{
+    return (LEAF1_EDX | (v->domain->initial ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
 }
 
 static void basic_features(struct vcpu *v, u32 out[4])
 {
     out[EBX] = (out[EBX] & 0x00FFFFFF) | v->id * 2 << 24;
-    out[EDX] &= LEAF1_EDX;
+    out[EDX] &= leaf1_edx(v);
     out[ECX] &= LEAF1_ECX;
     if (cpu_features.xsave)
         out[ECX] |= OSXSAVE;
@@ -115,15 +130,15 @@ static void basic_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
 
 static void extended_features(struct vcpu *v, u32 out[4])
 {
-    u32 repeated = out[EDX] & EXT1_REPEATED & LEAF1_EDX;
+    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(v);
 
     out[EDX] &= EXT1_EDX;
-    if (is_amd())
+    if (cpu_features.amd)
         out[EDX] |= repeated;
     out[ECX] &= EXT1_ECX;
     if (v->is_32bit) {
         out[EDX] &= ~EXT1_LM;
-        if (!is_amd())
+        if (!cpu_features.amd)
             out[EDX] &= ~EXT1_SYSCALL;
     }
 }
@@ -132,17 +147,18 @@ static void extended_leaf(struct vcpu *v, u32 leaf, u32 out[4])
 {
     switch (leaf & 0xFF) {
     case 0:
-        out[EAX] = MIN(out[EAX], EXTENDED_LAST);
+        out[EAX] = last_leaf(0x80000000);
         break;
     case 1:
         extended_features(v, out);
         break;
     case 8:
-        out[EBX] &= 0x205; /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
+        out[EAX] = (out[EAX] & 0xFF) | (v->is_32bit ? 32 : 48) << 8; /* no 57-bit addresses */
+        out[EBX] &= 0x205;                                           /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
         out[EDX] = 0;
         break;
     case 0x21:
-        out[EAX] &= 0x44; /* LFENCE always serialises, null selectors clear the base */
+        out[EAX] = 4; /* LFENCE always serialises */
         out[EBX] = out[ECX] = out[EDX] = 0;
         break;
     case 2:
@@ -163,7 +179,7 @@ static void xen_time_leaf(struct domain *d, u32 subleaf, u32 out[4])
     if (subleaf == 0) {
         out[EAX] = (u32)cpu_features.invariant_tsc << 1 | (u32)cpu_features.rdtscp << 2;
         out[EBX] = d->time.tsc_mode;
-        out[ECX] = d->time.tsc_khz ? d->time.tsc_khz : (u32)tsc_khz();
+        out[ECX] = d->time.tsc_khz;
         out[EDX] = d->time.incarnation;
     } else if (subleaf == 2) {
         out[EAX] = (u32)tsc_khz();
@@ -192,24 +208,12 @@ static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
         xen_time_leaf(v->domain, subleaf, out);
         break;
     case 5:
-        out[EBX] = 64 - (u32)__builtin_clzl(max_frame << PAGE_SHIFT);
+        if (subleaf == 0)
+            out[EBX] = 64 - (u32)__builtin_clzl(max_frame << PAGE_SHIFT);
         break;
     default:
         break;
     }
-}
-
-/* The last leaf shown of the basic ones (0) or the extended ones (0x80000000). */
-static u32 last_leaf(u32 base)
-{
-    static u32 known[2];
-    u32 *last = &known[base >> 31], out[4];
-
-    if (*last == 0) {
-        cpuid(base, 0, out);
-        *last = MIN(out[EAX], base ? EXTENDED_LAST : BASIC_LAST);
-    }
-    return *last;
 }
 
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])

@@ -5,6 +5,7 @@
  * flat selectors that its width expects, our own segments and the TSS. So no context switch reloads GDTR.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "guest_access.h"
 
 struct idt_gate {
@@ -32,8 +33,14 @@ static const u64 flat_64[8] = {
     0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0, 0x00CFFB000000FFFF, 0x00CFF3000000FFFF, 0x00AFFB000000FFFF, 0,
 };
 static const u64 flat_32[8] = {
-    0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF, 0x00CFBB000000FFFF, 0x00CFB3000000FFFF, 0x00CFFB000000FFFF,
-    0x00CFF3000000FFFF, 0,
+    0,
+    0x00AF9B000000FFFF,
+    0x00CF93000000FFFF,
+    0x00CFBB000000FFFF,
+    0x00CFB3000000FFFF,
+    0x00CFFB000000FFFF,
+    0x00CFF3000000FFFF,
+    0,
 };
 
 void cpu_gdt_select(bool is_32bit)
@@ -88,7 +95,8 @@ static void fill_gdt(unsigned cpu, struct percpu *p)
 
     for (unsigned i = 0; i < 8; i++)
         gdt_page[cpu][i] = flat_64[i];
-    gdt_page[cpu][8] = 0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xFFFFFF) << 16 | (tss >> 24 & 0xFF) << 56;
+    gdt_page[cpu][8] =
+        0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xFFFFFF) << 16 | (tss >> 24 & 0xFF) << 56;
     gdt_page[cpu][9] = tss >> 32;
 }
 
@@ -105,6 +113,15 @@ static void fill_tss(unsigned cpu, struct percpu *p)
     p->tss.iomap_base = sizeof(struct tss);
 }
 
+/* AMD and Hygon have SYSENTER in legacy mode only. A null code selector makes it fault where an emulator thinks so less. */
+static bool sysenter_exists(void)
+{
+    u32 out[4];
+
+    cpuid(0, 0, out);
+    return out[1] != 0x68747541 /* Auth */ && out[1] != 0x6f677948 /* Hygo */;
+}
+
 static void fill_msrs(unsigned cpu)
 {
     const char *pads = syscall_pads + cpu * 96UL;
@@ -114,7 +131,7 @@ static void fill_msrs(unsigned cpu)
     wrmsr(MSR_CSTAR, (u64)(pads + 32));
     wrmsr(MSR_SYSCALL_MASK, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
                                 X86_EFLAGS_IOPL | X86_EFLAGS_RF | X86_EFLAGS_VM);
-    wrmsr(MSR_SYSENTER_CS, HV_CS);
+    wrmsr(MSR_SYSENTER_CS, sysenter_exists() ? HV_CS : 0);
     wrmsr(MSR_SYSENTER_ESP, (u64)&percpu_of(cpu)->regs.error_code);
     wrmsr(MSR_SYSENTER_EIP, (u64)(pads + 64));
     wrmsr(MSR_PAT, PAT_VALUE);

@@ -7,16 +7,17 @@
 #include "cpu/features.h"
 #include "emulate.h"
 
-#define CR4_OSFXSR   (1UL << 9)
+#define CR4_MCE        (1UL << 6)
+#define CR4_PGE        (1UL << 7) /* stays off: a guest's global entries must not survive a load of CR3 */
+#define CR4_OSFXSR     (1UL << 9)
 #define CR4_OSXMMEXCPT (1UL << 10)
-#define CR4_UMIP     (1UL << 11)
-#define CR4_OSXSAVE  (1UL << 18)
-#define CR4_SMEP     (1UL << 20)
+#define CR4_OSXSAVE    (1UL << 18)
+#define CR4_SMEP       (1UL << 20)
 
-#define XCR0_X87 1UL
-#define XCR0_SSE 2UL
-#define XCR0_AVX 4UL
-#define XCR0_AVX512 0xE0UL
+#define XCR0_X87       1UL
+#define XCR0_SSE       2UL
+#define XCR0_AVX       4UL
+#define XCR0_AVX512    0xE0UL
 
 struct cpu_features cpu_features;
 
@@ -53,7 +54,6 @@ static void probe_xsave(struct cpu_features *f)
     f->xcr0 = out[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512);
     if ((f->xcr0 & XCR0_AVX512) != XCR0_AVX512)
         f->xcr0 &= ~XCR0_AVX512;
-    f->xsaveopt = leaf_bit(1, 2, 26) && (cpuid(0xD, 1, out), out[0] & 1);
 }
 
 static void set_xcr0(u64 value)
@@ -65,7 +65,7 @@ static void set_xcr0(u64 value)
  * ours depends on it. */
 void features_init_cpu(void)
 {
-    u64 cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    u64 cr4 = (read_cr4() & ~CR4_PGE) | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
     if (cpu_features.xsave)
         cr4 |= CR4_OSXSAVE;
@@ -87,15 +87,11 @@ void features_init(void)
     require(leaf_bit(0x80000001, 3, 11), "SYSCALL");
     require(leaf_bit(1, 3, 25), "SSE");
     require(leaf_bit(1, 3, 9), "local APIC");
-    f->nx = f->syscall = true;
-    f->page1gb = leaf_bit(0x80000001, 3, 26);
+    cpuid(0, 0, out);
+    f->amd = out[2] == 0x444D4163 || out[2] == 0x656E6975; /* AuthenticAMD, HygonGenuine */
     f->rdtscp = leaf_bit(0x80000001, 3, 27);
     f->smep = leaf_bit(7, 1, 7);
-    f->smap = leaf_bit(7, 1, 20);
     f->fsgsbase = leaf_bit(7, 1, 0);
-    f->umip = leaf_bit(7, 2, 2);
-    f->pcid = leaf_bit(1, 2, 17);
-    f->tsc_deadline = leaf_bit(1, 2, 24);
     f->invariant_tsc = leaf_bit(0x80000007, 3, 8);
     f->physical_bits = 36;
     cpuid(0x80000000, 0, out);

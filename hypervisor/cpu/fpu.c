@@ -6,11 +6,12 @@
 #include "cpu/cpu.h"
 #include "emulate.h"
 
-#define FXSAVE_SIZE 512
-#define FCW_DEFAULT 0x37F
+#define FXSAVE_SIZE   512
+#define FCW_DEFAULT   0x37F
 #define MXCSR_DEFAULT 0x1F80
+#define XCR0_LEGACY   3 /* x87 and SSE: what a vCPU starts with */
 
-#define AREA_ALIGN 64
+#define AREA_ALIGN    64
 
 static size_t area_size(void)
 {
@@ -33,6 +34,7 @@ int fpu_vcpu_init(struct vcpu *v)
     *(u16 *)area = FCW_DEFAULT;
     *(u32 *)(area + 24) = MXCSR_DEFAULT;
     v->xsave_area = area;
+    v->xcr0 = cpu_features.xcr0 & XCR0_LEGACY;
     return 0;
 }
 
@@ -55,7 +57,7 @@ void fpu_save(struct vcpu *v)
 {
     if (v->ctrlreg[0] & CR0_TS)
         __asm__ volatile("clts");
-    if (unlikely(v->xcr0))
+    if (unlikely(v->xcr0 != cpu_features.xcr0))
         load_xcr0(cpu_features.xcr0);
     if (cpu_features.xsave)
         __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
@@ -69,7 +71,7 @@ void fpu_restore(struct vcpu *v)
         __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
     else
         __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
-    if (unlikely(v->xcr0))
+    if (unlikely(v->xcr0 != cpu_features.xcr0))
         load_xcr0(v->xcr0);
     if (v->ctrlreg[0] & CR0_TS)
         write_cr0(read_cr0() | CR0_TS);

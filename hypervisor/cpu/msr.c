@@ -15,23 +15,18 @@
 #define MSR_UCODE_WRITE    0x79
 #define MSR_UCODE_REV      0x8B
 #define MSR_MCG_CAP        0x179
-#define MSR_MCG_CTL        0x17B
-#define MSR_MISC_ENABLE    0x1A0
 #define MSR_MC0_CTL        0x400
-#define MSR_MC_LAST        0x47F
+#define MSR_MC1_CTL        0x404
 #define MSR_HYPERCALL_PAGE 0x40000000
-#define MSR_K7_EVNTSEL0    0xC0010000
-#define MSR_K7_PERFCTR3    0xC0010007
-#define MSR_K8_HWCR        0xC0010015
-#define MSR_AMD_PATCH      0xC0010020
 #define MSR_DE_CFG         0xC0011029
 #define DE_CFG_LFENCE      2
+#define MCG_BANKS          2
 
-#define EFER_LMSLE (1UL << 13)
-#define EFER_LME   (1UL << 8)
-#define EFER_LMA   (1UL << 10)
-#define APIC_ENABLED 0x800
-#define APIC_BOOT    0x100
+#define EFER_LMSLE         (1UL << 13)
+#define EFER_LME           (1UL << 8)
+#define EFER_LMA           (1UL << 10)
+#define APIC_ENABLED       0x800
+#define APIC_BOOT          0x100
 
 static bool canonical(u64 value)
 {
@@ -43,6 +38,44 @@ static bool is_segment_base(u32 msr)
     return msr >= MSR_FS_BASE && msr <= MSR_KERNEL_GS_BASE;
 }
 
+/* Registers that kernels look at and that mean nothing to a guest: they read as zero, and writes are forgotten. */
+enum quiet { NONE, READ, WRITE, BOTH };
+static const struct {
+    u32 first, last;
+    enum quiet allowed;
+} quiet[] = {
+    {0x000, 0x001, READ},           /* machine check of old */
+    {0x0CE, 0x0CE, READ},           /* platform information: no CPUID faulting */
+    {0x0E7, 0x0E8, WRITE},          /* performance clocks */
+    {0x140, 0x140, BOTH},           /* optional features */
+    {0x179, 0x17B, BOTH},           /* machine check */
+    {0x1A0, 0x1A0, BOTH},           /* miscellaneous features */
+    {0x280, 0x29F, BOTH},           /* machine check banks */
+    {0x345, 0x345, READ},           /* performance capabilities */
+    {0x400, 0x47F, BOTH},           /* machine check banks */
+    {0x40000000, 0x40000000, READ}, /* hypercall page */
+    {0xC0010000, 0xC0010007, BOTH}, /* performance counters */
+    {0xC0010010, 0xC0010010, READ}, /* system configuration, memory ranges */
+    {0xC0010015, 0xC0010015, BOTH}, {0xC0010016, 0xC001001A, READ},
+    {0xC001001D, 0xC001001D, READ}, {0xC001001F, 0xC001001F, BOTH},
+    {0xC0010041, 0xC0010042, BOTH}, /* frequency and voltage */
+    {0xC0010061, 0xC001006B, BOTH}, {0xC0010112, 0xC0010113, READ},
+    {0xC0010200, 0xC001020B, BOTH}, /* performance counters */
+};
+
+static bool is_quiet(u32 msr, enum quiet access)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(quiet); i++)
+        if (msr >= quiet[i].first && msr <= quiet[i].last)
+            return (quiet[i].allowed & access) != 0;
+    return false;
+}
+
+static u64 guest_efer(struct vcpu *v)
+{
+    return rdmsr(MSR_EFER) & (v->is_32bit ? ~(EFER_LME | EFER_LMA | EFER_LMSLE) : ~0UL);
+}
+
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
     *value = 0;
@@ -52,18 +85,12 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         *value = rdmsr(msr);
         return 0;
     }
-    if (msr >= MSR_MC0_CTL && msr <= MSR_MC_LAST)
-        return 0; /* no banks */
-    if (msr >= MSR_K7_EVNTSEL0 && msr <= MSR_K7_PERFCTR3)
-        return 0;
     switch (msr) {
     case MSR_TSC:
         *value = __builtin_ia32_rdtsc();
         return 0;
     case MSR_EFER:
-        *value = rdmsr(MSR_EFER);
-        if (v->is_32bit)
-            *value &= ~(EFER_LME | EFER_LMA | EFER_LMSLE);
+        *value = guest_efer(v);
         return 0;
     case MSR_PAT:
         *value = PAT_VALUE;
@@ -72,22 +99,25 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         *value = 0xFEE00000 | APIC_ENABLED | (v->id == 0 ? APIC_BOOT : 0);
         return 0;
     case MSR_TSC_AUX:
-        if (!cpu_features.rdtscp)
-            return -EINVAL;
         *value = v->tsc_aux;
-        return 0;
+        return cpu_features.rdtscp ? 0 : -EINVAL;
     case MSR_DE_CFG:
-        *value = DE_CFG_LFENCE;
+        *value = cpu_features.amd ? DE_CFG_LFENCE : 0;
+        return cpu_features.amd ? 0 : -EINVAL;
+    case MSR_MCG_CAP:
+        *value = MCG_BANKS;
+        return 0;
+    case MSR_MC0_CTL:
+    case MSR_MC1_CTL:
+        *value = ~0UL;
+        return 0;
+    case MSR_UCODE_REV:
         return 0;
     case MSR_PLATFORM_ID:
-    case MSR_UCODE_REV:
-    case MSR_MCG_CAP:
-    case MSR_MCG_CAP + 1:
-    case MSR_MCG_CTL:
-    case MSR_MISC_ENABLE:
-    case MSR_K8_HWCR:
-        return 0;
+        return cpu_features.amd ? -EINVAL : 0;
     default:
+        if (is_quiet(msr, READ))
+            return 0;
         guest_logf(LOG_DEBUG, "reads unknown MSR %#x\n", msr);
         return -EINVAL;
     }
@@ -113,10 +143,6 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
         wrmsr(msr, value);
         return 0;
     }
-    if (msr >= MSR_MC0_CTL && msr <= MSR_MC_LAST)
-        return 0;
-    if (msr >= MSR_K7_EVNTSEL0 && msr <= MSR_K7_PERFCTR3)
-        return 0;
     switch (msr) {
     case MSR_TSC_AUX:
         if (!cpu_features.rdtscp || value >> 32)
@@ -124,20 +150,18 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
         v->tsc_aux = value;
         wrmsr(MSR_TSC_AUX, value);
         return 0;
-    case MSR_PAT:
-        return value == PAT_VALUE ? 0 : -EINVAL;
+    case MSR_EFER:
+        return value == guest_efer(v) ? 0 : -EINVAL;
     case MSR_HYPERCALL_PAGE:
         return write_hypercall_page(v, value);
-    case MSR_UCODE_REV: /* written as 0 before its number is read */
+    case MSR_UCODE_REV: /* Intel's is written as 0 before the number is read */
     case MSR_UCODE_WRITE:
-    case MSR_AMD_PATCH:
-    case MSR_MCG_CAP + 1:
-    case MSR_MCG_CTL:
-    case MSR_MISC_ENABLE:
-    case MSR_K8_HWCR:
+        return cpu_features.amd ? -EINVAL : 0;
     case MSR_DE_CFG:
-        return 0;
+        return cpu_features.amd ? 0 : -EINVAL;
     default:
+        if (is_quiet(msr, WRITE))
+            return 0;
         guest_logf(LOG_DEBUG, "writes %#lx to unknown MSR %#x\n", (unsigned long)value, msr);
         return -EINVAL;
     }

@@ -10,11 +10,11 @@
 #include "dev/apic.h"
 #include "dev/console.h"
 
-#define CR4_TSD  (1UL << 2)
-#define CR4_DE   (1UL << 3)
+#define CR4_TSD      (1UL << 2)
+#define CR4_DE       (1UL << 3)
 #define CR4_FSGSBASE (1UL << 16)
-#define CR4_SMEP (1UL << 20)
-#define DR7_ACTIVE 0xFF
+#define CR4_SMEP     (1UL << 20)
+#define DR7_ACTIVE   0xFF
 
 static u64 segment_base(u32 msr, bool gs)
 {
@@ -51,7 +51,7 @@ static void save_segments(struct vcpu *v)
 #define LOAD_SEGMENT(name, value)                                                                                      \
     ({                                                                                                                 \
         unsigned ok_ = 1;                                                                                              \
-        __asm__ volatile("1: mov %w1, %%" #name "\n2:\n"                                                              \
+        __asm__ volatile("1: mov %w1, %%" #name "\n2:\n"                                                               \
                          ".pushsection .text.fixup, \"ax\"\n"                                                          \
                          "3: xor %0, %0; mov %0, %%" #name "; jmp 2b\n"                                                \
                          ".popsection\n"                                                                               \

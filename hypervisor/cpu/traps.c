@@ -98,7 +98,7 @@ static unsigned interrupt_number(struct vcpu *v, const struct cpu_regs *regs)
 
 static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs, unsigned vector)
 {
-    unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 0 : 3);
+    unsigned ring = v->is_32bit ? (regs->cs & 3u) : (v->kernel_mode ? 1 : 3);
     const struct compact_trap *trap = &v->traps[vector];
 
     if (trap->address == 0 || ((trap->flags & 3u) < ring && vector != 0x80)) { /* 0x80 is open to all, as on Xen */

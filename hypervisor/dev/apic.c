@@ -9,29 +9,29 @@
 #include "dev/acpi.h"
 #include "dev/apic.h"
 
-#define MSR_APIC_BASE    0x1B
-#define X2APIC_ENABLED   (1U << 10)
+#define MSR_APIC_BASE  0x1B
+#define X2APIC_ENABLED (1U << 10)
 
-#define REG_ID        0x020
-#define REG_TPR       0x080
-#define REG_EOI       0x0B0
-#define REG_SPURIOUS  0x0F0
-#define REG_ICR_LOW   0x300
-#define REG_ICR_HIGH  0x310
-#define REG_TIMER     0x320
-#define REG_LINT0     0x350
-#define REG_LINT1     0x360
-#define REG_ERROR     0x370
-#define REG_INITIAL   0x380
-#define REG_COUNT     0x390
-#define REG_DIVIDE    0x3E0
-#define LVT_MASKED    0x10000
-#define ICR_BUSY      0x1000
-#define ICR_INIT      0x4500
-#define ICR_STARTUP   0x4600
-#define DIVIDE_BY_1   0xB
+#define REG_ID         0x020
+#define REG_TPR        0x080
+#define REG_EOI        0x0B0
+#define REG_SPURIOUS   0x0F0
+#define REG_ICR_LOW    0x300
+#define REG_ICR_HIGH   0x310
+#define REG_TIMER      0x320
+#define REG_LINT0      0x350
+#define REG_LINT1      0x360
+#define REG_ERROR      0x370
+#define REG_INITIAL    0x380
+#define REG_COUNT      0x390
+#define REG_DIVIDE     0x3E0
+#define LVT_MASKED     0x10000
+#define ICR_BUSY       0x1000
+#define ICR_INIT       0x4500
+#define ICR_STARTUP    0x4600
+#define DIVIDE_BY_1    0xB
 
-#define SCALE_SHIFT 32
+#define SCALE_SHIFT    32
 
 static volatile u32 *registers;
 static bool x2apic;

@@ -13,7 +13,7 @@
 #include "dev/io.h"
 #include "dev/irq.h"
 
-#define FIRST_VECTOR 0x30
+#define FIRST_VECTOR  0x30
 #define IOAPIC_SELECT 0
 #define IOAPIC_WINDOW 4
 #define REG_VERSION   1
@@ -110,8 +110,8 @@ static void add_ioapic(unsigned n)
     count = (ioapic_read(ioapic, REG_VERSION) >> 16 & 0xFF) + 1;
     for (unsigned i = 0; i < count && acpi.ioapics[n].gsi_base + i < MAX_GSI; i++) {
         unsigned gsi = acpi.ioapics[n].gsi_base + i;
-        pins[gsi] = (struct pin){.ioapic = ioapic, .index = (u8)i, .masked = true, .level = gsi >= 16,
-                                 .active_low = gsi >= 16};
+        pins[gsi] =
+            (struct pin){.ioapic = ioapic, .index = (u8)i, .masked = true, .level = gsi >= 16, .active_low = gsi >= 16};
         write_pin(gsi);
     }
 }
@@ -168,16 +168,20 @@ void pirq_unbind(struct domain *d, unsigned pirq)
     spin_unlock(&lock);
 }
 
-void pirq_eoi(unsigned gsi)
+long pirq_eoi(unsigned gsi)
 {
+    bool bound;
+
     if (!gsi_exists(gsi))
-        return;
+        return -EINVAL;
     spin_lock(&lock);
-    if (pins[gsi].owner && pins[gsi].level && pins[gsi].masked) {
+    bound = pins[gsi].owner != NULL;
+    if (bound && pins[gsi].level && pins[gsi].masked) {
         pins[gsi].masked = false;
         write_pin(gsi);
     }
     spin_unlock(&lock);
+    return bound ? 0 : -EINVAL;
 }
 
 static void device_interrupt(unsigned gsi)

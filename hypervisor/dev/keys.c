@@ -26,8 +26,8 @@ static void show_domain(struct domain *d)
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         const struct vcpu *v = d->vcpus[i];
         if (v)
-            logf(LOG_ERROR, "  v%u: on CPU %u%s, blocked by %#x, rip %#lx, upcall pending %u mask %u\n", i, v->processor,
-                 v->sched.on_cpu ? " now" : "", v->sched.blocked_by, (unsigned long)v->regs.rip,
+            logf(LOG_ERROR, "  v%u: on CPU %u%s, blocked by %#x, rip %#lx, upcall pending %u mask %u\n", i,
+                 v->processor, v->sched.on_cpu ? " now" : "", v->sched.blocked_by, (unsigned long)v->regs.rip,
                  v->info ? vcpu_upcall_pending(v) : 0, v->info ? vcpu_upcall_mask(v) : 0);
     }
 }

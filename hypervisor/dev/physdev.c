@@ -10,7 +10,6 @@
 #include "dev/irq.h"
 #include "abi/physdev.h"
 
-
 static long set_iopl(unsigned long arg)
 {
     struct physdev_set_iopl op;
@@ -57,10 +56,7 @@ static long eoi(unsigned long arg)
 
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
-    if (!gsi_exists(op.irq))
-        return -EINVAL;
-    pirq_eoi(op.irq);
-    return 0;
+    return pirq_eoi(op.irq);
 }
 
 static long alloc_irq_vector(unsigned long arg)
@@ -88,7 +84,7 @@ static long map_pirq(unsigned long arg)
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
     if (op.type != MAP_PIRQ_TYPE_GSI)
-        return -EOPNOTSUPP;
+        return -EINVAL;
     if (op.domid != DOMID_SELF && op.domid != current->domain->id)
         return -EOPNOTSUPP;
     if (op.index < 0 || !gsi_exists((unsigned)op.index) || (op.pirq >= 0 && op.pirq != op.index))
@@ -122,6 +118,58 @@ static long apic_read(unsigned long arg)
     return write_guest_struct(arg, &op, "lww");
 }
 
+/* Routing is ours: a write to a register that exists is accepted and changes nothing. */
+static long apic_write(unsigned long arg)
+{
+    struct {
+        u64 address;
+        u32 reg, value;
+    } op;
+    u32 old;
+
+    if (read_guest_struct(&op, arg, "lww"))
+        return -EFAULT;
+    return ioapic_read_register(op.address, op.reg, &old) ? 0 : -EINVAL;
+}
+
+static long unmap_pirq(unsigned long arg)
+{
+    struct {
+        domid_t domid;
+        s32 pirq;
+    } op;
+
+    if (copy_from_guest(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
+        return -ESRCH;
+    return op.pirq > 0 && gsi_exists((unsigned)op.pirq) ? 0 : -EINVAL;
+}
+
+/* Calls that only need an answer: PCI devices are announced to whoever wants to know, and there are no message-signalled
+ * interrupts. The argument must be there all the same. */
+static long other(unsigned long cmd, unsigned long arg)
+{
+    static const struct {
+        u8 cmd, size;
+        s8 result;
+    } answers[] = {
+        {PHYSDEVOP_manage_pci_add, 2, 0},      {PHYSDEVOP_manage_pci_remove, 2, 0},
+        {PHYSDEVOP_manage_pci_add_ext, 16, 0}, {PHYSDEVOP_pci_device_add, 12, 0},
+        {PHYSDEVOP_pci_device_remove, 4, 0},   {PHYSDEVOP_pci_mmcfg_reserved, 16, -ENODEV},
+        {PHYSDEVOP_restore_msi, 2, -ENODEV},   {PHYSDEVOP_restore_msi_ext, 4, -ENODEV},
+        {PHYSDEVOP_prepare_msix, 4, -ENODEV},  {PHYSDEVOP_release_msix, 4, -ENODEV},
+        {PHYSDEVOP_get_free_pirq, 8, -ENOSPC}, {PHYSDEVOP_dbgp_op, 6, 0},
+        {PHYSDEVOP_IRQ_UNMASK_NOTIFY, 0, 0},
+    };
+    u8 bytes[16];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
+        if (answers[i].cmd == cmd)
+            return copy_from_guest(bytes, arg, answers[i].size) ? -EFAULT : answers[i].result;
+    return -ENOSYS;
+}
+
 /* What any guest may ask of itself. */
 static bool for_everyone(unsigned long cmd)
 {
@@ -136,7 +184,7 @@ long do_physdev_op(unsigned long cmd, unsigned long arg)
                        cmd == PHYSDEVOP_unmap_pirq || cmd == PHYSDEVOP_get_free_pirq
                    ? -EINVAL
                : cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2 ? -ENOSYS
-                                                                                          : -EPERM;
+                                                                                        : -EPERM;
     }
     switch (cmd) {
     case PHYSDEVOP_set_iopl:
@@ -156,18 +204,11 @@ long do_physdev_op(unsigned long cmd, unsigned long arg)
     case PHYSDEVOP_apic_read:
         return apic_read(arg);
     case PHYSDEVOP_apic_write:
+        return apic_write(arg);
     case PHYSDEVOP_unmap_pirq:
-    case PHYSDEVOP_manage_pci_add:
-    case PHYSDEVOP_manage_pci_remove:
-    case PHYSDEVOP_manage_pci_add_ext:
-    case PHYSDEVOP_pci_device_add:
-    case PHYSDEVOP_pci_device_remove:
-    case PHYSDEVOP_pci_mmcfg_reserved:
-    case PHYSDEVOP_restore_msi:
-    case PHYSDEVOP_restore_msi_ext:
-        return 0;
+        return unmap_pirq(arg);
     default:
-        return -ENOSYS;
+        return other(cmd, arg);
     }
 }
 

@@ -1,114 +1,71 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * From bytes to a struct insn: prefixes, opcode, ModRM, SIB, displacement, immediate. An opcode that is not in
- * attributes() is unknown; the length is right for every one that is.
+ * From bytes to a struct insn: prefixes, opcode, ModRM, SIB, displacement, immediate. An opcode that is not in the
+ * table is unknown; the length is right for every one that is.
  */
 #include "emulate/decode.h"
 
-#define KNOWN    0x01
-#define MODRM    0x02
-#define BYTE     0x04 /* operands of one byte */
-#define IMM8     0x08
-#define IMMZ     0x10 /* 16 or 32 bits by operand size */
-#define OFFSET   0x20 /* an address without ModRM */
-#define FAR      0x40
-#define CONTROL  0x80 /* moves to and from control and debug registers: always registers, full width */
+#define KNOWN   0x01
+#define MODRM   0x02
+#define SIZED   0x04 /* operands of one byte when the opcode is even */
+#define IMM8    0x08
+#define IMMZ    0x10 /* 16 or 32 bits by operand size */
+#define OFFSET  0x20 /* an address without ModRM */
+#define FAR     0x40
+#define CONTROL 0x80 /* moves to and from control and debug registers: always registers, full width */
 
-#define REX_B 1
-#define REX_X 2
-#define REX_R 4
-#define REX_W 8
+#define REX_B   1
+#define REX_X   2
+#define REX_R   4
+#define REX_W   8
 
-static unsigned one_byte_attributes(unsigned op)
+/* The frequent ones first. A range that is SIZED has byte operands at even opcodes. */
+static const struct {
+    u16 first;
+    u8 count, attributes;
+} known[] = {
+    {0x120, 4, KNOWN | MODRM | CONTROL}, /* MOV to and from control and debug registers */
+    {0x130, 3, KNOWN},                   /* WRMSR RDTSC RDMSR */
+    {0x106, 1, KNOWN},                   /* CLTS */
+    {0xFA, 2, KNOWN},                    /* CLI STI */
+    {0x86, 4, KNOWN | MODRM | SIZED},    /* XCHG, MOV */
+    {0xE4, 4, KNOWN | IMM8 | SIZED},     /* IN, OUT by immediate */
+    {0xEC, 4, KNOWN | SIZED},            /* IN, OUT by DX */
+    {0x6C, 4, KNOWN | SIZED},            /* INS, OUTS */
+    {0x109, 1, KNOWN},                   /* WBINVD */
+    {0x1A2, 1, KNOWN},                   /* CPUID */
+    {0x101, 1, KNOWN | MODRM},           /* XSETBV, RDTSCP */
+    {0x1B0, 2, KNOWN | MODRM | SIZED},   /* CMPXCHG */
+    {0x1C7, 1, KNOWN | MODRM},           /* CMPXCHG8B */
+    {0x1BA, 1, KNOWN | MODRM | IMM8},    /* BTS BTR BTC */
+    {0x1AB, 1, KNOWN | MODRM},
+    {0x1B3, 1, KNOWN | MODRM},
+    {0x1BB, 1, KNOWN | MODRM},
+    {0x1C0, 2, KNOWN | MODRM | SIZED}, /* XADD */
+    {0x1C3, 1, KNOWN | MODRM},         /* MOVNTI */
+    {0x80, 1, KNOWN | MODRM | SIZED | IMM8},
+    {0x81, 1, KNOWN | MODRM | IMMZ},
+    {0x83, 1, KNOWN | MODRM | IMM8},
+    {0xA2, 2, KNOWN | OFFSET | SIZED}, /* MOV to an offset */
+    {0xA4, 2, KNOWN | SIZED},          /* MOVS, STOS */
+    {0xAA, 2, KNOWN | SIZED},
+    {0xC6, 1, KNOWN | MODRM | SIZED | IMM8},
+    {0xC7, 1, KNOWN | MODRM | IMMZ},
+    {0xF6, 2, KNOWN | MODRM | SIZED}, /* NOT, NEG */
+    {0xFE, 2, KNOWN | MODRM | SIZED}, /* INC, DEC */
+    {0x9A, 1, KNOWN | FAR},           /* far CALL and JMP */
+    {0xEA, 1, KNOWN | FAR},
+};
+
+static unsigned attributes_of(unsigned opcode)
 {
-    unsigned byte = op & 1 ? 0 : BYTE;
-
-    if (op < 0x38 && (op & 7) < 2)
-        return KNOWN | MODRM | byte; /* ADD OR ADC SBB AND SUB XOR to r/m */
-    switch (op) {
-    case 0x6C: /* INS, OUTS */
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
-    case 0xA4: /* MOVS, STOS */
-    case 0xA5:
-    case 0xAA:
-    case 0xAB:
-    case 0xEC: /* IN, OUT by DX */
-    case 0xED:
-    case 0xEE:
-    case 0xEF:
-        return KNOWN | byte;
-    case 0xE4: /* IN, OUT by immediate */
-    case 0xE5:
-    case 0xE6:
-    case 0xE7:
-        return KNOWN | IMM8 | byte;
-    case 0x80:
-        return KNOWN | MODRM | BYTE | IMM8;
-    case 0x81:
-    case 0xC7:
-        return KNOWN | MODRM | IMMZ;
-    case 0x83:
-        return KNOWN | MODRM | IMM8;
-    case 0xC6:
-        return KNOWN | MODRM | BYTE | IMM8;
-    case 0x86: /* XCHG, MOV, NOT and NEG, INC and DEC */
-    case 0x87:
-    case 0x88:
-    case 0x89:
-    case 0xF6:
-    case 0xF7:
-    case 0xFE:
-    case 0xFF:
-        return KNOWN | MODRM | byte;
-    case 0xA2:
-    case 0xA3:
-        return KNOWN | OFFSET | byte;
-    case 0x9A: /* far CALL and JMP */
-    case 0xEA:
-        return KNOWN | FAR;
-    case 0xFA: /* CLI, STI */
-    case 0xFB:
-        return KNOWN;
-    default:
-        return 0;
-    }
-}
-
-static unsigned two_byte_attributes(unsigned op)
-{
-    switch (op) {
-    case 0x06: /* CLTS WBINVD WRMSR RDTSC RDMSR CPUID */
-    case 0x09:
-    case 0x30:
-    case 0x31:
-    case 0x32:
-    case 0xA2:
-        return KNOWN;
-    case 0x20:
-    case 0x21:
-    case 0x22:
-    case 0x23:
-        return KNOWN | MODRM | CONTROL;
-    case 0xB0: /* CMPXCHG, XADD */
-    case 0xC0:
-        return KNOWN | MODRM | BYTE;
-    case 0x01: /* XSETBV, RDTSCP */
-    case 0xAB: /* BTS BTR BTC CMPXCHG XADD MOVNTI CMPXCHG8B */
-    case 0xB3:
-    case 0xBB:
-    case 0xB1:
-    case 0xC1:
-    case 0xC3:
-    case 0xC7:
-        return KNOWN | MODRM;
-    case 0xBA:
-        return KNOWN | MODRM | IMM8;
-    default:
-        return 0;
-    }
+    if (opcode < 0x38 && (opcode & 7) < 2)
+        return KNOWN | MODRM | SIZED; /* ADD OR ADC SBB AND SUB XOR to r/m */
+    for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+        if (opcode - known[i].first < known[i].count)
+            return known[i].attributes;
+    return 0;
 }
 
 struct cursor {
@@ -258,7 +215,7 @@ static void take_modrm(struct insn *insn, struct cursor *c, bool control)
 
 static void take_operands(struct insn *insn, struct cursor *c, unsigned attributes)
 {
-    if (attributes & BYTE)
+    if ((attributes & SIZED) && !(insn->opcode & 1))
         insn->operand_size = 1;
     if (attributes & CONTROL)
         insn->operand_size = insn->code_bits == 64 ? 8 : 4;
@@ -285,10 +242,8 @@ enum decode_result decode_insn(struct insn *insn, const u8 *bytes, unsigned coun
     insn->opcode = take_prefixes(insn, &c);
     if (insn->opcode == 0x0F && !c.short_of) {
         insn->opcode = (u16)(0x100 | take(&c, 1));
-        attributes = two_byte_attributes(insn->opcode & 0xFF);
-    } else {
-        attributes = one_byte_attributes(insn->opcode);
     }
+    attributes = attributes_of(insn->opcode);
     if (!c.short_of) {
         if (!attributes || ((attributes & FAR) && code_bits == 64))
             return DECODE_UNKNOWN;

@@ -17,9 +17,9 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_NONE };
 struct insn {
     u16 opcode;
     u8 length;
-    u8 code_bits;      /* of the code segment: 16, 32 or 64 */
-    u8 operand_size;   /* bytes: 1, 2, 4 or 8 */
-    u8 address_size;   /* bytes: 2, 4 or 8 */
+    u8 code_bits;    /* of the code segment: 16, 32 or 64 */
+    u8 operand_size; /* bytes: 1, 2, 4 or 8 */
+    u8 address_size; /* bytes: 2, 4 or 8 */
     u8 rex;
     bool lock, repeat; /* F0; F2 or F3 */
     u8 segment;        /* the override, or SEG_NONE */
@@ -27,9 +27,9 @@ struct insn {
     s8 base, index;    /* register numbers, -1: none */
     u8 scale;          /* 0 to 3 */
     bool rip_relative;
-    s64 displacement;  /* also the offset of opcodes A2 and A3 */
-    u64 immediate;     /* sign-extended to 64 bits; far pointers: the offset */
-    u16 selector;      /* of far pointers */
+    s64 displacement; /* also the offset of opcodes A2 and A3 */
+    u64 immediate;    /* sign-extended to 64 bits; far pointers: the offset */
+    u16 selector;     /* of far pointers */
 };
 
 enum decode_result { DECODE_OK, DECODE_MORE, DECODE_UNKNOWN };

@@ -8,11 +8,11 @@
 #include "emulate/emulation.h"
 #include "guest_access.h"
 
-#define DR6_ONES 0xFFFF0FF0UL
+#define DR6_ONES        0xFFFF0FF0UL
 #define DR6_SINGLE_STEP 0x4000UL
-#define FIRST_OWN_BYTE 0xE000UL /* from here on the GDT is ours */
-#define PTE_USER    4UL
-#define GDT_LIMIT   0xEFFFUL
+#define FIRST_OWN_BYTE  0xE000UL /* from here on the GDT is ours */
+#define PTE_USER        4UL
+#define GDT_LIMIT       0xEFFFUL
 
 bool read_descriptor(struct vcpu *v, u16 selector, u64 *descriptor)
 {
@@ -81,6 +81,11 @@ static void page_fault(unsigned long linear, unsigned size, unsigned error_code)
     inject_page_fault(address, error_code);
 }
 
+static bool canonical(unsigned long address)
+{
+    return (unsigned long)((long)(address << 16) >> 16) == address;
+}
+
 static enum outcome fetch_bytes(struct emulation *e, unsigned long linear, u8 *bytes, unsigned size)
 {
     if (copy_from_guest(bytes, linear, size) == 0)
@@ -102,6 +107,8 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
     if (code_bits == 0)
         return NOT_EMULATED;
     linear = code_bits == 64 ? regs->rip : (u32)(base + regs->rip);
+    if (!canonical(linear))
+        return NOT_EMULATED; /* a jump to where no address is */
     first = (unsigned)MIN(INSN_MAX, PAGE_SIZE - (linear & ~PAGE_MASK));
     if (fetch_bytes(e, linear, bytes, first) == FAULTED)
         return FAULTED;
@@ -186,11 +193,6 @@ static bool within_limit(const struct segment_info *info, u64 offset, unsigned s
     if (info->expand_down)
         return offset > info->limit && last <= (info->big ? 0xFFFFFFFF : 0xFFFF);
     return last <= info->limit;
-}
-
-static bool canonical(unsigned long address)
-{
-    return (unsigned long)((long)(address << 16) >> 16) == address;
 }
 
 enum outcome operand_linear(struct emulation *e, enum segment which, u64 offset, unsigned size, bool write,

@@ -124,7 +124,8 @@ static enum outcome transfer(struct emulation *e, const struct gate *gate)
     bool conforming;
     u64 d;
 
-    if (!read_descriptor(e->v, gate->selector, &d) || !segment_info(e->v, gate->selector, &target) || !target.code)
+    if (!read_descriptor(e->v, gate->selector, &d) || !segment_info(e->v, gate->selector, &target) || !target.code ||
+        target.dpl == 0 || target.long_mode)
         return fault(TRAP_GP, gate->selector);
     conforming = d >> 42 & 1;
     if (is_jump(&e->insn) && !conforming ? target.dpl != ring : target.dpl > ring)

@@ -5,12 +5,12 @@
  */
 #include "emulate/decode.h"
 
-#define FLAG_CF 0x001UL
-#define FLAG_PF 0x004UL
-#define FLAG_AF 0x010UL
-#define FLAG_ZF 0x040UL
-#define FLAG_SF 0x080UL
-#define FLAG_OF 0x800UL
+#define FLAG_CF    0x001UL
+#define FLAG_PF    0x004UL
+#define FLAG_AF    0x010UL
+#define FLAG_ZF    0x040UL
+#define FLAG_SF    0x080UL
+#define FLAG_OF    0x800UL
 #define ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 u64 mask_of(unsigned size)

@@ -10,11 +10,12 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define CR4_TSD (1UL << 2)
-#define XCR0_X87     1UL
-#define XCR0_SSE     2UL
-#define XCR0_AVX     4UL
-#define XCR0_AVX512  0xE0UL
+#define CR4_TSD     (1UL << 2)
+#define CR4_OSXSAVE (1UL << 18)
+#define XCR0_X87    1UL
+#define XCR0_SSE    2UL
+#define XCR0_AVX    4UL
+#define XCR0_AVX512 0xE0UL
 
 static enum outcome read_tsc(struct emulation *e)
 {
@@ -91,13 +92,13 @@ static enum outcome read_debug(struct emulation *e)
 
 static enum outcome write_debug(struct emulation *e)
 {
-    long rc = guest_set_debugreg(e->v, e->insn.reg,
-                                 register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex));
+    long rc =
+        guest_set_debugreg(e->v, e->insn.reg, register_read(e->regs, e->insn.rm, e->insn.operand_size, e->insn.rex));
 
     return rc ? invalid_debug_register(rc) : EMULATED;
 }
 
-static bool xcr0_ok(u64 value)
+bool guest_xcr0_ok(u64 value)
 {
     if ((value & ~cpu_features.xcr0) || !(value & XCR0_X87))
         return false;
@@ -110,7 +111,11 @@ static enum outcome set_xcr0(struct emulation *e)
 {
     u64 value = (u32)e->regs->rax | e->regs->rdx << 32;
 
-    if ((u32)e->regs->rcx || !cpu_features.xsave || !xcr0_ok(value))
+    if (!(e->v->ctrlreg[4] & CR4_OSXSAVE)) {
+        inject_trap(TRAP_UD, 0);
+        return FAULTED;
+    }
+    if ((u32)e->regs->rcx || !guest_xcr0_ok(value))
         return NOT_EMULATED;
     e->v->xcr0 = value;
     __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)));
@@ -192,15 +197,26 @@ static enum outcome any_insn(struct emulation *e)
     return guest_in_kernel(e->v, e->regs) ? kernel_insn(e) : NOT_EMULATED;
 }
 
+/* None of them can be locked; of CLI and STI Xen does not notice. */
+static enum outcome locked_insn(struct emulation *e)
+{
+    if (e->insn.opcode == 0xFA || e->insn.opcode == 0xFB)
+        return any_insn(e);
+    inject_trap(TRAP_UD, 0);
+    return FAULTED;
+}
+
 bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
 {
     struct emulation e;
     enum outcome outcome = emulation_fetch(&e, v, regs);
 
     if (outcome == EMULATED)
-        outcome = e.insn.lock ? NOT_EMULATED : any_insn(&e);
+        outcome = e.insn.lock ? locked_insn(&e) : any_insn(&e);
     if (outcome == EMULATED)
         emulation_finish(&e);
+    else
+        v->breakpoint_hits = 0; /* of a port access whose memory operand faulted */
     return outcome != NOT_EMULATED;
 }
 

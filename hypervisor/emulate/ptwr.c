@@ -10,8 +10,8 @@
 #include "emulate/emulation.h"
 #include "guest_access.h"
 
-#define FLAG_CF 0x001UL
-#define FLAG_ZF 0x040UL
+#define FLAG_CF      0x001UL
+#define FLAG_ZF      0x040UL
 #define STRING_BURST 128
 
 /* The computed operand and the two values of a compare-exchange. */

@@ -166,7 +166,8 @@ long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long
     if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
         return -EINVAL;
     register_callback(v, CALLBACKTYPE_event, 0, 0, event);
-    register_callback(v, CALLBACKTYPE_failsafe, v->failsafe_callback.mask_events ? CALLBACKF_mask_events : 0, 0, failsafe);
+    register_callback(v, CALLBACKTYPE_failsafe, v->failsafe_callback.mask_events ? CALLBACKF_mask_events : 0, 0,
+                      failsafe);
     register_callback(v, CALLBACKTYPE_syscall, v->syscall_callback.mask_events ? CALLBACKF_mask_events : 0, 0, syscall);
     return 0;
 }

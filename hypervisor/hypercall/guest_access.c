@@ -121,8 +121,10 @@ static inline void put_field(void *to, unsigned size, u64 value)
 
 static inline u64 get_field(const void *from, unsigned size)
 {
-    return size == 1 ? *(const u8 *)from : size == 2 ? *(const u16 *)from : size == 4 ? *(const u32 *)from
-                                                                                      : *(const u64 *)from;
+    return size == 1   ? *(const u8 *)from
+           : size == 2 ? *(const u16 *)from
+           : size == 4 ? *(const u32 *)from
+                       : *(const u64 *)from;
 }
 
 int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size32, const char *layout)

@@ -19,13 +19,13 @@
 #include "abi/compat.h"
 #include "abi/vcpu.h"
 
-#define MAX_VCPUS          32 /* a vcpu_info each in shared_info; more would need register_vcpu_info first */
-#define DOMID_LAST_USABLE  0x7FEF
-#define DOMID_IDLE_OWNER   OWNER_NONE
+#define MAX_VCPUS         32 /* a vcpu_info each in shared_info; more would need register_vcpu_info first */
+#define DOMID_LAST_USABLE 0x7FEF
+#define DOMID_IDLE_OWNER  OWNER_NONE
 
 struct guest_entry { /* where a kernel wants to be entered */
     u64 address;
-    u16 cs;       /* 32-bit kernels choose it; 64-bit: FLAT_KERNEL_CS */
+    u16 cs; /* 32-bit kernels choose it; 64-bit: FLAT_KERNEL_CS */
     bool mask_events;
 };
 
@@ -39,7 +39,7 @@ struct vcpu {
     struct cpu_regs regs; /* valid while not on a CPU */
     struct domain *domain;
     u32 id;
-    u32 processor;       /* where it runs or last ran */
+    u32 processor; /* where it runs or last ran */
     bool is_32bit, kernel_mode, initialised, idle;
     bool in_syscall_frame;
     /* Entry from user mode lands here. */
@@ -51,20 +51,20 @@ struct vcpu {
     bool nmi_pending, nmi_masked;
     u64 io_bitmap;
     u32 io_bitmap_ports;
-    u64 ctrlreg[8];             /* virtual CR0 (TS), CR2, CR4 */
-    u64 debugreg[8];            /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
-    u8 breakpoint_hits;         /* of the instruction being emulated */
+    u64 ctrlreg[8];     /* virtual CR0 (TS), CR2, CR4 */
+    u64 debugreg[8];    /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
+    u8 breakpoint_hits; /* of the instruction being emulated */
     u64 fs_base, gs_base_kernel, gs_base_user;
     u64 tsc_aux;
     mfn_t gdt_frames[16];
     u32 gdt_entries;
     u64 ldt_base;
     u32 ldt_entries;
-    u32 ldt_mapped;             /* bit per LDT page in the window */
+    u32 ldt_mapped; /* bit per LDT page in the window */
     mfn_t ldt_frames[16];
     spinlock_t ldt_lock;
     void *xsave_block, *xsave_area; /* the area lies in the block, aligned to 64 bytes */
-    u64 xcr0;                   /* what it chose of the components; 0: all of them */
+    u64 xcr0;                       /* components it has switched on */
     bool fpu_dirty;
     /* vcpu_info: in shared_info, or where register_vcpu_info put it (then info_mfn holds a writable reference). */
     union {
@@ -86,7 +86,7 @@ struct vcpu {
 #define vcpu_upcall_pending(v) (((volatile u8 *)(v)->info)[0])
 #define vcpu_upcall_mask(v)    (((volatile u8 *)(v)->info)[1])
 
-#define SHUTDOWN_NONE 0xFF
+#define SHUTDOWN_NONE          0xFF
 
 #define VM_ASSIST_VALID                                                                                                \
     (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \
@@ -98,26 +98,26 @@ enum domain_dying { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
 struct domain {
     u16 id;
     bool is_32bit, privileged, initial, shutting_down, shut_down, debugger, xs_domain;
-    u8 shutdown_code;    /* SHUTDOWN_NONE until one is given */
+    u8 shutdown_code; /* SHUTDOWN_NONE until one is given */
     u8 controller_pauses;
     u8 dying; /* enum domain_dying */
     u32 refs; /* struct lifetime: domain_get / domain_put */
     u32 max_vcpus;
     struct vcpu **vcpus; /* [max_vcpus]; entries NULL until created */
     u8 handle[16];
-    u64 vm_assist;       /* bits 1 << VMASST_TYPE_* */
+    u64 vm_assist; /* bits 1 << VMASST_TYPE_* */
     union {
         struct shared_info *shared_info;
         struct compat_shared_info *compat_shared_info;
     };
     u64 hypercall_count, crash_reason;
-    bool iopl_trusted;   /* dom0: may touch I/O ports and device memory */
+    bool iopl_trusted; /* dom0: may touch I/O ports and device memory */
     u32 pause_count;
-    u32 suspend_port;    /* told instead of VIRQ_DOM_EXC when it suspends; 0: none */
+    u32 suspend_port; /* told instead of VIRQ_DOM_EXC when it suspends; 0: none */
     u32 ssidref;
     spinlock_t vcpu_lock; /* serialises VCPUOP_initialise */
     s64 time_offset_seconds;
-    u32 address_width;   /* 0, or clamp for machine addresses */
+    u32 address_width; /* 0, or clamp for machine addresses */
     struct domain_mm mm;
     struct domain_sched sched;
     struct domain_time time;
@@ -125,7 +125,7 @@ struct domain {
     struct domain_grant grant;
     spinlock_t lock;
     /* Created by domain_create; freed after the last domain_put. */
-    struct domain *next;      /* by ascending id */
+    struct domain *next; /* by ascending id */
     char crash_text[128];
 };
 
@@ -138,13 +138,13 @@ struct domain *domain_create(unsigned domid, unsigned flags, unsigned max_vcpus,
                              unsigned max_maptrack_frames, unsigned max_evtchn_port, int *error);
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
 struct vcpu *idle_vcpu_create(unsigned cpu);
-int domain_set_32bit(struct domain *d); /* before it has pages beyond our own */
-int domain_kill(struct domain *d);      /* 0 or -ERESTART, preemptible: all resources given back, then domain_put */
+int domain_set_32bit(struct domain *d);    /* before it has pages beyond our own */
+int domain_kill(struct domain *d);         /* 0 or -ERESTART, preemptible: all resources given back, then domain_put */
 struct domain *domain_get(unsigned domid); /* NULL if none; takes a reference. DOMID_SELF is not resolved. */
 /* DOMID_SELF resolves to the caller; another domid only for a privileged caller: NULL and *error -ESRCH or -EPERM. */
 struct domain *domain_get_remote(unsigned domid, int *error);
 void domain_put(struct domain *d);
-struct domain *domain_first(void); /* iterate under domain_list_lock */
+struct domain *domain_first(void);              /* iterate under domain_list_lock */
 struct domain *domain_get_from(unsigned domid); /* the first with this domid or a higher one; takes a reference */
 extern spinlock_t domain_list_lock;
 

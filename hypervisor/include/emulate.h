@@ -20,6 +20,8 @@ bool emulate_forced(struct vcpu *v, struct cpu_regs *regs);
 /* From #PF on a present read-only page by the kernel: true when it was a page-table write (or an allowed M2P/MMIO-ro access) now done. */
 bool emulate_page_table_write(struct vcpu *v, struct cpu_regs *regs, unsigned long address);
 /* Kernel-mode #GP from int N through a gate it may not use is decoded in cpu/traps.c, not here. */
+/* Whether XCR0 may have this value. */
+bool guest_xcr0_ok(u64 value);
 /* cpu/cpuid.c */
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4]);
 /* cpu/msr.c: 0, or -EINVAL for #GP */
@@ -36,7 +38,7 @@ u32 guest_io_read(struct vcpu *v, unsigned port, unsigned bytes);
 void guest_io_write(struct vcpu *v, unsigned port, unsigned bytes, u32 value);
 /* What this CPU has; filled at boot by cpu/features.c. */
 struct cpu_features {
-    bool xsave, xsaveopt, smep, smap, fsgsbase, nx, page1gb, rdtscp, invariant_tsc, tsc_deadline, pcid, umip, syscall;
+    bool xsave, smep, fsgsbase, rdtscp, invariant_tsc, amd;
     u64 xcr0;
     u64 cr4; /* as it is for a 64-bit vCPU that has chosen nothing */
     u32 xsave_size;

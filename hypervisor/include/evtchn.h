@@ -15,7 +15,7 @@ struct domain;
 #define VIRQ_COUNT 24
 #define PIRQ_COUNT 256
 
-struct evtchn;       /* domain/evtchn_internal.h */
+struct evtchn; /* domain/evtchn_internal.h */
 struct evtchn_fifo;
 
 struct vcpu_evtchn {
@@ -26,19 +26,19 @@ struct vcpu_evtchn {
 /* lock guards all but what senders from other domains read: see domain/evtchn.c. */
 struct domain_evtchn {
     spinlock_t lock;
-    u32 valid_ports;         /* ports that have a struct evtchn; only grows */
-    struct evtchn **buckets; /* pages of struct evtchn, allocated as ports are used */
+    u32 valid_ports;          /* ports that have a struct evtchn; only grows */
+    struct evtchn **buckets;  /* pages of struct evtchn, allocated as ports are used */
     struct evtchn_fifo *fifo; /* NULL: 2-level */
-    u64 *pending, *mask;     /* 2-level bitmaps in the shared page; the words are 1 << word_shift bits */
+    u64 *pending, *mask;      /* 2-level bitmaps in the shared page; the words are 1 << word_shift bits */
     u32 word_shift;
-    u32 poll_mask;           /* vCPUs in SCHEDOP_poll */
-    u64 *used;               /* bit per port: not free */
-    u32 max_port;            /* highest port the toolstack allows */
-    u32 limit;               /* no port from here on: by max_port, and by the form in use */
-    u32 table_ports;         /* ports the tables above have room for */
-    u32 first_free;          /* no free port below it */
+    u32 poll_mask;   /* vCPUs in SCHEDOP_poll */
+    u64 *used;       /* bit per port: not free */
+    u32 max_port;    /* highest port the toolstack allows */
+    u32 limit;       /* no port from here on: by max_port, and by the form in use */
+    u32 table_ports; /* ports the tables above have room for */
+    u32 first_free;  /* no free port below it */
     u32 active;
-    u32 *pirq_port;          /* [PIRQ_COUNT], once one is bound; 0 = unbound */
+    u32 *pirq_port; /* [PIRQ_COUNT], once one is bound; 0 = unbound */
 };
 
 int evtchn_init(struct domain *d, unsigned max_port);

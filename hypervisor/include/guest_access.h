@@ -40,9 +40,8 @@ int write_guest_struct32(unsigned long to, size_t size32, const void *from, cons
  * shape; write: back. 0 or -EFAULT. */
 #define guest_struct_size(layout) layout_size(layout, current->is_32bit)
 #define read_guest_struct(to, from, layout)                                                                            \
-    (current->is_32bit                                                                                                 \
-         ? read_guest_struct32(to, layout_size(layout, false), from, layout_size(layout, true), layout)                \
-         : copy_from_guest(to, from, layout_size(layout, false)))
+    (current->is_32bit ? read_guest_struct32(to, layout_size(layout, false), from, layout_size(layout, true), layout)  \
+                       : copy_from_guest(to, from, layout_size(layout, false)))
 #define write_guest_struct(to, from, layout)                                                                           \
     (current->is_32bit ? write_guest_struct32(to, layout_size(layout, true), from, layout)                             \
                        : copy_to_guest(to, from, layout_size(layout, false)))

@@ -53,7 +53,8 @@ IN_PLACE bool spin_trylock(spinlock_t *lock)
     return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
-void spin_lock_contended(spinlock_t *lock); /* serves TLB-shootdown requests while it waits, so that no two CPUs deadlock */
+void spin_lock_contended(
+    spinlock_t *lock); /* serves TLB-shootdown requests while it waits, so that no two CPUs deadlock */
 
 IN_PLACE void spin_lock(spinlock_t *lock)
 {

@@ -30,7 +30,7 @@ enum frame_type {
     FRAME_L2,
     FRAME_L3,
     FRAME_L4,
-    FRAME_L2_COMPAT, /* a 32-bit guest's fourth L2: its last slots map the compatibility M2P */
+    FRAME_L2_COMPAT,  /* a 32-bit guest's fourth L2: its last slots map the compatibility M2P */
     FRAME_DESCRIPTOR, /* GDT or LDT frame */
     FRAME_FREE = 15,
 };
@@ -102,7 +102,8 @@ void unshare_page(void *page);
 /* A guest's pages: charged to its reservation, in its tot_pages; -ENOMEM past the maximum (logged with the numbers) or
  * when none is free. Scrubbed before anyone else sees them. */
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first) MUST_CHECK;
-int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting) MUST_CHECK; /* for transfer and exchange: no other user */
+int steal_page(struct domain *d, mfn_t mfn,
+               bool keep_accounting) MUST_CHECK; /* for transfer and exchange: no other user */
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting) MUST_CHECK;
 void m2p_set(mfn_t mfn, pfn_t pfn); /* both M2Ps */
 pfn_t m2p_get(mfn_t mfn);
@@ -117,8 +118,8 @@ unsigned long frames_audit(bool exact);
 struct memory_map;
 struct linear_count;
 struct domain_mm {
-    spinlock_t lock;         /* reservation counts */
-    spinlock_t page_lock;    /* all changes of this domain's page tables */
+    spinlock_t lock;      /* reservation counts */
+    spinlock_t page_lock; /* all changes of this domain's page tables */
     unsigned long tot_pages, max_pages, outstanding_claim;
     unsigned long mfn_low, mfn_high; /* every frame owned lies in [low, high) */
     unsigned long shared_frames;     /* our pages it holds (shared_info, grant table) */
@@ -126,16 +127,16 @@ struct domain_mm {
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
-    struct linear_count *linear;     /* mm/linear.c; NULL until a linear mapping of another table */
-    struct memory_map *map;          /* XENMEM_set_memory_map's, NULL if none */
+    struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
+    struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */
 };
 
 struct vcpu_mm {
-    mfn_t kernel_table;  /* 64-bit: L4; 32-bit: L3. INVALID_FRAME when none. Holds a reference and a type reference. */
-    mfn_t user_table;    /* 64-bit only; INVALID_FRAME when none */
-    u64 *compat_l4;      /* 32-bit: our L4 whose slot 0 points to the guest's L3 */
-    u64 cr3;             /* what the CPU's CR3 shall hold while this vCPU runs */
-    mfn_t old_table;     /* a table whose last reference is being dropped preemptibly */
+    mfn_t kernel_table; /* 64-bit: L4; 32-bit: L3. INVALID_FRAME when none. Holds a reference and a type reference. */
+    mfn_t user_table;   /* 64-bit only; INVALID_FRAME when none */
+    u64 *compat_l4;     /* 32-bit: our L4 whose slot 0 points to the guest's L3 */
+    u64 cr3;            /* what the CPU's CR3 shall hold while this vCPU runs */
+    mfn_t old_table;    /* a table whose last reference is being dropped preemptibly */
 };
 
 int vcpu_mm_init(struct vcpu *v);
@@ -144,13 +145,14 @@ void vcpu_mm_destroy(struct vcpu *v);
 void vcpu_update_cr3(struct vcpu *v);
 void mm_load_cr3(struct vcpu *v); /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
 int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible); /* takes the type reference */
-int mm_pin_root(struct domain *d, mfn_t root); /* as the guest's own MMUEXT_PIN would: for a builder's top-level table */
+int mm_pin_root(struct domain *d,
+                mfn_t root); /* as the guest's own MMUEXT_PIN would: for a builder's top-level table */
 void vcpu_drop_bases(struct vcpu *v);
 /* Our slots into a fresh L4. */
 void hv_fill_l4(u64 *l4, bool compat);
 /* Maps device memory or any frames for ourselves, uncached if asked. */
 void *hv_map_device(maddr_t maddr, size_t size);
-void mm_boot(void); /* after the boot allocator knows RAM: frame table, M2P, direct map, W^X */
+void mm_boot(void);                /* after the boot allocator knows RAM: frame table, M2P, direct map, W^X */
 int mm_map_cpu_area(unsigned cpu); /* a CPU's stacks and descriptor window; 0 or -ENOMEM */
 /* For the idle loop, interrupts enabled or not: clears some memory that guests gave back; false when there is none. */
 bool mm_idle_work(void);

@@ -26,7 +26,7 @@ enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CO
 
 struct percpu {
     struct cpu_regs regs; /* the guest's frame; its hardware part ends at regs.es: TSS.rsp0 points there */
-    struct vcpu *vcpu; /* runs here now */
+    struct vcpu *vcpu;    /* runs here now */
     struct vcpu *idle;
     u32 cpu;
     u32 apic_id;
@@ -53,7 +53,7 @@ static inline struct percpu *percpu_of(unsigned cpu)
     return (struct percpu *)(STACKS_START + (cpu + 1) * (unsigned long)STACK_ORDER_SIZE - sizeof(struct percpu));
 }
 
-#define current     (this_cpu()->vcpu)
+#define current      (this_cpu()->vcpu)
 #define guest_regs() (&this_cpu()->regs)
 
 extern unsigned cpu_count; /* CPUs online, numbered from 0 without gaps */

@@ -15,12 +15,11 @@ struct domain;
 struct sched_class;
 
 /* Why a vCPU is not runnable: bits of vcpu_sched.blocked_by. */
-#define PAUSE_BLOCKED   1U  /* SCHEDOP_block */
-#define PAUSE_DOWN      2U  /* not up */
-#define PAUSE_CONTROL   4U  /* vcpu_sched.pause_count > 0 */
-#define PAUSE_POLL      8U  /* SCHEDOP_poll */
-#define PAUSE_MIGRATING 16U /* (no use yet) */
-#define PAUSE_PARKED    32U /* its domain has used up its cap for this period */
+#define PAUSE_BLOCKED 1U  /* SCHEDOP_block */
+#define PAUSE_DOWN    2U  /* not up */
+#define PAUSE_CONTROL 4U  /* vcpu_sched.pause_count > 0 */
+#define PAUSE_POLL    8U  /* SCHEDOP_poll */
+#define PAUSE_PARKED  32U /* its domain has used up its cap for this period */
 
 struct vcpu_sched {
     u32 blocked_by;

@@ -53,26 +53,26 @@ static inline bool mfn_equal(mfn_t a, mfn_t b)
     return a.value == b.value;
 }
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  4096UL
-#define PAGE_MASK  (~(PAGE_SIZE - 1))
+#define PAGE_SHIFT            12
+#define PAGE_SIZE             4096UL
+#define PAGE_MASK             (~(PAGE_SIZE - 1))
 
-#define ARRAY_SIZE(array)      (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b)              ((a) < (b) ? (a) : (b))
-#define MAX(a, b)              ((a) > (b) ? (a) : (b))
-#define ROUND_UP(value, unit)  (((value) + (unit) - 1) / (unit) * (unit))
-#define container_of(p, t, m)  ((t *)((char *)(p) - offsetof(t, m)))
-#define likely(x)              __builtin_expect(!!(x), 1)
-#define unlikely(x)            __builtin_expect(!!(x), 0)
-#define READ_ONCE(x)           (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v)       (*(volatile __typeof__(x) *)&(x) = (v))
-#define barrier()              __asm__ volatile("" ::: "memory")
-#define PRINTF(fmt, first)     __attribute__((format(printf, fmt, first)))
+#define ARRAY_SIZE(array)     (sizeof(array) / sizeof((array)[0]))
+#define MIN(a, b)             ((a) < (b) ? (a) : (b))
+#define MAX(a, b)             ((a) > (b) ? (a) : (b))
+#define ROUND_UP(value, unit) (((value) + (unit)-1) / (unit) * (unit))
+#define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
+#define likely(x)             __builtin_expect(!!(x), 1)
+#define unlikely(x)           __builtin_expect(!!(x), 0)
+#define READ_ONCE(x)          (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)      (*(volatile __typeof__(x) *)&(x) = (v))
+#define barrier()             __asm__ volatile("" ::: "memory")
+#define PRINTF(fmt, first)    __attribute__((format(printf, fmt, first)))
 /* Expanded at each use even where code is to be small: for what every hypercall passes. */
-#define IN_PLACE               static inline __attribute__((always_inline))
-#define NORETURN               __attribute__((noreturn))
-#define MUST_CHECK             __attribute__((warn_unused_result))
+#define IN_PLACE   static inline __attribute__((always_inline))
+#define NORETURN   __attribute__((noreturn))
+#define MUST_CHECK __attribute__((warn_unused_result))
 
-#define MAX_CPUS 8
+#define MAX_CPUS   8
 
 #endif

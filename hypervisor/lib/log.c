@@ -12,7 +12,7 @@
 #include "dev/power.h"
 #include "lib/symbols.h"
 
-#define LINE_SIZE  512
+#define LINE_SIZE   512
 #define GUEST_BURST 50 /* lines a second about guests */
 
 static const char prefix[] = "(XEN) ";

@@ -213,11 +213,11 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
 {
     if (!mfn_valid(mfn))
         return -EINVAL;
-    if (type == FRAME_WRITABLE) { /* one swap for both */
-        u64 word = frame_word(mfn);
-        while ((word & FW_STATE_MASK) == FW_VALID(type) && may_take(word, FW_OWNER(d->id)) &&
+    if (type == FRAME_WRITABLE) { /* one comparison and one swap for both; a frame of this type is never free */
+        u64 word = frame_word(mfn), wanted = FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE);
+        while ((word & (FW_OWNER_MASK | FW_STATE_MASK)) == wanted && fw_refs_room(word) &&
                (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (frame_swap(mfn, &word, word + FW_COUNT_ONE + 1))
+            if (likely(frame_swap(mfn, &word, word + FW_COUNT_ONE + 1)))
                 return 0;
     }
     if (!page_get(mfn, d))

@@ -30,6 +30,19 @@ struct domain *memory_domain(unsigned domid, int *error)
     return d;
 }
 
+/* Often called: without the general translation. */
+static int read_reservation(struct reservation *r, unsigned long from)
+{
+    struct compat_memory_reservation narrow;
+    if (!current->is_32bit)
+        return copy_from_guest(r, from, sizeof(*r));
+    if (copy_from_guest(&narrow, from, sizeof(narrow)))
+        return -EFAULT;
+    *r = (struct reservation){narrow.extent_start, narrow.nr_extents, narrow.extent_order, narrow.mem_flags,
+                              narrow.domid};
+    return 0;
+}
+
 static unsigned long adjust(unsigned op, struct domain *d, const struct reservation *r, unsigned long from, bool *again)
 {
     switch (op) {
@@ -47,9 +60,9 @@ static long adjust_reservation(unsigned op, unsigned long from, unsigned long ar
     struct reservation r;
     bool again = false;
     int error;
-    if (read_guest_struct(&r, arg, RESERVATION_LAYOUT) ||
-        r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT || from >= r.nr_extents ||
-        r.order > max_extent_order(current->domain) || ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
+    if (read_reservation(&r, arg) || r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT ||
+        from >= r.nr_extents || r.order > max_extent_order(current->domain) ||
+        ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
         return (long)from;
     if ((op != XENMEM_increase_reservation || r.list) &&
         !guest_range_ok(r.list, r.nr_extents * (current->is_32bit ? 4 : 8)))
@@ -68,7 +81,7 @@ static long claim(unsigned long arg)
 {
     struct reservation r;
     int error;
-    if (read_guest_struct(&r, arg, RESERVATION_LAYOUT))
+    if (read_reservation(&r, arg))
         return -EFAULT;
     if (r.list || r.order || r.flags)
         return -EINVAL;

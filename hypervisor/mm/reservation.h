@@ -17,7 +17,6 @@ struct reservation {
     u32 order, flags;
     u16 domid;
 };
-#define RESERVATION_LAYOUT "plwwh"
 
 unsigned max_extent_order(const struct domain *caller);
 /* Extents [from, ...): where it stopped; *preempted says why. */

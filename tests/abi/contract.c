@@ -141,7 +141,8 @@ static void try_domctl(const struct hypercall_expectation *e)
         op.domain = DOMID_INVALID;
         result = HYPERVISOR_domctl(&op);
         /* getdomaininfo looks for the next domain too, and so checks the number first. */
-        judge(result == (e->sub == XEN_DOMCTL_getdomaininfo ? -XEN_EINVAL : -XEN_ESRCH), e->name, "no such domain", result);
+        judge(result == (e->sub == XEN_DOMCTL_getdomaininfo ? -XEN_EINVAL : -XEN_ESRCH), e->name, "no such domain",
+              result);
     }
     if (e->status != 'i') {
         result = HYPERVISOR_domctl(&op);

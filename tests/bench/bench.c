@@ -56,8 +56,8 @@ static void plain_calls(void)
     ROW("hypercall.xen_version", pv_hypercall2(__HYPERVISOR_xen_version, 0, 0));
     ROW("hypercall.enosys(nr63)", pv_hypercall0(63));
     ROW("hypercall.sched_yield", pv_hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0));
-    ROW("hypercall.fpu_taskswitch(1,0)(2 calls)", (pv_hypercall1(__HYPERVISOR_fpu_taskswitch, 1),
-                                                   pv_hypercall1(__HYPERVISOR_fpu_taskswitch, 0)));
+    ROW("hypercall.fpu_taskswitch(1,0)(2 calls)",
+        (pv_hypercall1(__HYPERVISOR_fpu_taskswitch, 1), pv_hypercall1(__HYPERVISOR_fpu_taskswitch, 0)));
     ROW("vcpu_op.is_up", pv_hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 0, 0));
     static struct multicall_entry calls[8];
     for (int i = 0; i < 8; i++)
@@ -108,14 +108,68 @@ static void mapping_rows(void)
     ROW("update_va_mapping.invlpg.A<->B", set_mapping(va, (turn ^= 1) ? pte_b : pte_a, UVMF_INVLPG));
     ROW("update_va_mapping.noflush.map<->0", set_mapping(va, (turn ^= 1) ? 0 : pte_a, UVMF_NONE));
     struct mmu_update update = {.ptr = pte_slot(va), .val = pte_a};
-    ROW("mmu_update.1pte.A<->B",
-        (update.val = (turn ^= 1) ? pte_b : pte_a,
-         pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)&update, 1, 0, DOMID_SELF)));
+    ROW("mmu_update.1pte.A<->B", (update.val = (turn ^= 1) ? pte_b : pte_a,
+                                  pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)&update, 1, 0, DOMID_SELF)));
     struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
     ROW("mmuext.tlb_flush_local", pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&op, 1, 0, DOMID_SELF));
     op.cmd = MMUEXT_INVLPG_LOCAL;
     op.arg1.linear_addr = (unsigned long)va;
     ROW("mmuext.invlpg_local", pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&op, 1, 0, DOMID_SELF));
+}
+
+static void change_all(struct mmu_update *batch, const pte_t *values, unsigned first)
+{
+    for (unsigned i = 0; i < 32; i++)
+        batch[i].val = values[first + i];
+    pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)batch, 32, 0, DOMID_SELF);
+}
+
+/* Whole tables, batches and base registers. */
+static void table_rows(void)
+{
+    static struct mmu_update batch[32];
+    static struct mmuext_op ops[2];
+    pte_t *table = pages_alloc(1);
+    char *pages = pages_alloc(64), *va = vspace_alloc(32);
+    static pte_t values[64];
+    unsigned long mfn = virt_to_mfn(table);
+    unsigned turn = 0;
+
+    for (unsigned i = 0; i < 32; i++) {
+        pte_write(va + i * PAGE_SIZE, pte_make(virt_to_mfn(pages + i * PAGE_SIZE), PTE_KERNEL_RW));
+        batch[i].ptr = pte_slot(va + i * PAGE_SIZE);
+    }
+    for (unsigned i = 0; i < 64; i++)
+        values[i] = pte_make(virt_to_mfn(pages + i * PAGE_SIZE), PTE_KERNEL_RW);
+    ROW("mmu_update.batch32(per_call)", change_all(batch, values, turn ^= 32));
+    ops[0].cmd = MMUEXT_NEW_BASEPTR;
+    ops[0].arg1.mfn = virt_to_mfn((void *)(unsigned long)start_info->pt_base);
+    ROW("mmuext.new_baseptr.same", pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 1, 0, DOMID_SELF));
+    pages_protect(table, 1, false);
+    ops[0] = (struct mmuext_op){.cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = mfn};
+    ops[1] = (struct mmuext_op){.cmd = MMUEXT_UNPIN_TABLE, .arg1.mfn = mfn};
+    ROW("mmuext.pin+unpin_L1.empty(1 call)",
+        pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
+    pages_protect(table, 1, true);
+    for (unsigned i = 0; i < 512; i++)
+        table[i] = pte_make(virt_to_mfn(pages + i % 64 * PAGE_SIZE), PTE_KERNEL_RW);
+    pages_protect(table, 1, false);
+    ROW("mmuext.pin+unpin_L1.512ptes(1 call)",
+        pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
+}
+
+/* One page given back and taken again, as a balloon does. */
+static void balloon_rows(void)
+{
+    char *page = pages_alloc(1);
+    xen_pfn_t mfn = virt_to_mfn(page);
+    struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
+
+    set_xen_guest_handle(r.extent_start, &mfn);
+    pte_write(page, 0);
+    ROW("memory_op.decrease+populate(1 page)",
+        (pv_hypercall2(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, (unsigned long)&r),
+         pv_hypercall2(__HYPERVISOR_memory_op, XENMEM_populate_physmap, (unsigned long)&r)));
 }
 
 static struct gnttab_copy copy_between(void *from, void *to, unsigned length)
@@ -182,7 +236,8 @@ static void emulation_rows(void)
     ROW("emul.read_cr3", __asm__ volatile("mov %%cr3, %0" : "=r"(value)));
     ROW("emul.clts", __asm__ volatile("clts"));
     ROW("emul.cpuid_fep(leaf1)", __asm__ volatile("ud2a; .ascii \"xen\"; cpuid"
-                                                  : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(1), "c"(0)));
+                                                  : "=a"(a), "=b"(b), "=c"(c), "=d"(d)
+                                                  : "a"(1), "c"(0)));
     ROW("emul.rdmsr_efer", __asm__ volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(0xC0000080)));
 }
 
@@ -193,6 +248,8 @@ int main(int argc, char **argv)
     plain_calls();
     event_rows();
     mapping_rows();
+    table_rows();
+    balloon_rows();
     grant_rows();
     emulation_rows();
     trap_rows();

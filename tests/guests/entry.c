@@ -235,6 +235,140 @@ static void test_bad_returns(void)
 #endif
 }
 
+#ifdef __x86_64__
+static long mmu_ext(unsigned int command, unsigned long mfn)
+{
+    struct mmuext_op op = {.cmd = command, .arg1.mfn = mfn};
+    unsigned int done;
+
+    return HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
+}
+
+/* User mode has a top table of its own: here one without the part of the address space where `page` lies. */
+static void test_user_table(void)
+{
+    static unsigned char read_page[12] = {0x48, 0xa1, [10] = 0x0f, [11] = 0x0b};
+    pte_t *top = pages_alloc(1), *live = (pte_t *)(unsigned long)start_info->pt_base;
+    xen_pfn_t frame = virt_to_mfn(pages_alloc(1));
+    unsigned long *page = map_frames(&frame, 1, DOMID_SELF, PTE_KERNEL_RW, NULL);
+
+    check_group("a top table for user mode");
+    *page = 0x600df00d;
+    memcpy(top, live, 256 * sizeof(*top));
+    top[(unsigned long)page >> 39] = 0;
+    pages_protect(top, 1, false);
+    memcpy(read_page + 2, &page, sizeof(page));
+    set_gate(TRAP_UD, 4, raw_escape);
+    set_gate(TRAP_PF, 4, raw_escape);
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)read_page + 10, "with the kernel's table user code reads the page");
+    CHECK_EQ(mmu_ext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(top)), 0, "another table");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(top)), 0, "for user mode");
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_ERROR, 0), 4, "without the page it faults, not present, by the user");
+    CHECK_EQ(raw(RAW_IP, 1), (unsigned long)read_page, "at the instruction");
+    CHECK_EQ(trap_cr2(), (unsigned long)page, "with the address");
+    CHECK_EQ(*page, 0x600df00d, "the kernel still has it");
+    CHECK_EQ(mmu_ext(MMUEXT_UNPIN_TABLE, virt_to_mfn(top)), 0, "the table is in use");
+    CHECK(pages_protect(top, 1, true) != 0, "even when it is not pinned");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, (unsigned long)frame), -XEN_EINVAL, "a page of data is no table");
+    CHECK_EQ(mmu_ext(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(live)), 0, "back");
+    CHECK_EQ(pages_protect(top, 1, true), 0, "and the table is an ordinary page again");
+    run_user(read_page, FLAG_FIXED | FLAG_IF);
+    CHECK_EQ(raw(RAW_IP, 0), (unsigned long)read_page + 10, "user code sees the page again");
+    unmap_frames(page, 1);
+}
+
+static unsigned char compat_code[16];
+
+/* 32-bit user code of a 64-bit guest, below 4 GiB as all of this program. */
+static void run_compat(unsigned char first, unsigned char second, const char *what)
+{
+    unsigned long good_cs = raw_user_cs;
+
+    printf("    %s\n", what);
+    compat_code[0] = first;
+    compat_code[1] = second;
+    compat_code[2] = 0x0f;
+    compat_code[3] = 0x0b;
+    memset(raw_frame, 0, sizeof(raw_frame));
+    raw_user_cs = 0xe023;
+    run_user(compat_code, FLAG_FIXED | FLAG_IF);
+    raw_user_cs = good_cs;
+}
+
+static void check_compat_frame(int error, unsigned int offset)
+{
+    CHECK_EQ(raw(RAW_IP, error), (unsigned long)compat_code + offset, "the address");
+    CHECK_EQ(raw(RAW_CS, error) & 0xffff, 0xe023, "the 32-bit code selector");
+    CHECK_EQ(raw(RAW_FLAGS, error) & FLAG_IF, FLAG_IF, "the interrupt flag");
+    CHECK_EQ(raw(RAW_SP, error), (unsigned long)user_stack + sizeof(user_stack), "the stack");
+    CHECK_EQ(raw(RAW_SS, error) & 0xffff, 0xe02b, "and its selector");
+}
+
+static bool is_amd(void)
+{
+    unsigned int a = 0, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return b == 0x68747541;
+}
+
+static void test_compat_user(void)
+{
+    check_group("32-bit user code of a 64-bit kernel");
+    set_gate(TRAP_BP, 7, raw_escape);
+    set_gate(TRAP_UD, 4, raw_escape);
+    set_gate(TRAP_GP, 4, raw_escape);
+    set_gate(0x80, 7, raw_escape);
+    run_compat(0xcc, 0x90, "breakpoint");
+    check_compat_frame(0, 1);
+    run_compat(0xcd, 0x80, "int 0x80");
+    check_compat_frame(0, 2);
+    if (!is_amd())
+        return;
+    run_compat(0x0f, 0x05, "syscall without a callback: an invalid opcode");
+    check_compat_frame(0, 0);
+    set_callback(CALLBACKTYPE_syscall32, CALLBACKF_mask_events, raw_escape);
+    run_compat(0x0f, 0x05, "syscall with a callback");
+    check_compat_frame(0, 2);
+    set_callback(CALLBACKTYPE_sysenter, CALLBACKF_mask_events, raw_escape);
+    run_compat(0x0f, 0x34, "sysenter, which this processor does not have");
+    check_compat_frame(raw_frame[RAW_IP] == 0, 0);
+}
+#endif
+
+static long gate_with(unsigned long cs, unsigned long address)
+{
+    struct trap_info table[2];
+
+    memset(table, 0, sizeof(table));
+    table[0].vector = TRAP_UD;
+    table[0].cs = (uint16_t)cs;
+    table[0].address = address;
+    return HYPERVISOR_set_trap_table(table);
+}
+
+static void test_gates(void)
+{
+    unsigned long flags;
+
+    check_group("gates");
+    raw_has_error = 0;
+    raw_skip = 2;
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS & ~3UL, (unsigned long)raw_return), 0, "a selector without privilege");
+    raw_ud2(&flags);
+    CHECK_EQ(raw(RAW_CS, 0) & 0xffff, KERNEL_CS_IN_FRAME, "is raised, and serves");
+    CHECK_EQ(gate_with(0, (unsigned long)raw_return), 0, "a null selector is not looked at");
+#ifdef __x86_64__
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0x8000000000000000UL), -XEN_EINVAL, "an address that is none is");
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0xffff830000000000UL), 0, "one of the hypervisor's not");
+#else
+    CHECK_EQ(gate_with(FLAT_KERNEL_CS, 0xfc000000UL), 0, "nor one of the hypervisor's");
+#endif
+    gate_with(FLAT_KERNEL_CS, (unsigned long)raw_return);
+}
+
 /* Back to the library's own entries. */
 static void restore(void)
 {
@@ -271,6 +405,11 @@ int main(int argc, char **argv)
     test_stacks();
     test_nmi();
     test_bad_returns();
+#ifdef __x86_64__
+    test_user_table();
+    test_compat_user();
+#endif
+    test_gates();
     restore();
     check_summary("entry");
     return 0;

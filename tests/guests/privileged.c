@@ -68,7 +68,8 @@ static void test_cpuid(void)
     w = forced_cpuid(0x80000001, 0);
     CHECK_EQ(w.c >> 2 & 1, 0, "nor SVM");
     CHECK_EQ(w.d >> 26 & 1, 0, "nor pages of 1 GiB");
-    CHECK(!survives(do_forced_nop, NULL) && fault.vector == TRAP_UD, "the prefix before anything else is an invalid opcode");
+    CHECK(!survives(do_forced_nop, NULL) && fault.vector == TRAP_UD,
+          "the prefix before anything else is an invalid opcode");
 }
 
 struct msr {
@@ -110,7 +111,8 @@ static void test_msr(void)
     msr.number = 0x1b;
     CHECK(survives(do_rdmsr, &msr), "APIC_BASE can be read");
     msr.number = 0x12345;
-    CHECK(!survives(do_rdmsr, &msr) && fault.vector == TRAP_GP && fault.error == 0, "one that does not exist is a protection fault");
+    CHECK(!survives(do_rdmsr, &msr) && fault.vector == TRAP_GP && fault.error == 0,
+          "one that does not exist is a protection fault");
     CHECK(!survives(do_wrmsr, &msr) && fault.vector == TRAP_GP, "to write, too");
 #ifdef __x86_64__
     {
@@ -198,7 +200,8 @@ static void test_control_registers(void)
     CHECK_EQ(value & 8, 0, "and no task switch pending");
     CHECK(survives(do_clts, NULL), "clts is carried out");
     value |= 8;
-    CHECK(!survives(do_write_cr0_fninit, &value) && fault.vector == TRAP_NM, "cr0 may be written if only that bit changes");
+    CHECK(!survives(do_write_cr0_fninit, &value) && fault.vector == TRAP_NM,
+          "cr0 may be written if only that bit changes");
     CHECK(survives(do_write_cr0_clts_fninit, &value), "and clts clears it");
     CHECK_EQ(value & 8, 8, "after it could be read");
     CHECK(survives(do_read_cr0, &value), "reading it");
@@ -217,7 +220,8 @@ static void test_control_registers(void)
 #endif
     CHECK(survives(do_write_cr3, &value), "writing the same value is fine");
     value = 0x7ffff000;
-    CHECK(!survives(do_write_cr3, &value) && fault.vector == TRAP_GP, "a frame that is no top table is a protection fault");
+    CHECK(!survives(do_write_cr3, &value) && fault.vector == TRAP_GP,
+          "a frame that is no top table is a protection fault");
     CHECK(survives(do_read_cr4, &value), "cr4 can be read");
     CHECK_EQ(value >> 5 & 1, 1, "and shows PAE");
     CHECK(survives(do_write_cr4, &value), "writing what was read is fine");
@@ -273,7 +277,8 @@ static void test_ports(void)
     char *hole = vspace_alloc(1);
 
     check_group("ports and the privilege to use them");
-    CHECK(!survives(do_out, &p) && fault.vector == TRAP_GP && fault.error == 0, "without privilege a port is a protection fault");
+    CHECK(!survives(do_out, &p) && fault.vector == TRAP_GP && fault.error == 0,
+          "without privilege a port is a protection fault");
     CHECK(!survives(do_cli, NULL) && fault.vector == TRAP_GP, "so is cli");
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl), 0, "the privilege level can be raised");
     if (pv_is_dom0()) {
@@ -281,7 +286,8 @@ static void test_ports(void)
         CHECK(survives(do_in, &p), "and read");
         CHECK(survives(do_ins, &byte), "by string instructions too");
         CHECK(survives(do_outs, &byte), "in both directions");
-        CHECK(!survives(do_ins, hole) && fault.vector == TRAP_PF, "a string instruction into nothing faults in its operand");
+        CHECK(!survives(do_ins, hole) && fault.vector == TRAP_PF,
+              "a string instruction into nothing faults in its operand");
         CHECK_EQ(fault.address, (unsigned long)hole, "at its address");
         CHECK_EQ(fault.error & 3, 2, "as a write");
         CHECK(!survives(do_outs, hole) && fault.vector == TRAP_PF && fault.error == 0, "one out of nothing as a read");

@@ -151,7 +151,8 @@ def main():
         else:
             results = []
             for cpus in options.cpus.split(","):
-                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, "", options.vcpus)
+                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory,
+                                       "sharing" if options.vcpus else "", options.vcpus)
                 place = f"on {cpus} CPU{'s' if cpus != '1' else ''}"
                 if options.vcpus:
                     place += f" with {options.vcpus} vCPUs"
