@@ -166,7 +166,7 @@ static long other(unsigned long cmd, unsigned long arg)
 
     for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
         if (answers[i].cmd == cmd)
-            return copy_from_guest(bytes, arg, answers[i].size) ? -EFAULT : answers[i].result;
+            return answers[i].size && copy_from_guest(bytes, arg, answers[i].size) ? -EFAULT : answers[i].result;
     return -ENOSYS;
 }
 

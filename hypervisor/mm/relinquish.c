@@ -64,19 +64,37 @@ static void drop_frame(struct domain *d, mfn_t mfn)
     page_put(mfn);
 }
 
+/* The next frame that looks like d's, or end. A free frame's links may look so too; whoever handles it looks closer. */
+static unsigned long next_owned(const struct domain *d, unsigned long at, unsigned long end)
+{
+    const u64 owner = FW_OWNER(d->id);
+
+    while (at < end && (READ_ONCE(frame_table[at].word) & FW_OWNER_MASK) != owner)
+        at++;
+    return at;
+}
+
+#define SCAN_CHUNK 4096 /* frames passed over between two looks at more urgent work */
+
 static int run_stage(struct domain *d)
 {
     unsigned stage = d->mm.relinquish_stage;
     unsigned long end = MIN(d->mm.mfn_high, max_frame);
     int rc = 0;
     spin_lock(&d->mm.page_lock);
-    while (rc == 0 && d->mm.relinquish_next < end) {
-        mfn_t mfn = mfn_of(d->mm.relinquish_next);
-        if (stage == STAGE_FRAMES)
-            drop_frame(d, mfn);
-        else
-            rc = drop_table(d, mfn, stage);
-        if (rc == 0 && (++d->mm.relinquish_next & 63) == 0 && hypercall_preempt_check())
+    while (rc == 0 && d->mm.relinquish_next < end && (stage != STAGE_FRAMES || d->mm.tot_pages)) {
+        unsigned long stop = MIN(end, d->mm.relinquish_next + SCAN_CHUNK);
+        d->mm.relinquish_next = next_owned(d, d->mm.relinquish_next, stop);
+        if (d->mm.relinquish_next < stop) {
+            mfn_t mfn = mfn_of(d->mm.relinquish_next);
+            if (stage == STAGE_FRAMES)
+                drop_frame(d, mfn);
+            else
+                rc = drop_table(d, mfn, stage);
+            if (rc || ++d->mm.relinquish_next & 63)
+                continue;
+        }
+        if (hypercall_preempt_check())
             rc = -ERESTART;
     }
     spin_unlock(&d->mm.page_lock);
