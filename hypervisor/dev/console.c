@@ -164,8 +164,10 @@ static void receive(char c)
             debug_key(c);
         return;
     }
+    spin_lock(&lock);
     if (input_head - input_tail < sizeof(input))
         input[input_head++ % sizeof(input)] = c;
+    spin_unlock(&lock);
     send_global_virq(VIRQ_CONSOLE);
 }
 
@@ -213,8 +215,11 @@ static long guest_read(unsigned long count, unsigned long buffer)
 
     while ((unsigned long)done < count && input_tail != input_head) {
         size_t size = 0;
+        /* Two vCPUs of dom0 may read at once: only the lock keeps the tail from passing the head. */
+        spin_lock(&lock);
         while (size < sizeof(part) && (unsigned long)done + size < count && input_tail != input_head)
             part[size++] = input[input_tail++ % sizeof(input)];
+        spin_unlock(&lock);
         if (copy_to_guest(buffer + (unsigned long)done, part, size))
             return -EFAULT;
         done += (long)size;
