@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packs dom0's RAM disk: ramdisk.py OUTPUT NAME=FILE... [--directory NAME=DIRECTORY]
 
-A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners.
+A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners. A file that its owner may
+not write stays read-only: as a disk image, guests cannot write it.
 """
 
 import os
@@ -49,7 +50,7 @@ def main():
         for name in sorted(entries):
             info = tarfile.TarInfo(name)
             info.size = os.path.getsize(entries[name])
-            info.mode = 0o444
+            info.mode = 0o644 if os.stat(entries[name]).st_mode & 0o200 else 0o444
             with open(entries[name], "rb") as file:
                 archive.addfile(info, file)
 
