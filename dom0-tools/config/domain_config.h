@@ -50,7 +50,7 @@ struct domain_config {
     int max_event_channels; /* the highest port number */
     struct disk *disks;
     size_t disk_count;
-    char **notes;           /* sentences for the user: what was accepted and has no effect */
+    char **notes; /* sentences for the user: what was accepted and has no effect */
     size_t note_count;
 };
 

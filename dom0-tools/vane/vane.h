@@ -102,6 +102,10 @@ int cmd_mem_max(struct vane *vane, int argc, char **argv);
 int cmd_console(struct vane *vane, int argc, char **argv);
 int cmd_log(struct vane *vane, int argc, char **argv);
 
+int cmd_block_attach(struct vane *vane, int argc, char **argv);
+int cmd_block_detach(struct vane *vane, int argc, char **argv);
+int cmd_block_list(struct vane *vane, int argc, char **argv);
+
 int cmd_xenstore_ls(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_read(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_write(struct vane *vane, int argc, char **argv);
