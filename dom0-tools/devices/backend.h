@@ -19,11 +19,11 @@
 
 struct backend_device {
     const struct backend_kind *kind;
-    domid_t domid;      /* of the frontend */
-    unsigned int id;    /* 51712 for xvda, 0 for the first interface */
-    char *back, *front; /* the two directories' paths in the store */
-    XenbusState state;  /* ours */
-    void *own;          /* the kind's */
+    domid_t domid;        /* of the frontend */
+    unsigned int id;      /* 51712 for xvda, 0 for the first interface */
+    char *back, *front;   /* the two directories' paths in the store */
+    XenbusState state;    /* ours */
+    void *own;            /* the kind's */
     struct backend_device *next;
 };
 
