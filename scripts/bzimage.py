@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Linux's boot images (bzImage): the ELF kernel inside, whatever it is packed with.
 
-An image is taken whole or refused with the offset and the reason. Three things are compared before anything is believed:
-the image's own checksum or the digest in its signature, the unpacked size that follows the payload, and the ELF headers.
+An image is taken whole or refused with the offset and the reason. Three things are compared before anything is
+believed: the image's own checksum or the digest in its signature, the unpacked size that follows the payload, and the
+ELF headers.
 """
 
 import bz2
@@ -41,7 +42,7 @@ def setup_bytes(data):
 
 
 def signature(data):
-    """The signature and the digest it vouches for; None for an unsigned image. The digest leaves out what signing writes."""
+    """The signature and the digest it vouches for, which leaves out what signing writes; None for an unsigned image."""
     at = little32(data, 0x3C)
     if at + PE_DIRECTORIES + 8 * (PE_CERTIFICATES + 1) > len(data) or data[at : at + 4] != b"PE\0\0":
         return None
@@ -72,11 +73,12 @@ def find_payload(data):
     """(offset, length) of the packed kernel."""
     version = struct.unpack_from("<H", data, VERSION)[0]
     if version < OLDEST_VERSION:
-        raise BadImage(VERSION, f"boot protocol {version >> 8}.{version & 255:02}: 2.08 (Linux 2.6.26) is the oldest possible")
+        raise BadImage(VERSION, f"boot protocol {version >> 8}.{version & 255:02}: at least 2.08 (Linux 2.6.26) is needed")
     offset, length = struct.unpack_from("<II", data, PAYLOAD)
     start = setup_bytes(data) + offset
     if length < 8 or start + length > len(data):
-        raise BadImage(PAYLOAD, f"the payload is said to lie at {start:#x} to {start + length:#x}, the file has {len(data):#x} bytes")
+        raise BadImage(PAYLOAD, f"the payload is said to lie at {start:#x} to {start + length:#x}, the file has "
+                                f"{len(data):#x} bytes: truncated")
     return start, length
 
 
@@ -158,7 +160,7 @@ def unwrap(data):
 
 
 def for_builder(data):
-    """(bytes that dom0's domain builder takes, size of the kernel in them): it knows gzip and LZ4, the rest is packed anew."""
+    """(bytes, size of the kernel in them) for dom0's builder, which knows gzip and LZ4: the rest is packed anew."""
     name, kernel = unwrap(data)
     if name in ("gzip", "lz4"):
         return data, len(kernel)

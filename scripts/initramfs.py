@@ -80,7 +80,8 @@ def load_order(wanted, found, order):
             sys.exit(f"initramfs: the kernel has no module {name}")
         contents = module_contents(found[name])
         needs = re.search(rb"\0depends=([^\0]*)", contents)
-        load_order([need.replace("-", "_") for need in needs[1].decode().split(",") if need] if needs else [], found, order)
+        names = needs[1].decode().split(",") if needs and needs[1] else []
+        load_order([need.replace("-", "_") for need in names], found, order)
         order.append((name, contents))
 
 
@@ -101,8 +102,8 @@ def main():
     archive.add("bin/busybox", FILE | 0o755, read(busybox))
     archive.add("init", LINK, b"bin/busybox")
     add_tree(archive, tree)
-    commands = subprocess.run([os.path.abspath(busybox), "--list-full"], check=True, capture_output=True, text=True).stdout
-    for command in sorted(commands.split()):
+    commands = subprocess.run([os.path.abspath(busybox), "--list-full"], check=True, stdout=subprocess.PIPE, text=True)
+    for command in sorted(commands.stdout.split()):
         archive.add(command, LINK, b"/bin/busybox")
     order = []
     load_order([module_name(name) for name in sys.argv[6:]], find_modules(modules), order)

@@ -64,8 +64,11 @@ def gzip_kernel_size(data):
 
 def contents(path):
     """(bytes to pack, what they may become when the builder unpacks them)."""
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}")
     if bzimage.is_bzimage(data):
         try:
             return bzimage.for_builder(data)
