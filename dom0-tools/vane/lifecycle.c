@@ -107,7 +107,7 @@ static int open_kernel(const struct domain_config *config, struct open_files *fi
     if (files->unpacked == NULL)
         return build_fail(error, "%s: %s", config->kernel, why);
     whole_file_close(&files->kernel);
-    files->kernel = (struct whole_file){files->unpacked, size};
+    files->kernel = (struct whole_file){.data = files->unpacked, .size = size};
     return 0;
 }
 
