@@ -275,7 +275,7 @@ END_TEST
 
 int main(void)
 {
-    static const TTest *const tests[] = {
+    const TTest *const tests[] = {
         test_idle,
         test_moving_down,
         test_slow_is_not_stuck,
