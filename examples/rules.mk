@@ -3,7 +3,7 @@
 #
 # The example guests. RAMDISK_KERNELS (name=file pairs) go to /boot of dom0's RAM disk, RAMDISK_CONFIGS to /examples.
 
-EXAMPLES := hello ticker ring balloon rogue
+EXAMPLES := hello ticker ring balloon rogue disk ping
 
 $(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),examples/$(e)/$(e).c,32 64)))
 

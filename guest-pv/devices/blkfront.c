@@ -126,8 +126,7 @@ static bool wait_answer(struct blkfront *disk)
 {
     RING_IDX seen = disk->ring.rsp_cons;
 
-    wait_event(&disk->waitq,
-               disk->broken || disk->ring.rsp_cons != seen || RING_HAS_UNCONSUMED_RESPONSES(&disk->ring));
+    wait_event(&disk->waitq, disk->broken || disk->ring.rsp_cons != seen || RING_HAS_UNCONSUMED_RESPONSES(&disk->ring));
     take_answers(disk);
     waitq_wake(&disk->waitq);
     return !disk->broken;

@@ -222,12 +222,9 @@ static int publish(struct netfront *net)
         const char *node;
         unsigned int value;
     } nodes[] = {
-        {"tx-ring-ref", net->tx_page.gref},
-        {"rx-ring-ref", net->rx_page.gref},
-        {"event-channel", net->port},
-        {"request-rx-copy", 1},
-        {"feature-rx-notify", 1},
-        {"feature-no-csum-offload", 1},
+        {"tx-ring-ref", net->tx_page.gref}, {"rx-ring-ref", net->rx_page.gref},
+        {"event-channel", net->port},       {"request-rx-copy", 1},
+        {"feature-rx-notify", 1},           {"feature-no-csum-offload", 1},
     };
 
     for (unsigned int i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
