@@ -36,9 +36,10 @@ RAMDISK_BOOT = $(RAMDISK_KERNELS) $(foreach f,$(RAMDISK_GRUB),$(notdir $(f))=$(f
 .SECONDEXPANSION:
 $(B)/dom0.rd: scripts/ramdisk.py scripts/bzimage.py $(B)/dom0.choice $(RAMDISK_GRUB) \
               $$(foreach p,$$(RAMDISK_KERNELS),$$(lastword $$(subst =, ,$$(p)))) $$(RAMDISK_CONFIGS) \
+              $$(foreach p,$$(RAMDISK_IMAGES),$$(lastword $$(subst =, ,$$(p)))) \
               $$(if $$(GUESTS),$$(shell find $$(GUESTS) -type f))
 	$(call say,RAMDISK,$@$(if $(LINUX_RELEASE),, (without Linux: make setup fetches it)))
-	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) \
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) $(foreach p,$(RAMDISK_IMAGES),images/$(p)) \
 	    $(foreach c,$(RAMDISK_CONFIGS),examples/$(notdir $(c))=$(c)) $(if $(GUESTS),--directory guests=$(GUESTS))
 
 ALL += $(B)/dom0 $(B)/dom0.rd

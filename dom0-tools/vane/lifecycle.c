@@ -19,12 +19,8 @@
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
-<<<<<<< HEAD
 #include "devices.h"
-#include "system.h"
-=======
 #include "ends.h"
->>>>>>> main
 #include "store.h"
 #include "system.h"
 #include "wholefile.h"
