@@ -13,6 +13,7 @@
 #include <pv/paging.h>
 #include <pv/pv.h>
 
+#include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
     start_files();
     start_balloon();
+    (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {
