@@ -18,6 +18,7 @@
 
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/devices/attach.h"
 #include "ends.h"
 #include "store.h"
 #include "system.h"
@@ -228,6 +229,7 @@ int destroy_domain(struct vane *vane, domid_t domid)
     if (record != NULL)
         record_take_out(record);
     (void)ctl_domain_pause(vane->ctl, domid);
+    devices_remove_all(vane->xs, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
     store_remove_domain(vane->xs, domid, info.handle);
     if (record != NULL)
@@ -407,6 +409,7 @@ static bool act_on_one(struct vane *vane)
         acted = info == NULL || (has_ended(info) && !record->handled);
         if (info == NULL) {
             record_take_out(record);
+            devices_remove_all(vane->xs, record->domid);
             store_remove_domain(vane->xs, record->domid, record->uuid);
             record_free(record);
         } else if (acted) {
