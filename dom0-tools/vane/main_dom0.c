@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pv/paging.h>
 #include <pv/pv.h>
 
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/xenstored/start.h"
+#include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
 #include "shell.h"
 #include "store.h"
@@ -39,6 +41,13 @@ static void start_balloon(void)
         return;
     }
     (void)start("the balloon", pv_balloon_start());
+}
+
+/* /tmp may hold half of what dom0 has free when it starts. */
+static void start_files(void)
+{
+    ramfs_set_limit((uint64_t)pages_free_count() * PAGE_SIZE / 2);
+    mount_add(&ramfs);
 }
 
 static void greet(void)
@@ -67,6 +76,7 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    start_files();
     start_balloon();
     (void)start("the watch over domains", lifecycle_start());
     greet();
