@@ -27,10 +27,11 @@ $(B)/linux/initrd: scripts/initramfs.py $(LINUX)/release $(shell find examples/l
 	$(Q)$(PYTHON) $< $@ $(LINUX)/busybox $(LINUX)/modules '$(LINUX_RELEASE)' examples/linux/root $(LINUX_MODULES)
 
 # Disk images of the examples (pairs name=file), for /images.
-RAMDISK_IMAGES := scratch.img=$(B)/images/scratch.img $(foreach w,32 64,grub-disk$(w).img=$(B)/images/grub-disk$(w).img)
+BLANK_IMAGES := scratch linux linux2
+RAMDISK_IMAGES := $(foreach i,$(BLANK_IMAGES),$(i).img=$(B)/images/blank.img) $(foreach w,32 64,grub-disk$(w).img=$(B)/images/grub-disk$(w).img)
 
-$(B)/images/scratch.img: examples/rules.mk
-	$(Q)mkdir -p $(@D); rm -f $@; truncate -s 4M $@
+$(B)/images/blank.img: examples/rules.mk
+	$(Q)mkdir -p $(@D); rm -f $@; truncate -s 8M $@
 
 # What GRUB's disks hold, as name=file; Linux is on the 64-bit one where it is at hand.
 GRUB_DISK32 := boot/grub/grub.cfg=examples/grub/menu32 boot/hello=$(B)/guest32/hello
