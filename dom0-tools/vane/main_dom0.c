@@ -13,6 +13,7 @@
 #include <pv/pv.h>
 
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
 #include "lifecycle.h"
 #include "shell.h"
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
     start_balloon();
+    (void)start("the network backend", netback_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {
