@@ -13,8 +13,9 @@ QEMU_MACHINE := -accel tcg -cpu max -smp $(CPUS) -m $(MEM) -no-reboot -nic none
 iso: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
 
-$(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg
-	$(Q)mkdir -p $(@D); cp $< $@
+# dom0 gets what its RAM disk asks for.
+$(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg $(B)/dom0.rd
+	$(Q)mkdir -p $(@D); sed "s/@DOM0_MEM@/$$(cat $(B)/dom0.rd.memory)M/" $< > $@
 
 $(B)/paravane.iso: $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/grub/grub.cfg
 	$(call say,ISO,$@)

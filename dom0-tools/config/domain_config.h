@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "vif.h"
+#include "disk.h"
 
 #define DOMAIN_NAME_MAX   64
 #define DOMAIN_VCPUS_MAX  128
@@ -50,6 +51,8 @@ struct domain_config {
     int max_event_channels; /* the highest port number */
     struct vif_config *vifs;
     size_t vif_count;
+    struct disk *disks;
+    size_t disk_count;
     char **notes; /* sentences for the user: what was accepted and has no effect */
     size_t note_count;
 };

@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pv/paging.h>
 #include <pv/pv.h>
 
+#include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
+#include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
 #include "shell.h"
 #include "store.h"
@@ -40,6 +43,13 @@ static void start_balloon(void)
         return;
     }
     (void)start("the balloon", pv_balloon_start());
+}
+
+/* /tmp may hold half of what dom0 has free when it starts. */
+static void start_files(void)
+{
+    ramfs_set_limit((uint64_t)pages_free_count() * PAGE_SIZE / 2);
+    mount_add(&ramfs);
 }
 
 static void greet(void)
@@ -68,8 +78,10 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    start_files();
     start_balloon();
     (void)start("the network backend", netback_start());
+    (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {

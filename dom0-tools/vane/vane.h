@@ -98,9 +98,19 @@ int cmd_sched_credit2(struct vane *vane, int argc, char **argv);
 
 int cmd_mem_set(struct vane *vane, int argc, char **argv);
 int cmd_mem_max(struct vane *vane, int argc, char **argv);
+void list_memory(struct vane *vane, const struct xen_domctl_getdomaininfo *infos, unsigned int count); /* list -m */
 
 int cmd_console(struct vane *vane, int argc, char **argv);
 int cmd_log(struct vane *vane, int argc, char **argv);
+
+int cmd_block_attach(struct vane *vane, int argc, char **argv);
+int cmd_block_detach(struct vane *vane, int argc, char **argv);
+int cmd_block_list(struct vane *vane, int argc, char **argv);
+
+int cmd_network_attach(struct vane *vane, int argc, char **argv);
+int cmd_network_detach(struct vane *vane, int argc, char **argv);
+int cmd_network_list(struct vane *vane, int argc, char **argv);
+int cmd_network_switch(struct vane *vane, int argc, char **argv);
 
 int cmd_xenstore_ls(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_read(struct vane *vane, int argc, char **argv);
@@ -109,6 +119,9 @@ int cmd_xenstore_rm(struct vane *vane, int argc, char **argv);
 
 int cmd_ls(struct vane *vane, int argc, char **argv);
 int cmd_cat(struct vane *vane, int argc, char **argv);
+int cmd_cp(struct vane *vane, int argc, char **argv);
+int cmd_rm(struct vane *vane, int argc, char **argv);
+int cmd_mkdir(struct vane *vane, int argc, char **argv);
 
 int cmd_help(struct vane *vane, int argc, char **argv);
 
