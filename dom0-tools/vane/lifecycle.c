@@ -218,6 +218,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         return NULL;
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
+    give_addresses(config);
     if (attach_devices(vane, built.domid, config, error) != 0) {
         abandon(vane, &built);
         return NULL;
