@@ -5,7 +5,7 @@
 
 A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners. Linux boot images go in as
 what dom0's builder can unpack; a damaged one ends the packing, and no archive is left. OUTPUT.memory gets the MiB that
-dom0 should have with it. A file that its owner may not write stays read-only: as a disk image, guests cannot write it.
+dom0 should have with it. A file that its owner may not write stays read-only: guests cannot write such a disk image.
 """
 
 import io
