@@ -4,7 +4,7 @@
 # The example guests. RAMDISK_KERNELS (name=file pairs) go to /boot of dom0's RAM disk, RAMDISK_CONFIGS to /examples.
 # Debian's Linux is among them where the set-up step could fetch it (scripts/linux-image).
 
-EXAMPLES := hello ticker ring balloon rogue
+EXAMPLES := hello ticker ring balloon rogue disk ping
 
 $(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),examples/$(e)/$(e).c,32 64)))
 

@@ -98,6 +98,7 @@ int cmd_sched_credit2(struct vane *vane, int argc, char **argv);
 
 int cmd_mem_set(struct vane *vane, int argc, char **argv);
 int cmd_mem_max(struct vane *vane, int argc, char **argv);
+void list_memory(struct vane *vane, const struct xen_domctl_getdomaininfo *infos, unsigned int count); /* list -m */
 
 int cmd_console(struct vane *vane, int argc, char **argv);
 int cmd_log(struct vane *vane, int argc, char **argv);
@@ -109,6 +110,9 @@ int cmd_xenstore_rm(struct vane *vane, int argc, char **argv);
 
 int cmd_ls(struct vane *vane, int argc, char **argv);
 int cmd_cat(struct vane *vane, int argc, char **argv);
+int cmd_cp(struct vane *vane, int argc, char **argv);
+int cmd_rm(struct vane *vane, int argc, char **argv);
+int cmd_mkdir(struct vane *vane, int argc, char **argv);
 
 int cmd_help(struct vane *vane, int argc, char **argv);
 

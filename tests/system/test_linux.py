@@ -95,9 +95,9 @@ def test_vcpus_go_and_come(linux):
 
 
 def test_balloon(linux):
-    """Linux's balloon driver follows mem-set down and up."""
-    for target in (192, 250):
-        assert linux.command(f"mem-set linux {target}") == ""
+    """Linux's balloon driver follows mem-set down, and up beyond what it started with."""
+    for target in (192, 290):
+        assert f"to {target} MiB" in linux.command(f"mem-set linux {target}")
         linux.wait(f"{target} MiB", lambda size=target: linux.domains()["linux"]["memory_kib"] == size * 1024)
 
 
