@@ -89,6 +89,9 @@ int cmd_unpause(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);
 int cmd_destroy(struct vane *vane, int argc, char **argv);
+int cmd_dump_core(struct vane *vane, int argc, char **argv);
+int cmd_trigger(struct vane *vane, int argc, char **argv);
+int cmd_sysrq(struct vane *vane, int argc, char **argv);
 int cmd_rename(struct vane *vane, int argc, char **argv);
 
 int cmd_vcpu_list(struct vane *vane, int argc, char **argv);
