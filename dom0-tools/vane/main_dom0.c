@@ -13,6 +13,7 @@
 #include <pv/paging.h>
 #include <pv/pv.h>
 
+#include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
     daemon_log_sink = keep_quiet;
     start_files();
     start_balloon();
+    (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {
