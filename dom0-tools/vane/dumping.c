@@ -4,9 +4,11 @@
  *
  * A domain's core file; see dumping.h.
  */
+#define _GNU_SOURCE /* asprintf */
 #include "dumping.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,4 +89,24 @@ int dump_domain(struct vane *vane, domid_t domid, const char *path, bool live, u
     if (!live)
         (void)ctl_domain_unpause(vane->ctl, domid);
     return status;
+}
+
+char *dump_crashed(const struct vane *vane, domid_t domid, const char *name)
+{
+    char error[VANE_ERROR_SIZE] = "", *path, *text;
+    struct vane silent = *vane;
+    uint64_t bytes;
+
+    silent.error_text = error;
+    (void)mkdir(DUMP_DIRECTORY, 0755); /* mostly it is there */
+    if (asprintf(&path, DUMP_DIRECTORY "/%s-%u.core", name, domid) < 0)
+        return NULL;
+    if (dump_domain(&silent, domid, path, false, &bytes) == 0) {
+        if (asprintf(&text, "; its core file is %s", path) < 0)
+            text = NULL;
+    } else if (asprintf(&text, "; there is no core file: %s", error) < 0) {
+        text = NULL;
+    }
+    free(path);
+    return text;
 }

@@ -24,7 +24,11 @@ struct vane {
     bool json;
     bool json_started; /* something was printed, so an error must not follow */
     const char *verb;
+    char *error_text; /* not NULL: work behind the user's back, which prints nothing; errors go here */
 };
+
+#define VANE_ERROR_SIZE 512
+
 
 enum completion { COMPLETE_NOTHING, COMPLETE_DOMAIN, COMPLETE_FILE, COMPLETE_VERB };
 
