@@ -3,12 +3,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packs dom0's RAM disk: ramdisk.py OUTPUT NAME=FILE... [--directory NAME=DIRECTORY]
 
-A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners.
+A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners. Linux boot images go in as
+what dom0's builder can unpack; a damaged one ends the packing, and no archive is left. A file that its owner may not
+write stays read-only: as a disk image, guests cannot write it. OUTPUT.memory gets the MiB that dom0 should have with it.
 """
 
+import io
 import os
 import sys
 import tarfile
+import zlib
+
+import bzimage
+
+DOM0_MIB = 96  # what dom0 needs beside its RAM disk and the kernel it unpacks
+ROUND_MIB = 16
+MIB = 1 << 20
 
 
 def collect(arguments):
@@ -42,16 +52,58 @@ def add_directories(archive, names):
         archive.addfile(info)
 
 
-def main():
-    output, entries = sys.argv[1], collect(sys.argv[2:])
+def gzip_kernel_size(data):
+    """Of an ELF kernel packed with gzip, which ends with its unpacked size; 0 for anything else."""
+    try:
+        if data[:3] != b"\x1f\x8b\x08" or zlib.decompressobj(31).decompress(data, 4) != b"\x7fELF":
+            return 0
+    except zlib.error:
+        return 0
+    return min(int.from_bytes(data[-4:], "little"), bzimage.UNPACKED_LIMIT)
+
+
+def contents(path):
+    """(bytes to pack, what they may become when the builder unpacks them)."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}")
+    if bzimage.is_bzimage(data):
+        try:
+            return bzimage.for_builder(data)
+        except bzimage.BadImage as error:
+            sys.exit(f"{path}: a Linux boot image that cannot be used: {error}")
+    return data, gzip_kernel_size(data)
+
+
+def pack(output, entries):
+    """The most that unpacking one of the files takes."""
+    largest = 0
     with tarfile.open(output, "w", format=tarfile.USTAR_FORMAT) as archive:
         add_directories(archive, entries)
         for name in sorted(entries):
+            data, unpacked = contents(entries[name])
+            largest = max(largest, unpacked)
             info = tarfile.TarInfo(name)
-            info.size = os.path.getsize(entries[name])
-            info.mode = 0o444
-            with open(entries[name], "rb") as file:
-                archive.addfile(info, file)
+            info.size = len(data)
+            info.mode = 0o644 if os.stat(entries[name]).st_mode & 0o200 else 0o444
+            archive.addfile(info, io.BytesIO(data))
+    return largest
+
+
+def main():
+    output = sys.argv[1]
+    unfinished = f"{output}.part"
+    try:
+        largest = pack(unfinished, collect(sys.argv[2:]))
+        need = DOM0_MIB * MIB + os.path.getsize(unfinished) + largest
+        with open(f"{output}.memory", "w", encoding="ascii") as file:
+            file.write(f"{-(-need // (ROUND_MIB * MIB)) * ROUND_MIB}\n")
+        os.replace(unfinished, output)
+    finally:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
 
 
 main()

@@ -18,11 +18,11 @@
 
 /* A part of a frame inside one page: in our memory, or by reference in that of the guest that sent it. */
 struct frame_piece {
-    const void *data;  /* readable for us, NULL when only gref says where it is */
+    const void *data; /* readable for us, NULL when only gref says where it is */
     uint16_t gref_domid;
-    uint32_t gref;     /* valid when by_grant */
+    uint32_t gref; /* valid when by_grant */
     bool by_grant;
-    uint16_t offset;   /* inside the granted page */
+    uint16_t offset; /* inside the granted page */
     uint32_t bytes;
 };
 
@@ -30,19 +30,19 @@ struct frame_piece {
 struct frame {
     struct frame_piece pieces[FRAME_PIECES_MAX];
     unsigned int piece_count;
-    uint32_t bytes;           /* the sum over the pieces */
-    uint8_t header[128];      /* a copy of the first bytes: what is decided is what was read, once */
+    uint32_t bytes;      /* the sum over the pieces */
+    uint8_t header[128]; /* a copy of the first bytes: what is decided is what was read, once */
     uint32_t header_bytes;
-    bool checksum_blank;      /* TCP or UDP checksum holds only the pseudo header's part */
-    bool data_validated;      /* its checksum need not be checked again */
-    uint8_t gso_type;         /* XEN_NETIF_GSO_TYPE_*, 0: no segmentation left to do */
+    bool checksum_blank; /* TCP or UDP checksum holds only the pseudo header's part */
+    bool data_validated; /* its checksum need not be checked again */
+    uint8_t gso_type;    /* XEN_NETIF_GSO_TYPE_*, 0: no segmentation left to do */
     uint16_t gso_size;
 };
 
 struct switch_port {
     /* Takes a copy of the frame (it ends with the call) or drops it; must not wait. */
     void (*deliver)(struct switch_port *port, const struct frame *frame);
-    char name[32];            /* "vif3.0", "eth0" */
+    char name[32];                        /* "vif3.0", "eth0" */
     bool takes_gso, takes_checksum_blank; /* otherwise the switch finishes the work first */
     uint64_t delivered, dropped;
     struct switch_port *next;

@@ -5,6 +5,7 @@
  * Life and death of domains. Everything here runs in cooperative threads; a record is looked up again after anything
  * that may have let another thread run.
  */
+#define _GNU_SOURCE /* asprintf */
 #include "lifecycle.h"
 
 #include <errno.h>
@@ -17,29 +18,34 @@
 
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
-#include "system.h"
+#include "dom0-tools/devices/attach.h"
+#include "ends.h"
 #include "store.h"
+#include "system.h"
 #include "wholefile.h"
 
 #define NOTICES_MAX       32
+#define DRAIN_NS          50000000u /* for the console backend to fetch what is left in the ring */
 #define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
 
 static char *notices[NOTICES_MAX];
 static unsigned int notice_first, notice_count;
+static unsigned int acting; /* threads that deal with an end just now */
 
 static void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void notice(const char *format, ...)
 {
-    char text[400];
+    char *text;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
     if (notice_count == NOTICES_MAX)
         free(lifecycle_notice()); /* the oldest makes room */
-    notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
+    notices[(notice_first + notice_count) % NOTICES_MAX] = text;
     notice_count++;
     terminal_wake(); /* the prompt shows it now, not at the next key */
 }
@@ -107,7 +113,7 @@ static int open_kernel(const struct domain_config *config, struct open_files *fi
     if (files->unpacked == NULL)
         return build_fail(error, "%s: %s", config->kernel, why);
     whole_file_close(&files->kernel);
-    files->kernel = (struct whole_file){files->unpacked, size};
+    files->kernel = (struct whole_file){.data = files->unpacked, .size = size};
     return 0;
 }
 
@@ -223,6 +229,7 @@ int destroy_domain(struct vane *vane, domid_t domid)
     if (record != NULL)
         record_take_out(record);
     (void)ctl_domain_pause(vane->ctl, domid);
+    devices_remove_all(vane->xs, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
     store_remove_domain(vane->xs, domid, info.handle);
     if (record != NULL)
@@ -254,7 +261,8 @@ static void take_config(struct domain_record *record, struct domain_config *conf
     record->config.name = strdup(config->name);
 }
 
-static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts)
+static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts,
+                        struct domain_end *end)
 {
     struct build_error error;
     char *name = strdup(config->name);
@@ -265,6 +273,8 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
         domain_config_free(config);
     } else {
         record->fast_restarts = fast_restarts;
+        end->has_successor = true;
+        end->successor = record->domid;
         notice("%s: restarted as domain %u", record->config.name, record->domid);
     }
     free(name);
@@ -285,7 +295,8 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
     return store_write(vane->xs, record->domid, "name", "%s", name);
 }
 
-static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
+static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why,
+                    struct domain_end *end)
 {
     bool accident = !record->asked_to_end && clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull;
     unsigned int fast = accident ? record->fast_restarts + 1 : 0;
@@ -309,31 +320,55 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     } else {
         (void)destroy_domain(vane, domid);
     }
-    start_again(vane, &config, fast);
+    start_again(vane, &config, fast, end);
+}
+
+/* What a domain that crashed said at last, for a notice; empty for one that ended in order. To be freed. */
+static char *words_at_end(domid_t domid, unsigned int reason)
+{
+    char *lines, *text = NULL;
+
+    if (reason != SHUTDOWN_crash && reason != SHUTDOWN_watchdog)
+        return strdup("");
+    sleep_ns(DRAIN_NS);
+    lines = last_words(domid);
+    if (lines != NULL && *lines != '\0') {
+        lines[strlen(lines) - 1] = '\0'; /* the last newline */
+        if (asprintf(&text, "; it last said:\n%s", lines) < 0)
+            text = NULL;
+    }
+    free(lines);
+    return text != NULL ? text : strdup("");
 }
 
 static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
 {
     enum domain_action action = action_for(&record->config, reason);
-    const char *why = shutdown_reason_name(reason);
+    const char *why = shutdown_reason_name(reason), *name = record->config.name;
     domid_t domid = record->domid;
+    struct domain_end *end = end_add(domid, reason);
+    char *words;
 
     record->handled = true;
+    words = words_at_end(domid, reason);
     switch (action) {
     case ACTION_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed", record->config.name, domid,
-               why, record->config.name);
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
+               words ? words : "");
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
-        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it", record->config.name, domid, why,
-               record->config.name);
+        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name,
+               words ? words : "");
         break;
     case ACTION_RESTART:
     case ACTION_RENAME_RESTART:
-        restart(vane, record, action == ACTION_RENAME_RESTART, why);
+        if (words != NULL && *words != '\0')
+            notice("%s: domain %u ended (%s)%s", name, domid, why, words);
+        restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
         break;
     }
+    free(words);
 }
 
 static bool has_ended(const struct xen_domctl_getdomaininfo *info)
@@ -374,10 +409,13 @@ static bool act_on_one(struct vane *vane)
         acted = info == NULL || (has_ended(info) && !record->handled);
         if (info == NULL) {
             record_take_out(record);
+            devices_remove_all(vane->xs, record->domid);
             store_remove_domain(vane->xs, record->domid, record->uuid);
             record_free(record);
         } else if (acted) {
+            acting++;
             act(vane, record, shutdown_reason(info));
+            acting--;
         }
         if (acted)
             break; /* the record may be gone */
@@ -386,10 +424,11 @@ static bool act_on_one(struct vane *vane)
     return acted;
 }
 
-void lifecycle_check(struct vane *vane)
+bool lifecycle_check(struct vane *vane)
 {
     while (act_on_one(vane))
         ;
+    return acting > 0;
 }
 
 static void watch_thread(void *arg)

@@ -110,6 +110,9 @@ int cmd_xenstore_rm(struct vane *vane, int argc, char **argv);
 
 int cmd_ls(struct vane *vane, int argc, char **argv);
 int cmd_cat(struct vane *vane, int argc, char **argv);
+int cmd_cp(struct vane *vane, int argc, char **argv);
+int cmd_rm(struct vane *vane, int argc, char **argv);
+int cmd_mkdir(struct vane *vane, int argc, char **argv);
 
 int cmd_help(struct vane *vane, int argc, char **argv);
 

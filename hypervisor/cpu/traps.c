@@ -215,10 +215,11 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     if (fixup_fault(regs))
         return;
     unsigned long offset = 0;
-    const char *name = symbol_name(regs->rip, &offset);
+    char name[SYMBOL_NAME_MAX];
+    symbol_name(regs->rip, name, &offset);
     print_registers(regs);
     panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx, %s+%#lx", vector, regs->error_code,
-          (unsigned long)read_cr2(), (unsigned long)regs->rip, name ? name : "no function", offset);
+          (unsigned long)read_cr2(), (unsigned long)regs->rip, *name ? name : "no function", offset);
 }
 
 /* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */

@@ -68,31 +68,47 @@ void guest_logf(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-const char *symbol_name(unsigned long address, unsigned long *offset)
+/* Appends what the code stands for. The recursion is bounded: a pair's codes are lower than its own. */
+static char *unpack_code(char *to, u8 code)
 {
-    const u8 *at = symbol_table;
-    const char *name = NULL;
+    if (code < 128) {
+        *to = (char)code;
+        return to + 1;
+    }
+    to = unpack_code(to, symbol_pairs[code - 128][0]);
+    return unpack_code(to, symbol_pairs[code - 128][1]);
+}
+
+bool symbol_name(unsigned long address, char name[SYMBOL_NAME_MAX], unsigned long *offset)
+{
+    const u8 *at = symbol_table, *found = NULL;
     unsigned long here = IMAGE_START;
 
+    name[0] = 0;
     if (address < IMAGE_START || address >= (unsigned long)_text_end)
-        return NULL;
+        return false;
     for (u32 i = 0; i < symbol_count; i++) {
         here += at[0] | (unsigned long)at[1] << 8;
         if (here > address)
             break;
-        name = (const char *)at + 2;
+        found = at + 2;
         *offset = address - here;
-        at += 2 + strlen(name) + 1;
+        at = found + strlen((const char *)found) + 1;
     }
-    return name;
+    if (!found)
+        return false;
+    for (; *found; found++)
+        name = unpack_code(name, *found);
+    *name = 0;
+    return true;
 }
 
 static void print_address(unsigned long address)
 {
+    char name[SYMBOL_NAME_MAX];
     unsigned long offset;
-    const char *name = symbol_name(address, &offset);
 
-    if (name)
+    if (symbol_name(address, name, &offset))
         logf(LOG_ERROR, "   [%p] %s+%#lx\n", (void *)address, name, offset);
     else
         logf(LOG_ERROR, "   [%p]\n", (void *)address);

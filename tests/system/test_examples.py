@@ -29,7 +29,7 @@ def assert_lines(text, patterns):
 def test_hello(host, width):
     """The first thing a newcomer types: the guest's lines appear, its end is told, the prompt is back."""
     host.send(f"create -c /examples/hello{width}.cfg\r")
-    text = host.expect(rf"\[hello{width}: the domain has ended\]")
+    text = host.expect(rf"\[hello{width}: the domain has ended \(poweroff\)\]")
     host.prompt()
     assert_lines(text[text.index("hello: a"):], expected("hello"))
     assert f"a {width}-bit guest in ring {1 if width == '32' else 3}" in text

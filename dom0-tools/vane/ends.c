@@ -1,0 +1,115 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The ends of domains; see ends.h.
+ */
+#include "ends.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0-tools/console/console.h"
+
+#define ENDS_KEPT  32u
+#define TAIL_BYTES 2048u
+#define LINES      6u
+#define LINE_MAX   160u
+#define MARGIN     "    | "
+
+static struct domain_end ends[ENDS_KEPT];
+static unsigned int count;
+
+struct domain_end *end_add(domid_t domid, unsigned int reason)
+{
+    struct domain_end *end = &ends[count++ % ENDS_KEPT];
+
+    *end = (struct domain_end){.domid = domid, .reason = reason};
+    return end;
+}
+
+const struct domain_end *end_find(domid_t domid)
+{
+    for (unsigned int i = count; i > 0 && count - i < ENDS_KEPT; i--)
+        if (ends[(i - 1) % ENDS_KEPT].domid == domid)
+            return &ends[(i - 1) % ENDS_KEPT];
+    return NULL;
+}
+
+/* Takes escape sequences and control characters out of size bytes, in place; the new size. */
+static size_t plain(char *text, size_t size)
+{
+    enum { TEXT, ESCAPE, SEQUENCE } state = TEXT;
+    size_t out = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c == 0x1b)
+            state = ESCAPE;
+        else if (state == ESCAPE)
+            state = c == '[' ? SEQUENCE : TEXT;
+        else if (state == SEQUENCE)
+            state = c >= '@' && c <= '~' ? TEXT : SEQUENCE;
+        else if (c == '\n' || (c >= ' ' && c != 0x7f))
+            text[out++] = text[i];
+    }
+    return out;
+}
+
+/* Where the last LINES lines that are not empty begin. */
+static size_t tail_start(const char *text, size_t size)
+{
+    unsigned int lines = 0;
+    size_t at = size;
+
+    while (at > 0) {
+        size_t end = at;
+
+        while (at > 0 && text[at - 1] != '\n')
+            at--;
+        if (end > at && ++lines == LINES)
+            break;
+        at -= at > 0;
+    }
+    return at;
+}
+
+static char *format_lines(const char *text, size_t size)
+{
+    char *out = calloc(LINES, sizeof(MARGIN) + LINE_MAX + 2), *end = out;
+
+    for (size_t at = tail_start(text, size); out != NULL && at < size;) {
+        const char *newline = memchr(text + at, '\n', size - at);
+        size_t length = newline != NULL ? (size_t)(newline - (text + at)) : size - at;
+        size_t shown = length < LINE_MAX ? length : LINE_MAX;
+
+        if (length > 0) {
+            memcpy(end, MARGIN, sizeof(MARGIN) - 1);
+            memcpy(end + sizeof(MARGIN) - 1, text + at, shown);
+            end += sizeof(MARGIN) - 1 + shown;
+            *end++ = '\n';
+        }
+        at += length + 1;
+    }
+    return out;
+}
+
+char *last_words(domid_t domid)
+{
+    struct console *console = console_find(domid);
+    struct console_info info;
+    char text[TAIL_BYTES];
+    uint64_t from;
+    size_t size;
+
+    if (console == NULL)
+        console = console_find_dead(domid);
+    if (console == NULL)
+        return calloc(1, 1);
+    console_get_info(console, &info);
+    from = info.log_end > TAIL_BYTES ? info.log_end - TAIL_BYTES : 0;
+    size = console_log(console, from, text, sizeof(text), NULL);
+    return format_lines(text, plain(text, size));
+}
