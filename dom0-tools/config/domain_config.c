@@ -322,6 +322,45 @@ static int read_modules(struct reading *reading, const struct config_value *valu
     return 0;
 }
 
+static int add_disk(struct reading *reading, const struct config_value *value)
+{
+    struct domain_config *out = reading->out;
+    struct disk disk, *more;
+    char why[DISK_ERROR_MAX];
+
+    if (value->kind != CONFIG_STRING)
+        return want(reading, value, "a list of disks such as \"/images/root.img,raw,xvda,rw\"");
+    if (disk_parse(value->string, &disk, why) != 0) {
+        disk_free(&disk);
+        return config_fail(reading->error, &value->place, "disk \"%s\": %s", value->string, why);
+    }
+    more = realloc(out->disks, (out->disk_count + 1) * sizeof(*more));
+    if (more == NULL) {
+        disk_free(&disk);
+        return config_fail(reading->error, &value->place, "out of memory");
+    }
+    out->disks = more;
+    for (size_t i = 0; i < out->disk_count; i++) {
+        if (out->disks[i].number == disk.number) {
+            disk_free(&disk);
+            return config_fail(reading->error, &value->place, "disk \"%s\": %s is taken by %s already", value->string,
+                               out->disks[i].vdev, out->disks[i].target);
+        }
+    }
+    out->disks[out->disk_count++] = disk;
+    return 0;
+}
+
+static int read_disks(struct reading *reading, const struct config_value *value)
+{
+    if (value->kind != CONFIG_LIST)
+        return want(reading, value, "a list: disk = [\"/images/root.img,raw,xvda,rw\"]");
+    for (size_t i = 0; i < value->count; i++)
+        if (add_disk(reading, value->items[i]) != 0)
+            return -1;
+    return 0;
+}
+
 /* For keys that other readers deal with, or that need no reading at all. */
 static int read_nothing(struct reading *reading, const struct config_value *value)
 {
@@ -382,7 +421,7 @@ static const struct setting settings[] = {
     {"max_event_channels", read_event_channels},
     {"bootloader", read_bootloader},
     {"bootloader_args", read_unsupported},
-    {"disk", read_unsupported},
+    {"disk", read_disks},
     {"vif", read_unsupported},
     {"vfb", read_unsupported},
     {"vkb", read_unsupported},
@@ -579,6 +618,9 @@ void domain_config_free(struct domain_config *config)
         free(config->modules[i]);
     for (size_t i = 0; i < config->note_count; i++)
         free(config->notes[i]);
+    for (size_t i = 0; i < config->disk_count; i++)
+        disk_free(&config->disks[i]);
+    free(config->disks);
     free(config->modules);
     free(config->notes);
     free(config->pinning);

@@ -46,6 +46,10 @@ int ctl_domain_list(struct ctl *ctl, domid_t first_domain, struct xen_domctl_get
 /* vCPUs. `context` has the layout of the domain's width and `size` bytes. */
 int ctl_vcpu_set_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *context, size_t size);
 int ctl_vcpu_info(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_getvcpuinfo *info);
+int ctl_vcpu_get_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, void *context, size_t size);
+
+/* XEN_DOMCTL_SENDTRIGGER_*; EINVAL or ENOSYS when a PV guest has no such thing. */
+int ctl_vcpu_trigger(struct ctl *ctl, domid_t domid, unsigned int vcpu, unsigned int trigger);
 #define CTL_CPU_BYTES 32
 int ctl_vcpu_get_affinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t hard[CTL_CPU_BYTES],
                           uint8_t soft[CTL_CPU_BYTES]);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "diskfile.h"
 #include "machine.h"
 #include "ports.h"
 #include "virtio.h"
@@ -46,6 +47,7 @@ int machine_start(void)
 {
     int rc = ports_open();
 
+    diskfile_mount();
     if (rc == 0)
         pci_scan(on_function);
     return rc;

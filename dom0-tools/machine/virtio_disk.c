@@ -133,8 +133,8 @@ static unsigned int gather(struct disk *disk, struct job *job, struct virtqueue_
 {
     const struct volume_request *request = job->request;
     unsigned int used = 0;
+    uint64_t bytes = 0;
 
-    *sectors = 0;
     while (job->next_segment < request->segment_count) {
         const struct volume_segment *segment = &request->segments[job->next_segment];
 
@@ -145,9 +145,10 @@ static unsigned int gather(struct disk *disk, struct job *job, struct virtqueue_
             break;
         else
             buffers[used++] = (struct virtqueue_buffer){segment->machine, segment->bytes};
-        *sectors += segment->bytes / VOLUME_SECTOR_SIZE;
+        bytes += segment->bytes;
         job->next_segment++;
     }
+    *sectors = bytes / VOLUME_SECTOR_SIZE;
     return used;
 }
 

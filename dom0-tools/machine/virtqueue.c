@@ -23,7 +23,7 @@ struct virtqueue_descriptor {
     uint16_t flags, next;
 };
 
-/* Behind ring[size] of either side lies the index at which that side wants to hear from the other. */
+/* At ring[size] of either side (in the low half of `id`) lies the index at which it wants to hear from the other. */
 struct virtqueue_available {
     uint16_t flags, index, ring[VIRTQUEUE_SIZE_MAX + 1];
 };
@@ -32,8 +32,7 @@ struct virtqueue_used {
     uint16_t flags, index;
     struct {
         uint32_t id, bytes;
-    } ring[VIRTQUEUE_SIZE_MAX];
-    uint16_t event;
+    } ring[VIRTQUEUE_SIZE_MAX + 1];
 };
 
 #define AVAILABLE_OFFSET (VIRTQUEUE_SIZE_MAX * sizeof(struct virtqueue_descriptor))
@@ -166,7 +165,7 @@ bool virtqueue_must_notify(struct virtqueue *queue)
     queue->notified_index = new;
     if (!queue->event_index)
         return !(queue->used->flags & NO_NOTIFY);
-    event = *(volatile uint16_t *)&queue->used->ring[queue->size];
+    event = (uint16_t)queue->used->ring[queue->size].id;
     return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 

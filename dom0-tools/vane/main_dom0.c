@@ -13,6 +13,7 @@
 #include <pv/paging.h>
 #include <pv/pv.h>
 
+#include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
@@ -66,6 +67,11 @@ static void greet(void)
     fflush(stdout);
 }
 
+/* The prompt is on the screen, and the line being typed: dmesg shows what the daemons have to say. */
+static void keep_quiet(const char *line)
+{
+}
+
 int main(int argc, char **argv)
 {
     const char *commands = strstr(pv_command_line(), "vane.run=");
@@ -76,8 +82,10 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    daemon_log_sink = keep_quiet;
     start_files();
     start_balloon();
+    (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();
     if (commands != NULL) {

@@ -72,9 +72,9 @@ static int hand_over(struct trade *t, const struct exchange *e, unsigned long in
         if (read_guest_long(&pfn, e->out.list, index + i))
             rc = -EFAULT;
         for (unsigned long j = 0; j < 1UL << e->out.order; j++) {
+            m2p_set(mfn_add(t->fresh[i], j), pfn_of(rc ? INVALID_FRAME : pfn + j));
             if (assign_page(t->d, mfn_add(t->fresh[i], j), true))
                 panic("a fresh frame cannot be assigned");
-            m2p_set(mfn_add(t->fresh[i], j), pfn_of(rc ? INVALID_FRAME : pfn + j));
         }
         if (write_guest_long(e->out.list, index + i, t->fresh[i].value))
             rc = -EFAULT;

@@ -87,7 +87,8 @@ static int give_back(struct domain *d, mfn_t mfn)
     return 0;
 }
 
-int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
+/* Frames for d, charged to it and clean, that nobody else knows of yet. */
+static int take_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
 {
     unsigned long count = 1UL << order;
     bool dirty;
@@ -95,9 +96,8 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
     if (rc)
         return rc;
     *first = mfn_of(INVALID_FRAME);
-    if (claim_allows(d, count)) /* BUSY keeps everyone off until the frames are clean */
-        *first =
-            heap_take(order, address_limit(address_bits), FW_ALLOCATED | FW_OWNER(OWNER_NONE) | FW_BUSY | 1, &dirty);
+    if (claim_allows(d, count))
+        *first = heap_take(order, address_limit(address_bits), WORD_OURS, &dirty);
     if (first->value == INVALID_FRAME) {
         uncharge_frames(d, count);
         return -ENOMEM;
@@ -105,16 +105,28 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
     flush_stale();
     if (dirty)
         clean(d, *first, order);
-    note_owned(d, *first, count);
+    return 0;
+}
+
+/* From here on they are d's, and may be gone at once: whoever destroys d on another CPU takes those that it finds, and
+ * what it passed by before they were there goes back here. The lock inside note_owned orders the two. */
+static int hand_out(struct domain *d, mfn_t first, unsigned order)
+{
+    unsigned long count = 1UL << order;
     for (unsigned long i = 0; i < count; i++)
-        WRITE_ONCE(frame_table[first->value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+        WRITE_ONCE(frame_table[first.value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+    note_owned(d, first, count);
     if (likely(!READ_ONCE(d->dying)))
         return 0;
-    /* Its memory may have been collected already: these frames came too late. */
     for (unsigned long i = 0; i < count; i++)
-        if (give_back(d, mfn_add(*first, i)))
-            break;
+        (void)give_back(d, mfn_add(first, i));
     return -ENOMEM;
+}
+
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
+{
+    int rc = take_frames(d, order, address_bits, first);
+    return rc ? rc : hand_out(d, *first, order);
 }
 
 /* Nobody but the owner's allocation may use it, and no CPU may still reach it. It becomes ours. */
@@ -138,11 +150,9 @@ int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 {
     int rc = keep_accounting ? 0 : charge_frames(d, 1);
-    if (rc)
-        return rc;
-    note_owned(d, mfn, 1);
-    WRITE_ONCE(frame_table[mfn.value].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
-    return 0;
+    if (rc == 0)
+        (void)hand_out(d, mfn, 0); /* taken back by a domain's death is no failure: it had it */
+    return rc;
 }
 
 static unsigned extent_address_bits(const struct domain *d, u32 flags)
@@ -177,11 +187,11 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
     unsigned long i, pfn;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if (read_guest_long(&pfn, r->list, i) || domain_alloc_frames(d, r->order, bits, &first))
+        if (read_guest_long(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             m2p_set(mfn_add(first, j), pfn_of(pfn + j));
-        if (write_guest_long(r->list, i, first.value))
+        if (hand_out(d, first, r->order) || write_guest_long(r->list, i, first.value))
             break;
     }
     return i;

@@ -283,7 +283,7 @@ def test_memory_that_does_not_fit(vane):
     before = as_json(vane, "info")["free_pages"]
     output = vane.command(f"create {HELLO} memory=5000")
     assert re.search(r"5000 MiB asked for, [0-9]+ MiB free", output), output
-    assert "needs at least" in vane.command(f"create {HELLO} memory=1")
+    assert "MiB) at least" in vane.command(f"create {HELLO} memory=1")
     assert as_json(vane, "info")["free_pages"] == before
 
 
