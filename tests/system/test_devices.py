@@ -61,7 +61,7 @@ def test_disk_to_disk(tmp_path, width, options):
     source, target = image(tmp_path / "source.img", 3 * MIB + 512, 1), empty(tmp_path / "target.img", 4 * MIB)
     with booted(initrd=f"{BUILD}/guest{width}/dom0,{BUILD}/dom0.rd",
                 extra=disk(source, options, ",readonly=on") + disk(target, options)) as machine:
-        assert machine.command("cp /dev/vda /tmp/copy; cp /tmp/copy /dev/vdb") == ""
+        assert "cp:" not in machine.command("cp /dev/vda /tmp/copy; cp /tmp/copy /dev/vdb")
         devices = by_name(machine)
         assert devices["/dev/vda"]["in_bytes"] == 3 * MIB + 512 and devices["/dev/vda"]["out_bytes"] == 0
         assert devices["/dev/vdb"]["out_bytes"] == 3 * MIB + 512 and devices["/dev/vdb"]["flushes"] > 0
@@ -147,7 +147,7 @@ def test_ping_through_the_card(width, options):
                                 extra=peer.arguments(options)) as machine:
         assert by_name(machine)["eth0"]["address"] == "52:54:00:00:00:99"
         output = machine.command("create -c /examples/ping.cfg 'extra=\"ip=10.0.0.10 to=10.0.0.99 count=5 size=1400\"'")
-        assert "5 received" in output, output
+        assert "5 of 5 answered" in output, output
         assert peer.pings == 5 and peer.requests >= 1
         card = by_name(machine)["eth0"]
         assert card["in_requests"] >= 6 and card["out_requests"] >= 6 and card["errors"] == 0
