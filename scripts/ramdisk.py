@@ -4,8 +4,8 @@
 """Packs dom0's RAM disk: ramdisk.py OUTPUT NAME=FILE... [--directory NAME=DIRECTORY]
 
 A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners. Linux boot images go in as
-what dom0's builder can unpack; a damaged one ends the packing, and no archive is left. OUTPUT.memory gets the MiB that
-dom0 should have with it. A file that its owner may not write stays read-only: guests cannot write such a disk image.
+what dom0's builder can unpack; a damaged one ends the packing, and no archive is left. A file that its owner may not
+write stays read-only: as a disk image, guests cannot write it. OUTPUT.memory gets the MiB that dom0 should have with it.
 """
 
 import io

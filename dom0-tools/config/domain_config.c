@@ -217,6 +217,8 @@ static const char *const action_names[] = {
     [ACTION_RESTART] = "restart",
     [ACTION_RENAME_RESTART] = "rename-restart",
     [ACTION_PRESERVE] = "preserve",
+    [ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+    [ACTION_COREDUMP_RESTART] = "coredump-restart",
 };
 
 const char *domain_action_name(enum domain_action action)
@@ -228,7 +230,7 @@ static int read_action(struct reading *reading, const struct config_value *value
 {
     const char *name = value->kind == CONFIG_STRING ? value->string : "";
 
-    if (strncmp(name, "coredump-", 9) == 0 || strcmp(name, "soft-reset") == 0)
+    if (strcmp(name, "soft-reset") == 0)
         return config_fail(reading->error, &value->place,
                            "%s = \"%s\" is not possible here; use destroy, restart, rename-restart or preserve",
                            reading->key, name);
@@ -238,7 +240,7 @@ static int read_action(struct reading *reading, const struct config_value *value
             return 0;
         }
     }
-    return want(reading, value, "\"destroy\", \"restart\", \"rename-restart\" or \"preserve\"");
+    return want(reading, value, "\"destroy\", \"restart\", \"rename-restart\", \"preserve\", \"coredump-destroy\" or \"coredump-restart\"");
 }
 
 static int read_on_poweroff(struct reading *reading, const struct config_value *value)

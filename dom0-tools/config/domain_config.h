@@ -22,6 +22,8 @@ enum domain_action {
     ACTION_RESTART,
     ACTION_RENAME_RESTART,
     ACTION_PRESERVE,
+    ACTION_COREDUMP_DESTROY,
+    ACTION_COREDUMP_RESTART,
 };
 
 struct cpu_map {

@@ -69,6 +69,11 @@ static void greet(void)
     fflush(stdout);
 }
 
+/* The prompt is on the screen, and the line being typed: dmesg shows what the daemons have to say. */
+static void keep_quiet(const char *line)
+{
+}
+
 int main(int argc, char **argv)
 {
     const char *commands = strstr(pv_command_line(), "vane.run=");
@@ -79,6 +84,7 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    daemon_log_sink = keep_quiet;
     start_files();
     start_balloon();
     (void)start("the network backend", netback_start());

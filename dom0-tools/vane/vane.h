@@ -24,7 +24,11 @@ struct vane {
     bool json;
     bool json_started; /* something was printed, so an error must not follow */
     const char *verb;
+    char *error_text; /* not NULL: work behind the user's back, which prints nothing; errors go here */
 };
+
+#define VANE_ERROR_SIZE 512
+
 
 enum completion { COMPLETE_NOTHING, COMPLETE_DOMAIN, COMPLETE_FILE, COMPLETE_VERB };
 
@@ -90,6 +94,9 @@ int cmd_unpause(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);
 int cmd_destroy(struct vane *vane, int argc, char **argv);
+int cmd_dump_core(struct vane *vane, int argc, char **argv);
+int cmd_trigger(struct vane *vane, int argc, char **argv);
+int cmd_sysrq(struct vane *vane, int argc, char **argv);
 int cmd_rename(struct vane *vane, int argc, char **argv);
 
 int cmd_vcpu_list(struct vane *vane, int argc, char **argv);

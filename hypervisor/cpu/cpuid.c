@@ -63,7 +63,7 @@ static u32 leaf1_edx(struct vcpu *v)
 
 static void basic_features(struct vcpu *v, u32 out[4])
 {
-    out[EBX] = (out[EBX] & 0x00FFFFFF) | v->id * 2 << 24;
+    out[EBX] &= 0x00FFFFFF; /* every vCPU of a PV guest has the initial APIC id 0: all are threads of one package */
     out[EDX] &= leaf1_edx(v);
     out[ECX] &= LEAF1_ECX;
     if (cpu_features.xsave)

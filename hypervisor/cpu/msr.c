@@ -112,6 +112,7 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         *value = ~0UL;
         return 0;
     case MSR_UCODE_REV:
+        *value = rdmsr(MSR_UCODE_REV);
         return 0;
     case MSR_PLATFORM_ID:
         return cpu_features.amd ? -EINVAL : 0;

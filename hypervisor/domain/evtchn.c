@@ -73,6 +73,16 @@ static inline void select_word(struct domain *d, struct vcpu *v, unsigned port)
         vcpu_mark_events_pending(v);
 }
 
+/* The bit is set in the bitmap. A domain that goes to FIFO meanwhile either finds it there or is seen here to go: it says
+ * so and then reads the bitmaps, we set the bit and then look. Both at once make one event too many, never one too few. */
+static __attribute__((noinline)) void evtchn_watched(struct domain *d, unsigned vcpu, struct evtchn *chn)
+{
+    if (READ_ONCE(d->evtchn.left_bitmaps))
+        fifo_set_pending(d, vcpu, chn);
+    else
+        evtchn_wake_pollers(d, chn->port);
+}
+
 void evtchn_set_pending(struct domain *d, unsigned vcpu, struct evtchn *chn)
 {
     unsigned port = chn->port;
@@ -81,12 +91,10 @@ void evtchn_set_pending(struct domain *d, unsigned vcpu, struct evtchn *chn)
         fifo_set_pending(d, vcpu, chn);
         return;
     }
-    if (set_guest_bit(port, d->evtchn.pending))
-        return;
-    if (!guest_bit(port, d->evtchn.mask))
+    if (!set_guest_bit(port, d->evtchn.pending) && !guest_bit(port, d->evtchn.mask))
         select_word(d, d->vcpus[vcpu], port);
-    if (unlikely(READ_ONCE(d->evtchn.poll_mask)))
-        evtchn_wake_pollers(d, port);
+    if (unlikely(READ_ONCE(d->evtchn.watched)))
+        evtchn_watched(d, vcpu, chn);
 }
 
 /* What an event on the port does is up to its state; one on an unbound port is lost, as the ABI has it. */

@@ -199,10 +199,11 @@ static int start_fifo(struct domain *d)
             return -ENOMEM; /* queues that some vCPUs have now are used by the next attempt */
         }
     }
+    __atomic_store_n(&d->evtchn.fifo, fifo, __ATOMIC_RELEASE);
+    __atomic_store_n(&d->evtchn.left_bitmaps, 1, __ATOMIC_SEQ_CST); /* before they are read: evtchn_watched() */
     for (unsigned port = 1; port < MIN(d->evtchn.valid_ports, d->evtchn.limit); port++)
         if (test_bit(port, d->evtchn.pending))
             port_channel(d, port)->pending_unlinked = true;
-    __atomic_store_n(&d->evtchn.fifo, fifo, __ATOMIC_RELEASE);
     evtchn_update_limit(d);
     return 0;
 }
@@ -284,8 +285,10 @@ void fifo_destroy(struct domain *d)
 
     spin_lock(&d->evtchn.lock);
     fifo = d->evtchn.active == 1 ? d->evtchn.fifo : NULL;
-    if (fifo)
+    if (fifo) {
+        d->evtchn.left_bitmaps = 0;
         d->evtchn.fifo = NULL;
+    }
     for (unsigned i = 0; fifo && i < d->max_vcpus; i++) {
         struct evtchn_fifo_vcpu *queues = d->vcpus[i] ? d->vcpus[i]->evtchn.fifo : NULL;
         if (queues && queues->control)

@@ -352,7 +352,7 @@ static const struct {
     OP(init_control, true),     OP(expand_array, false), OP(set_priority, false),
 };
 
-static long other_operation(unsigned long cmd, unsigned long arg)
+static __attribute__((noinline)) long other_operation(unsigned long cmd, unsigned long arg)
 {
     union arguments a;
     long result;

@@ -31,7 +31,13 @@ struct domain_evtchn {
     struct evtchn_fifo *fifo; /* NULL: 2-level */
     u64 *pending, *mask;      /* 2-level bitmaps in the shared page; the words are 1 << word_shift bits */
     u32 word_shift;
-    u32 poll_mask;   /* vCPUs in SCHEDOP_poll */
+    union {
+        struct {
+            u32 poll_mask;    /* vCPUs in SCHEDOP_poll */
+            u32 left_bitmaps; /* 1: fifo is set, and the bitmaps are about to be read a last time */
+        };
+        u64 watched; /* both at once: whoever raises an event in the bitmaps looks here after it */
+    };
     u64 *used;       /* bit per port: not free */
     u32 max_port;    /* highest port the toolstack allows */
     u32 limit;       /* no port from here on: by max_port, and by the form in use */

@@ -74,7 +74,7 @@ class Machine:
         """Types a command; returns what it printed, without what the hypervisor said in between unless keep.
 
         Commands before and behind it on the same line mark the ends: a notice about some domain can repeat the prompt,
-        and a line of the store's log break the echo, at any moment.
+        and a line of the hypervisor break the echo, at any moment.
         """
         number = next(self.marks)
         self.send(f"cat /.begin{number}; {line}; cat /.end{number}\r")

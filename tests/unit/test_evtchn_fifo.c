@@ -4,8 +4,11 @@
  * Event channels, FIFO form. The test plays the guest: it owns the event words and consumes the queues, honestly or not.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "evtgnt_fake.h"
+#include "domain/evtchn_internal.h"
 
 #define PENDING (1U << EVTCHN_FIFO_PENDING)
 #define MASKED  (1U << EVTCHN_FIFO_MASKED)
@@ -351,6 +354,50 @@ START_TEST(no_memory_for_queues)
 }
 END_TEST
 
+/* Memory of the bitmaps that lets the domain go to FIFO at the moment somebody first touches it. */
+static void *bitmap;
+static bool switched;
+
+static void at_first_touch(int signal)
+{
+    ck_assert_int_eq(mprotect(bitmap, PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
+    control_frame[0] = fake_guest_frame(fake_domains[0]);
+    ck_assert_int_eq(fifo_init_control(fake_domains[0], 0, control_frame[0].value, 0), 0);
+    switched = true;
+}
+
+/* A sender that has found the domain on bitmaps sets its bit after the domain has read them for the last time: the event
+ * was lost, and with it, say, the only notification of a console. */
+START_TEST(an_event_between_the_look_and_the_bit_is_not_lost)
+{
+    struct evtchn_alloc_unbound unbound = {.dom = DOMID_SELF, .remote_dom = 1};
+    struct evtchn_bind_interdomain bind = {.remote_dom = 0};
+    ck_assert_int_eq(evtchn_op(alloc_unbound, &unbound), 0);
+    bind.remote_port = unbound.port;
+    fake_run(1, 0);
+    ck_assert_int_eq(evtchn_op(bind_interdomain, &bind), 0);
+    fake_run(0, 0);
+    fake_domains[0]->shared_info->evtchn_pending[0] = 0;
+
+    bitmap = mmap(NULL, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(bitmap, MAP_FAILED);
+    fake_domains[0]->evtchn.pending = bitmap;
+    switched = false;
+    signal(SIGSEGV, at_first_touch);
+    ck_assert_int_eq(evtchn_send(fake_domains[1], bind.local_port), 0);
+    signal(SIGSEGV, SIG_DFL);
+    ck_assert(switched);
+
+    array_frame = fake_guest_frame(fake_domains[0]);
+    words = mfn_to_virt(array_frame);
+    ck_assert_int_eq(expand(array_frame), 0);
+    ck_assert(words[unbound.port] & PENDING);
+    ck_assert_uint_eq(consume(0, DEFAULT), unbound.port);
+    evtchn_shared_info_changed(fake_domains[0]);
+    munmap(bitmap, PAGE_SIZE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("evtchn_fifo");
@@ -370,6 +417,7 @@ int main(void)
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(start, setup_2l, teardown);
     tcase_add_test(start, events_before_the_array_are_not_lost);
+    tcase_add_test(start, an_event_between_the_look_and_the_bit_is_not_lost);
     tcase_add_test(start, control_block_rules);
     tcase_add_test(start, no_memory_for_queues);
     suite_add_tcase(s, start);
