@@ -19,6 +19,7 @@
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
+#include "devices.h"
 #include "dumping.h"
 #include "ends.h"
 #include "store.h"
@@ -145,7 +146,7 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     close_files(&files);
-    return status;
+    return status == 0 ? check_devices(config, error) : status;
 }
 
 static int build(struct vane *vane, const struct domain_config *config, struct built_domain *built,
@@ -186,6 +187,14 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* A domain without a record yet. */
+static void abandon(struct vane *vane, const struct built_domain *built)
+{
+    devices_remove_all(vane->xs, built->domid);
+    (void)ctl_domain_destroy(vane->ctl, built->domid);
+    store_remove_domain(vane->xs, built->domid, built->uuid);
+}
+
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error)
 {
@@ -202,7 +211,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         memcpy(built.uuid, config->uuid, sizeof(built.uuid));
     else
         make_uuid(built.uuid);
-    if (build(vane, config, &built, error) != 0)
+    if (check_devices(config, error) != 0 || build(vane, config, &built, error) != 0)
         return NULL;
     if (store_add_domain(vane->xs, &built, config) != 0) {
         build_fail(error, "writing the nodes of domain %u to the xenstore failed: %s", built.domid, strerror(errno));
@@ -210,6 +219,11 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         return NULL;
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
+    give_addresses(config);
+    if (attach_devices(vane, built.domid, config, error) != 0) {
+        abandon(vane, &built);
+        return NULL;
+    }
     record = record_add(&built, config);
     if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
         build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));

@@ -15,6 +15,7 @@
 
 #include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
     daemon_log_sink = keep_quiet;
     start_files();
     start_balloon();
+    (void)start("the network backend", netback_start());
     (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     greet();

@@ -110,6 +110,15 @@ void list_memory(struct vane *vane, const struct xen_domctl_getdomaininfo *infos
 int cmd_console(struct vane *vane, int argc, char **argv);
 int cmd_log(struct vane *vane, int argc, char **argv);
 
+int cmd_block_attach(struct vane *vane, int argc, char **argv);
+int cmd_block_detach(struct vane *vane, int argc, char **argv);
+int cmd_block_list(struct vane *vane, int argc, char **argv);
+
+int cmd_network_attach(struct vane *vane, int argc, char **argv);
+int cmd_network_detach(struct vane *vane, int argc, char **argv);
+int cmd_network_list(struct vane *vane, int argc, char **argv);
+int cmd_network_switch(struct vane *vane, int argc, char **argv);
+
 int cmd_xenstore_ls(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_read(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_write(struct vane *vane, int argc, char **argv);

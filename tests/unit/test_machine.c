@@ -203,12 +203,12 @@ START_TEST(test_capability_circle)
 END_TEST
 
 /* A virtio device whose registers are memory of exactly its BAR's size, so that the sanitizer sees what goes astray. */
-#define BAR_BYTES   0x2000u
-#define BAR_BASE    0xfe000000u
-#define COMMON_AT   0x0u
-#define ISR_AT      0x100u
-#define CONFIG_AT   0x200u
-#define NOTIFY_AT   0x1000u
+#define BAR_BYTES 0x2000u
+#define BAR_BASE  0xfe000000u
+#define COMMON_AT 0x0u
+#define ISR_AT    0x100u
+#define CONFIG_AT 0x200u
+#define NOTIFY_AT 0x1000u
 
 static uint8_t *registers;
 
@@ -314,9 +314,10 @@ START_TEST(test_absurd_capabilities)
         uint8_t kind, bar;
         uint32_t offset, length;
     } absurd[] = {
-        {1, 6, 0, 0x38},      {1, 255, 0, 0x38},   {1, 0, 0, 0x38},         {1, 1, 0, 0x38},
-        {1, 4, 0, 0x37},      {1, 4, 2, 0x38},     {1, 4, 0x1fcc, 0x38},    {1, 4, 0xfffffff0, 0x38},
-        {1, 4, 0x38, 0xffffffff}, {2, 4, 0x2000, 2}, {2, 4, 0x1000, 1},     {3, 4, 0x2000, 1},
+        {1, 6, 0, 0x38},      {1, 255, 0, 0x38},        {1, 0, 0, 0x38},
+        {1, 1, 0, 0x38},      {1, 4, 0, 0x37},          {1, 4, 2, 0x38},
+        {1, 4, 0x1fcc, 0x38}, {1, 4, 0xfffffff0, 0x38}, {1, 4, 0x38, 0xffffffff},
+        {2, 4, 0x2000, 2},    {2, 4, 0x1000, 1},        {3, 4, 0x2000, 1},
         {3, 4, 0, 0},         {4, 4, 0x1ffc, 5},
     };
 
