@@ -27,7 +27,7 @@ $(B)/linux/initrd: scripts/initramfs.py $(LINUX)/release $(shell find examples/l
 	$(Q)$(PYTHON) $< $@ $(LINUX)/busybox $(LINUX)/modules '$(LINUX_RELEASE)' examples/linux/root $(LINUX_MODULES)
 
 # Disk images of the examples (pairs name=file), for /images.
-BLANK_IMAGES := scratch linux linux2
+BLANK_IMAGES := scratch $(if $(LINUX_RELEASE),linux linux2)
 RAMDISK_IMAGES := $(foreach i,$(BLANK_IMAGES),$(i).img=$(B)/images/blank.img) $(foreach w,32 64,grub-disk$(w).img=$(B)/images/grub-disk$(w).img)
 
 $(B)/images/blank.img: examples/rules.mk

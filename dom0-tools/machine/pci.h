@@ -11,17 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PCI_VENDOR         0x00
-#define PCI_DEVICE         0x02
-#define PCI_COMMAND        0x04
-#define PCI_STATUS         0x06
-#define PCI_CLASS          0x0a
-#define PCI_HEADER_TYPE    0x0e
-#define PCI_BAR0           0x10
-#define PCI_SECONDARY_BUS  0x19
-#define PCI_CAPABILITIES   0x34
-#define PCI_INTERRUPT_LINE 0x3c
-#define PCI_INTERRUPT_PIN  0x3d
+#define PCI_VENDOR                0x00
+#define PCI_DEVICE                0x02
+#define PCI_COMMAND               0x04
+#define PCI_STATUS                0x06
+#define PCI_CLASS                 0x0a
+#define PCI_HEADER_TYPE           0x0e
+#define PCI_BAR0                  0x10
+#define PCI_SECONDARY_BUS         0x19
+#define PCI_CAPABILITIES          0x34
+#define PCI_INTERRUPT_LINE        0x3c
+#define PCI_INTERRUPT_PIN         0x3d
 
 #define PCI_COMMAND_IO            0x001
 #define PCI_COMMAND_MEMORY        0x002

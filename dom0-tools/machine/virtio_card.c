@@ -31,25 +31,25 @@
 #define FEATURE_MERGEABLE_BUFFERS (1ull << 15)
 #define FEATURE_STATUS            (1ull << 16)
 
-#define CONFIG_ADDRESS 0
-#define CONFIG_STATUS  6
-#define LINK_UP        1
+#define CONFIG_ADDRESS            0
+#define CONFIG_STATUS             6
+#define LINK_UP                   1
 
-#define NEEDS_CHECKSUM 1
-#define DATA_VALID     2
-#define GSO_NONE       0
-#define GSO_TCP4       1
-#define GSO_TCP6       4
-#define GSO_ECN        0x80
+#define NEEDS_CHECKSUM            1
+#define DATA_VALID                2
+#define GSO_NONE                  0
+#define GSO_TCP4                  1
+#define GSO_TCP6                  4
+#define GSO_ECN                   0x80
 
-#define RECEIVE       0
-#define SEND          1
-#define SEND_PAGES    ((FRAME_BYTES_MAX + sizeof(struct card_header) + DMA_PAGE_BYTES - 1) / DMA_PAGE_BYTES)
-#define RECEIVE_PAGES SEND_PAGES
-#define COPIES_MAX    (FRAME_PIECES_MAX + SEND_PAGES)
+#define RECEIVE                   0
+#define SEND                      1
+#define SEND_PAGES                ((FRAME_BYTES_MAX + sizeof(struct card_header) + DMA_PAGE_BYTES - 1) / DMA_PAGE_BYTES)
+#define RECEIVE_PAGES             SEND_PAGES
+#define COPIES_MAX                (FRAME_PIECES_MAX + SEND_PAGES)
 
-#define ETHERNET_BYTES 14u
-#define ADDRESS_BYTES  6u
+#define ETHERNET_BYTES            14u
+#define ADDRESS_BYTES             6u
 
 /* In front of every frame, in either direction. */
 struct card_header {
@@ -402,7 +402,8 @@ static void abandon(struct card *card)
     if (card->device.problem[0] != '\0' || !(card->queue[RECEIVE].broken || card->queue[SEND].broken))
         return;
     virtio_give_up(&card->virtio);
-    snprintf(card->device.problem, sizeof(card->device.problem), "it broke the rules of its queues and was switched off");
+    snprintf(card->device.problem, sizeof(card->device.problem),
+             "it broke the rules of its queues and was switched off");
     fprintf(stderr, "%s: %s\n", card->device.name, card->device.problem);
 }
 

@@ -144,11 +144,11 @@ static void explain_refusal(const struct balloon *balloon, char text[BALLOON_TEX
     bool asked_here = there(last); /* else somebody else wrote the target */
     uint64_t asked = asked_here ? balloon->refused_asked : last->target;
     uint64_t limit = asked_here ? balloon->refused_limit : last->max;
-    const char *format = balloon->reason == BALLOON_ABOVE_MAX
-                             ? "%llu MiB asked for, %llu MiB is the maximum; mem-max raises that"
-                         : balloon->reason == BALLOON_ABOVE_FREE
-                             ? "%llu MiB asked for, %llu MiB could be had; mem-set or destroy another domain to free more"
-                             : "%llu MiB asked for, %llu MiB is the least it can live with";
+    const char *format =
+        balloon->reason == BALLOON_ABOVE_MAX ? "%llu MiB asked for, %llu MiB is the maximum; mem-max raises that"
+        : balloon->reason == BALLOON_ABOVE_FREE
+            ? "%llu MiB asked for, %llu MiB could be had; mem-set or destroy another domain to free more"
+            : "%llu MiB asked for, %llu MiB is the least it can live with";
 
     snprintf(text, BALLOON_TEXT, format, (unsigned long long)asked / 1024, (unsigned long long)limit / 1024);
 }

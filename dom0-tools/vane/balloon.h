@@ -51,14 +51,14 @@ struct balloon_sample {
 struct balloon {
     enum balloon_state state;
     enum balloon_reason reason;
-    bool known;                 /* a sample was taken */
-    struct balloon_sample last; /* its newest */
-    uint64_t start;             /* size when the target was set */
-    uint64_t nearest;           /* the shortest distance to the target since then */
-    uint64_t asked_ns;          /* when the target was set, or the size left it */
-    uint64_t moved_ns;          /* when it last came nearer */
-    uint64_t took_ns;           /* from asked_ns until it was reached; 0: nothing was reached yet */
-    int64_t rate;               /* KiB per second over the last seconds; negative when it shrinks */
+    bool known;                            /* a sample was taken */
+    struct balloon_sample last;            /* its newest */
+    uint64_t start;                        /* size when the target was set */
+    uint64_t nearest;                      /* the shortest distance to the target since then */
+    uint64_t asked_ns;                     /* when the target was set, or the size left it */
+    uint64_t moved_ns;                     /* when it last came nearer */
+    uint64_t took_ns;                      /* from asked_ns until it was reached; 0: nothing was reached yet */
+    int64_t rate;                          /* KiB per second over the last seconds; negative when it shrinks */
     uint64_t refused_asked, refused_limit; /* of the last refused request; asked 0: none */
     enum balloon_reason refused_reason;
     unsigned int history_count;

@@ -184,7 +184,8 @@ int cmd_block_list(struct vane *vane, int argc, char **argv)
     for (int i = 1; i < argc; i++) /* a wrong name is told before anything is printed */
         if (find_domain_info(vane, argv[i], &info) != 0)
             return 1;
-    say(vane, "%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref", "BE-path");
+    say(vane, "%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref",
+        "BE-path");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
     for (int i = 1; i < argc; i++)

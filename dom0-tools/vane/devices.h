@@ -15,6 +15,11 @@ int check_devices(const struct domain_config *config, struct build_error *error)
 /* Gives a new domain its devices; it must not have run yet. 0, or -1 with the error. */
 int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error);
 
+/* Interfaces without an address get one that no other has; it belongs to the configuration from then on. */
+void give_addresses(struct domain_config *config);
+
+int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error);
+
 int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error);
 
 #endif

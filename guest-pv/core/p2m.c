@@ -61,6 +61,18 @@ unsigned long mfn_to_pfn(unsigned long mfn)
     return probe_read(&m2p[mfn], &pfn) && pfn_to_mfn(pfn) == mfn ? pfn : INVALID_P2M;
 }
 
+unsigned long machine_to_guest_frame(unsigned long mfn)
+{
+    unsigned long pfn;
+
+    return mfn < m2p_entries && probe_read(&m2p[mfn], &pfn) ? pfn : INVALID_P2M;
+}
+
+unsigned long machine_frame_limit(void)
+{
+    return m2p_entries;
+}
+
 int p2m_grow(unsigned long pfns)
 {
     const unsigned long per_page = PAGE_SIZE / sizeof(*p2m);
