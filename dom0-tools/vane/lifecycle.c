@@ -379,7 +379,8 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     switch (action) {
     case ACTION_DESTROY:
     case ACTION_COREDUMP_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name, more);
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
+               more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
