@@ -139,6 +139,19 @@ def test_attach_and_detach(machine):
     neighbour_goes_on(machine)
 
 
+def test_detach_is_refused(machine, request):
+    """A guest that does not let go keeps its disk, and goes on. Guards against nodes taken away under a driver that was
+    only asked."""
+    if request.node.callspec.params["machine"] == "64":
+        pytest.skip("ten seconds are enough once")
+    machine.command("create /guests/neighbour.cfg name=stubborn 'disk=[\"/images/b.img,,xvda\"]'")
+    machine.wait_log("stubborn", "round 1, ")
+    assert "did not let go of it within 10 s" in machine.command("block-detach stubborn xvda")
+    rounds = machine.log("stubborn").count("round ")
+    machine.wait("the disk to work on", lambda: machine.log("stubborn").count("round ") > rounds)
+    machine.command("destroy stubborn")
+
+
 def test_detach_in_mid_write(machine):
     """A backend torn down while its guest writes: the guest gets errors, dom0 and its other guests nothing. Guards
     against requests that use pages which are unmapped already."""
