@@ -96,8 +96,8 @@ static bool copy_piece(struct outgoing *outgoing, const struct frame_piece *piec
         if (bytes > room)
             bytes = room;
         if (piece->data != NULL)
-            memcpy(outgoing->pages[at / DMA_PAGE_BYTES].data + at % DMA_PAGE_BYTES,
-                   (const uint8_t *)piece->data + from, bytes);
+            memcpy(outgoing->pages[at / DMA_PAGE_BYTES].data + at % DMA_PAGE_BYTES, (const uint8_t *)piece->data + from,
+                   bytes);
         else if (piece->by_grant)
             gather(piece, from, bytes, outgoing, at);
         else
