@@ -84,6 +84,7 @@ int cmd_uptime(struct vane *vane, int argc, char **argv);
 int cmd_top(struct vane *vane, int argc, char **argv);
 
 int cmd_info(struct vane *vane, int argc, char **argv);
+int cmd_devices(struct vane *vane, int argc, char **argv);
 int cmd_dmesg(struct vane *vane, int argc, char **argv);
 int cmd_debug_keys(struct vane *vane, int argc, char **argv);
 int cmd_poweroff(struct vane *vane, int argc, char **argv);

@@ -79,10 +79,8 @@ static int hand_over(struct trade *t, const struct exchange *e, unsigned long in
         if (write_guest_long(e->out.list, index + i, t->fresh[i].value))
             rc = -EFAULT;
     }
-    for (unsigned long i = 0; i < t->stolen_count; i++) {
-        m2p_set(t->stolen[i], pfn_of(INVALID_FRAME));
-        heap_give(t->stolen[i], 0, true);
-    }
+    for (unsigned long i = 0; i < t->stolen_count; i++)
+        frame_leaves(t->d, t->stolen[i]);
     t->stolen_count = t->fresh_count = 0;
     return rc;
 }
