@@ -8,15 +8,17 @@
 DOM0 ?= 32
 GUESTS ?=
 
-include dom0-tools/builder/sources.mk
+include dom0-tools/builder/sources.mk dom0-tools/coredump/sources.mk
 -include dom0-tools/xenstored/sources.mk dom0-tools/console/sources.mk
-include dom0-tools/devices/sources.mk dom0-tools/block/sources.mk
+include dom0-tools/devices/sources.mk dom0-tools/block/sources.mk dom0-tools/network/sources.mk \
+        dom0-tools/machine/sources.mk
 
-CONFIG_SOURCES := $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c)
+CONFIG_SOURCES := $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c vif.c)
 LIBCTL_SOURCES := $(addprefix dom0-tools/libctl/,ctl_domain.c ctl_memory.c ctl_system.c)
 VANE_SOURCES := $(sort $(wildcard dom0-tools/vane/*.c))
 DOM0_SOURCES := $(VANE_SOURCES) $(BUILDER_SOURCES) $(CONFIG_SOURCES) $(LIBCTL_SOURCES) $(XENSTORED_SOURCES) \
-                $(CONSOLE_SOURCES) $(DEVICES_SOURCES) $(BLOCK_SOURCES)
+                $(CONSOLE_SOURCES) $(DEVICES_SOURCES) $(BLOCK_SOURCES) $(NETWORK_SOURCES) $(MACHINE_SOURCES) \
+                $(COREDUMP_SOURCES)
 
 $(eval $(call guest_program,dom0,$(DOM0_SOURCES),32 64))
 
@@ -36,9 +38,10 @@ RAMDISK_BOOT = $(RAMDISK_KERNELS) $(foreach f,$(RAMDISK_GRUB),$(notdir $(f))=$(f
 .SECONDEXPANSION:
 $(B)/dom0.rd: scripts/ramdisk.py scripts/bzimage.py $(B)/dom0.choice $(RAMDISK_GRUB) \
               $$(foreach p,$$(RAMDISK_KERNELS),$$(lastword $$(subst =, ,$$(p)))) $$(RAMDISK_CONFIGS) \
+              $$(foreach p,$$(RAMDISK_IMAGES),$$(lastword $$(subst =, ,$$(p)))) \
               $$(if $$(GUESTS),$$(shell find $$(GUESTS) -type f))
 	$(call say,RAMDISK,$@$(if $(LINUX_RELEASE),, (without Linux: make setup fetches it)))
-	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) \
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) $(foreach p,$(RAMDISK_IMAGES),images/$(p)) \
 	    $(foreach c,$(RAMDISK_CONFIGS),examples/$(notdir $(c))=$(c)) $(if $(GUESTS),--directory guests=$(GUESTS))
 
 ALL += $(B)/dom0 $(B)/dom0.rd

@@ -51,12 +51,12 @@ struct connection {
     struct page_pool pool;
     unsigned int under_way, ios;
     struct io *free_ios;
-    struct io *parked;        /* taken from the ring, waits for pages */
-    bool barrier;             /* one is under way, or waits for those before it */
-    bool waiting;             /* look again when a request ends */
-    bool busy;                /* the serving thread is at it */
+    struct io *parked; /* taken from the ring, waits for pages */
+    bool barrier;      /* one is under way, or waits for those before it */
+    bool waiting;      /* look again when a request ends */
+    bool busy;         /* the serving thread is at it */
     bool stopping, abandoned;
-    bool ready;               /* in the list of those that have a turn */
+    bool ready; /* in the list of those that have a turn */
     struct connection *next_ready, *next;
     struct waitq quiet;
 };
@@ -123,10 +123,8 @@ static void publish(struct connection *connection)
 
 static void respond(struct connection *connection, const struct block_request *asked, int status)
 {
-    uint8_t operation = asked->indirect ? BLKIF_OP_INDIRECT : asked->operation;
-
     block_response_write(connection->setup.protocol, connection->ring, connection->entries, connection->answered++,
-                         asked->id, operation, (int16_t)status);
+                         asked->id, asked->operation, (int16_t)status);
     if (!connection->busy)
         publish(connection);
 }
@@ -577,5 +575,6 @@ void connection_close(struct connection *connection)
     }
     connection->abandoned = true;
     backend_error(connection->setup.device, ETIMEDOUT,
-                  "the volume does not end %u requests; their memory stays mapped until it does", connection->under_way);
+                  "the volume does not end %u requests; their memory stays mapped until it does",
+                  connection->under_way);
 }

@@ -17,8 +17,8 @@
 #define BATCH       64u
 
 /* What blkback of Linux keeps for a ring, and room for the largest request beside it. */
-#define KEPT_MAX  1056u
-#define POOL_MAX  (KEPT_MAX + 512u)
+#define KEPT_MAX 1056u
+#define POOL_MAX (KEPT_MAX + 512u)
 /* All pools together, so that the addresses last for everybody else. */
 #define TOTAL_MAX 65536u
 

@@ -19,8 +19,8 @@ struct granted_page {
     struct grant_mapping mapping; /* first: arrays of either are passed on */
     uint64_t machine;             /* address of the page */
     unsigned int users;
-    bool kept;                    /* found by its gref, and in the list of kept ones */
-    struct granted_page *next;    /* of the same bucket, or of the free ones */
+    bool kept;                 /* found by its gref, and in the list of kept ones */
+    struct granted_page *next; /* of the same bucket, or of the free ones */
     struct granted_page *newer, *older;
 };
 

@@ -51,9 +51,8 @@ static void explain(const char *target, bool read_only, char reason[VBD_REASON_M
 /* An image that was cut short is refused; one that is not readable at all, too. */
 static bool is_whole(struct volume *volume, const char *target, char reason[VBD_REASON_MAX])
 {
-    size_t size = volume->sectors < IMAGE_HEAD_BYTES / VOLUME_SECTOR_SIZE
-                      ? (size_t)volume->sectors * VOLUME_SECTOR_SIZE
-                      : IMAGE_HEAD_BYTES;
+    size_t size = volume->sectors < IMAGE_HEAD_BYTES / VOLUME_SECTOR_SIZE ? (size_t)volume->sectors * VOLUME_SECTOR_SIZE
+                                                                          : IMAGE_HEAD_BYTES;
     char *head = malloc(size);
     int status = head != NULL ? volume_transfer(volume, VOLUME_READ, 0, head, size) : -ENOMEM;
     const char *what = NULL;
@@ -134,9 +133,7 @@ static int create(struct backend_device *device)
     if (vbd != NULL) {
         vbd->read_only = reads_as(device, "mode", "r");
         vbd->cdrom = reads_as(device, "device-type", "cdrom");
-        vbd->volume = params != NULL
-                          ? vbd_open(params, vbd->read_only, reads_as(device, "mode", "w!"), reason)
-                          : NULL;
+        vbd->volume = params != NULL ? vbd_open(params, vbd->read_only, reads_as(device, "mode", "w!"), reason) : NULL;
     }
     free(params);
     if (vbd == NULL || vbd->volume == NULL) {

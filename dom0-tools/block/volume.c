@@ -67,10 +67,14 @@ static struct volume *find(const char *name)
 
 int volume_register(struct volume *volume)
 {
+    struct volume **link = &volumes;
+
     if (find(volume->name) != NULL)
         return -EEXIST;
-    volume->next = volumes;
-    volumes = volume;
+    while (*link != NULL)
+        link = &(*link)->next;
+    volume->next = NULL;
+    *link = volume;
     return 0;
 }
 

@@ -137,7 +137,7 @@ static int set_named(struct parsing *parsing, const char *name, char *value)
     for (unsigned int i = 0; i < PARAMETERS; i++)
         if (strcmp(name, parameter_names[i]) == 0)
             return set(parsing, (enum parameter)i, value);
-    if (strncmp(name, "colo", 4) == 0 || strcmp(name, "active-disk") == 0 || strcmp(name, "hidden-disk") == 0)
+    if (strncmp(name, "colo-", 5) == 0 || strcmp(name, "active-disk") == 0 || strcmp(name, "hidden-disk") == 0)
         return fail(parsing, "%s: there is no COLO replication here", name);
     return fail(parsing,
                 "there is no parameter \"%s\": target, format, vdev, access, devtype, backend, backendtype, script and "

@@ -19,8 +19,8 @@ struct disk {
     char vdev[DISK_VDEV_MAX];
     unsigned int number; /* of the vdev */
     bool read_only, cdrom;
-    bool shared;         /* access=w!: others may write it too */
-    bool untrusted;      /* said to the frontend */
+    bool shared;    /* access=w!: others may write it too */
+    bool untrusted; /* said to the frontend */
 };
 
 /* Takes a specification apart. 0, or -1 with a sentence in `why`; `disk` is to be freed in both cases. */

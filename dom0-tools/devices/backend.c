@@ -310,8 +310,7 @@ static struct entry *make_entry(const struct backend_kind *kind, domid_t domid, 
     if (entry == NULL)
         return NULL;
     snprintf(path, sizeof(path), ROOT "%s/%u/%u", kind->name, domid, id);
-    entry->device =
-        (struct backend_device){.kind = kind, .domid = domid, .id = id, .state = XenbusStateInitialising};
+    entry->device = (struct backend_device){.kind = kind, .domid = domid, .id = id, .state = XenbusStateInitialising};
     entry->device.back = strdup(path);
     entry->device.front = entry->device.back != NULL ? backend_read(&entry->device, false, "frontend") : NULL;
     if (entry->device.front != NULL && strlen(entry->device.front) < PATH_SIZE / 2)

@@ -29,6 +29,9 @@ int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *cre
 int ctl_domain_destroy(struct ctl *ctl, domid_t domid);
 int ctl_domain_pause(struct ctl *ctl, domid_t domid);
 int ctl_domain_unpause(struct ctl *ctl, domid_t domid);
+
+/* Makes it end as if it had done so itself, for a reason SHUTDOWN_*. */
+int ctl_domain_shut_down(struct ctl *ctl, domid_t domid, unsigned int reason);
 int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);
 int ctl_domain_max_mem(struct ctl *ctl, domid_t domid, uint64_t kib);
 int ctl_domain_address_size(struct ctl *ctl, domid_t domid, unsigned int bits);
@@ -67,6 +70,8 @@ int ctl_sched_ratelimit(struct ctl *ctl, unsigned int *microseconds);
 long ctl_populate(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, unsigned int flags,
                   xen_pfn_t *frames);
 long ctl_decrease(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, xen_pfn_t *frames);
+/* In: machine frames; out, in their place: XEN_DOMCTL_PFINFO_*, XTAB for one that is not the domain's. At most 1024. */
+int ctl_frame_types(struct ctl *ctl, domid_t domid, xen_pfn_t *frames, size_t count);
 int ctl_claim(struct ctl *ctl, domid_t domid, unsigned long pages);
 int ctl_pin_table(struct ctl *ctl, domid_t domid, unsigned int command, xen_pfn_t mfn);
 

@@ -14,10 +14,10 @@
 
 #include "interrupts.h"
 
-#define UNCLAIMED_MAX     1000u
-#define SLOW_INTERVAL_NS  1000000u
-#define TRIGGER_LEVEL     1
-#define POLARITY_LOW      1
+#define UNCLAIMED_MAX    1000u
+#define SLOW_INTERVAL_NS 1000000u
+#define TRIGGER_LEVEL    1
+#define POLARITY_LOW     1
 
 struct listener {
     interrupt_handler_t *handler;

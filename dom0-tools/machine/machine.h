@@ -14,8 +14,8 @@
 #include "pci.h"
 
 struct machine_device {
-    char name[16];     /* "/dev/vda", "eth0" */
-    const char *kind;  /* "disk", "network card" */
+    char name[16];    /* "/dev/vda", "eth0" */
+    const char *kind; /* "disk", "network card" */
     struct pci_function pci;
     char problem[160]; /* empty: it works */
 

@@ -15,8 +15,8 @@ volatile uint8_t *mmio_map(uint64_t machine, uint64_t bytes)
 
     if (bytes == 0 || bytes > MMIO_BYTES_MAX || machine + bytes > PTE_ADDR_MASK)
         return NULL;
-    mapped = map_range((unsigned long)(machine >> PAGE_SHIFT),
-                       (offset + (unsigned long)bytes + PAGE_SIZE - 1) >> PAGE_SHIFT, DOMID_IO,
-                       PTE_KERNEL_RW | PTE_PCD | PTE_PWT);
+    mapped =
+        map_range((unsigned long)(machine >> PAGE_SHIFT), (offset + (unsigned long)bytes + PAGE_SIZE - 1) >> PAGE_SHIFT,
+                  DOMID_IO, PTE_KERNEL_RW | PTE_PCD | PTE_PWT);
     return mapped != NULL ? mapped + offset : NULL;
 }

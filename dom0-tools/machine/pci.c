@@ -68,8 +68,7 @@ static bool scan_function(struct pci_function *pci, struct buses *buses, bool *m
         want_bus(buses, (uint8_t)pci_read(pci, PCI_SECONDARY_BUS, 1));
     pci->vendor = (uint16_t)id;
     pci->device = (uint16_t)(id >> 16);
-    pci->interrupt_line =
-        pci_read(pci, PCI_INTERRUPT_PIN, 1) != 0 ? (uint8_t)pci_read(pci, PCI_INTERRUPT_LINE, 1) : 0;
+    pci->interrupt_line = pci_read(pci, PCI_INTERRUPT_PIN, 1) != 0 ? (uint8_t)pci_read(pci, PCI_INTERRUPT_LINE, 1) : 0;
     if ((header & 0x7f) == 0)
         found(pci);
     return true;

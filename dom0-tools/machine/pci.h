@@ -11,17 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PCI_VENDOR         0x00
-#define PCI_DEVICE         0x02
-#define PCI_COMMAND        0x04
-#define PCI_STATUS         0x06
-#define PCI_CLASS          0x0a
-#define PCI_HEADER_TYPE    0x0e
-#define PCI_BAR0           0x10
-#define PCI_SECONDARY_BUS  0x19
-#define PCI_CAPABILITIES   0x34
-#define PCI_INTERRUPT_LINE 0x3c
-#define PCI_INTERRUPT_PIN  0x3d
+#define PCI_VENDOR                0x00
+#define PCI_DEVICE                0x02
+#define PCI_COMMAND               0x04
+#define PCI_STATUS                0x06
+#define PCI_CLASS                 0x0a
+#define PCI_HEADER_TYPE           0x0e
+#define PCI_BAR0                  0x10
+#define PCI_SECONDARY_BUS         0x19
+#define PCI_CAPABILITIES          0x34
+#define PCI_INTERRUPT_LINE        0x3c
+#define PCI_INTERRUPT_PIN         0x3d
 
 #define PCI_COMMAND_IO            0x001
 #define PCI_COMMAND_MEMORY        0x002
@@ -37,6 +37,11 @@ struct pci_function {
     uint16_t vendor, device;
     uint8_t interrupt_line; /* the interrupt pin of the machine that the firmware chose; 0 or 255: none */
 };
+
+static inline bool pci_has_interrupt(const struct pci_function *pci)
+{
+    return pci->interrupt_line != 0 && pci->interrupt_line != 255;
+}
 
 struct pci_bar {
     bool memory; /* otherwise ports */

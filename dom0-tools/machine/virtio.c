@@ -13,9 +13,9 @@
 #include "mmio.h"
 #include "virtio.h"
 
-#define VIRTIO_TRANSITIONAL 0x1000
-#define VIRTIO_MODERN       0x1040
-#define VIRTIO_LAST         0x107f
+#define VIRTIO_TRANSITIONAL   0x1000
+#define VIRTIO_MODERN         0x1040
+#define VIRTIO_LAST           0x107f
 
 #define CAPABILITY_VENDOR     0x09
 #define CAPABILITY_TYPE       3
@@ -43,11 +43,11 @@ enum structure { COMMON = 1, NOTIFY = 2, INTERRUPT = 3, CONFIG = 4, STRUCTURES }
 #define QUEUE_USED            48
 #define COMMON_BYTES          56
 
-#define STATUS_ACKNOWLEDGE 1
-#define STATUS_DRIVER      2
-#define STATUS_DRIVER_OK   4
-#define STATUS_FEATURES_OK 8
-#define RESET_POLLS        100000
+#define STATUS_ACKNOWLEDGE    1
+#define STATUS_DRIVER         2
+#define STATUS_DRIVER_OK      4
+#define STATUS_FEATURES_OK    8
+#define RESET_POLLS           100000
 
 static bool problem(struct virtio_device *device, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -148,8 +148,10 @@ static bool find_registers(struct virtio_device *device)
     static const struct {
         const char *name;
         uint32_t least;
-    } kinds[STRUCTURES] = {
-        [COMMON] = {"common", COMMON_BYTES}, [NOTIFY] = {"notify", 2}, [INTERRUPT] = {"interrupt", 1}, [CONFIG] = {"own", 1}};
+    } kinds[STRUCTURES] = {[COMMON] = {"common", COMMON_BYTES},
+                           [NOTIFY] = {"notify", 2},
+                           [INTERRUPT] = {"interrupt", 1},
+                           [CONFIG] = {"own", 1}};
     volatile uint8_t *mapped[PCI_BARS] = {NULL}, *found[STRUCTURES] = {NULL};
     unsigned int at = pci_capability(&device->pci, 0, CAPABILITY_VENDOR);
 

@@ -14,9 +14,9 @@
 #include "pci.h"
 #include "virtqueue.h"
 
-#define VIRTIO_VENDOR     0x1af4
-#define VIRTIO_TYPE_NET   1u
-#define VIRTIO_TYPE_BLOCK 2u
+#define VIRTIO_VENDOR          0x1af4
+#define VIRTIO_TYPE_NET        1u
+#define VIRTIO_TYPE_BLOCK      2u
 
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX     (1ull << 29)

@@ -24,20 +24,20 @@
 #define FEATURE_BLOCK_SIZE (1ull << 6)
 #define FEATURE_FLUSH      (1ull << 9)
 
-#define CONFIG_CAPACITY   0
-#define CONFIG_SIZE_MAX   8
-#define CONFIG_SEG_MAX    12
-#define CONFIG_BLOCK_SIZE 20
+#define CONFIG_CAPACITY    0
+#define CONFIG_SIZE_MAX    8
+#define CONFIG_SEG_MAX     12
+#define CONFIG_BLOCK_SIZE  20
 
-#define TYPE_READ  0u
-#define TYPE_WRITE 1u
-#define TYPE_FLUSH 4u
+#define TYPE_READ          0u
+#define TYPE_WRITE         1u
+#define TYPE_FLUSH         4u
 
 #define STATUS_OK          0
 #define STATUS_UNSUPPORTED 2
 #define STATUS_NONE        0xff
 
-#define DISKS_MAX 26u
+#define DISKS_MAX          26u
 
 /* What the device reads before and writes behind the data. */
 struct envelope {
@@ -263,7 +263,8 @@ static void abandon(struct disk *disk)
     if (disk->device.problem[0] != '\0')
         return;
     virtio_give_up(&disk->virtio);
-    snprintf(disk->device.problem, sizeof(disk->device.problem), "it broke the rules of its queue and was switched off");
+    snprintf(disk->device.problem, sizeof(disk->device.problem),
+             "it broke the rules of its queue and was switched off");
     fprintf(stderr, "%s: %s\n", disk->device.name, disk->device.problem);
     for (unsigned int i = 0; i < VIRTQUEUE_SIZE_MAX; i++)
         if (disk->parts[i].job != NULL)
@@ -367,7 +368,6 @@ static bool read_limits(struct disk *disk)
 static bool set_up(struct disk *disk, const struct pci_function *pci)
 {
     struct virtio_device *virtio = &disk->virtio;
-    int rc;
 
     if (!virtio_open(virtio, pci) ||
         !virtio_negotiate(virtio, FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE |
@@ -380,10 +380,7 @@ static bool set_up(struct disk *disk, const struct pci_function *pci)
         return trouble(disk, "there is no memory for its requests");
     if (!read_limits(disk))
         return false;
-    rc = pci->interrupt_line == 0 || pci->interrupt_line == 255
-             ? -ENODEV
-             : interrupt_attach(pci->interrupt_line, on_interrupt, disk);
-    if (rc != 0)
+    if (!pci_has_interrupt(pci) || interrupt_attach(pci->interrupt_line, on_interrupt, disk) != 0)
         return trouble(disk, "it has no interrupt that reaches us");
     return virtio_start(virtio);
 }

@@ -182,7 +182,8 @@ static void print_daemon_lines(const char *text, size_t size)
     }
 }
 
-static void print_dmesg(struct vane *vane, const char *hypervisor, size_t size, const char *daemons, size_t daemons_size)
+static void print_dmesg(struct vane *vane, const char *hypervisor, size_t size, const char *daemons,
+                        size_t daemons_size)
 {
     struct json json;
 

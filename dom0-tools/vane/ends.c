@@ -4,6 +4,7 @@
  *
  * The ends of domains; see ends.h.
  */
+#define _GNU_SOURCE /* memmem */
 #include "ends.h"
 
 #include <stddef.h>
@@ -13,7 +14,7 @@
 #include "dom0-tools/console/console.h"
 
 #define ENDS_KEPT  32u
-#define TAIL_BYTES 2048u
+#define TAIL_BYTES 8192u
 #define LINES      6u
 #define LINE_MAX   160u
 #define MARGIN     "    | "
@@ -76,23 +77,60 @@ static size_t tail_start(const char *text, size_t size)
     return at;
 }
 
+/* One line from `text` on, to `out`; where it goes on. */
+static const char *add_line(char **out, const char *text, const char *end)
+{
+    const char *newline = memchr(text, '\n', (size_t)(end - text));
+    size_t length = (size_t)((newline != NULL ? newline : end) - text);
+    size_t shown = length < LINE_MAX ? length : LINE_MAX;
+
+    if (length > 0) {
+        memcpy(*out, MARGIN, sizeof(MARGIN) - 1);
+        memcpy(*out + sizeof(MARGIN) - 1, text, shown);
+        *out += sizeof(MARGIN) - 1 + shown;
+        *(*out)++ = '\n';
+    }
+    return text + length + 1;
+}
+
+static bool gives_reason(const char *line, size_t length)
+{
+    static const char *const words[] = {"Kernel panic", "panic: ", "BUG: ", "Oops: "};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (memmem(line, length, words[i], strlen(words[i])) != NULL)
+            return true;
+    return false;
+}
+
+/* The last line in front of `end` that gives the reason, as kernels put it; or NULL. */
+static const char *find_reason(const char *text, const char *end)
+{
+    const char *found = NULL;
+
+    for (const char *line = text; line < end; line++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = newline != NULL ? newline : end;
+
+        if (gives_reason(line, (size_t)(stop - line)))
+            found = line;
+        line = stop;
+    }
+    return found;
+}
+
 static char *format_lines(const char *text, size_t size)
 {
-    char *out = calloc(LINES, sizeof(MARGIN) + LINE_MAX + 2), *end = out;
+    char *out = calloc(LINES + 1, sizeof(MARGIN) + LINE_MAX + 2), *at = out;
+    const char *end = text + size, *tail = text + tail_start(text, size);
+    const char *reason = find_reason(text, tail);
 
-    for (size_t at = tail_start(text, size); out != NULL && at < size;) {
-        const char *newline = memchr(text + at, '\n', size - at);
-        size_t length = newline != NULL ? (size_t)(newline - (text + at)) : size - at;
-        size_t shown = length < LINE_MAX ? length : LINE_MAX;
-
-        if (length > 0) {
-            memcpy(end, MARGIN, sizeof(MARGIN) - 1);
-            memcpy(end + sizeof(MARGIN) - 1, text + at, shown);
-            end += sizeof(MARGIN) - 1 + shown;
-            *end++ = '\n';
-        }
-        at += length + 1;
-    }
+    if (out == NULL)
+        return NULL;
+    if (reason != NULL)
+        (void)add_line(&at, reason, tail);
+    while (tail < end)
+        tail = add_line(&at, tail, end);
     return out;
 }
 
@@ -100,7 +138,7 @@ char *last_words(domid_t domid)
 {
     struct console *console = console_find(domid);
     struct console_info info;
-    char text[TAIL_BYTES];
+    char *text, *lines;
     uint64_t from;
     size_t size;
 
@@ -110,6 +148,11 @@ char *last_words(domid_t domid)
         return calloc(1, 1);
     console_get_info(console, &info);
     from = info.log_end > TAIL_BYTES ? info.log_end - TAIL_BYTES : 0;
-    size = console_log(console, from, text, sizeof(text), NULL);
-    return format_lines(text, plain(text, size));
+    text = malloc(TAIL_BYTES);
+    if (text == NULL)
+        return NULL;
+    size = console_log(console, from, text, TAIL_BYTES, NULL);
+    lines = format_lines(text, plain(text, size));
+    free(text);
+    return lines;
 }

@@ -19,6 +19,8 @@
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
+#include "devices.h"
+#include "dumping.h"
 #include "ends.h"
 #include "store.h"
 #include "system.h"
@@ -144,7 +146,7 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     close_files(&files);
-    return status;
+    return status == 0 ? check_devices(config, error) : status;
 }
 
 static int build(struct vane *vane, const struct domain_config *config, struct built_domain *built,
@@ -185,6 +187,14 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* A domain without a record yet. */
+static void abandon(struct vane *vane, const struct built_domain *built)
+{
+    devices_remove_all(vane->xs, built->domid);
+    (void)ctl_domain_destroy(vane->ctl, built->domid);
+    store_remove_domain(vane->xs, built->domid, built->uuid);
+}
+
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error)
 {
@@ -201,7 +211,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         memcpy(built.uuid, config->uuid, sizeof(built.uuid));
     else
         make_uuid(built.uuid);
-    if (build(vane, config, &built, error) != 0)
+    if (check_devices(config, error) != 0 || build(vane, config, &built, error) != 0)
         return NULL;
     if (store_add_domain(vane->xs, &built, config) != 0) {
         build_fail(error, "writing the nodes of domain %u to the xenstore failed: %s", built.domid, strerror(errno));
@@ -209,6 +219,11 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         return NULL;
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
+    give_addresses(config);
+    if (attach_devices(vane, built.domid, config, error) != 0) {
+        abandon(vane, &built);
+        return NULL;
+    }
     record = record_add(&built, config);
     if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
         build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));
@@ -341,34 +356,59 @@ static char *words_at_end(domid_t domid, unsigned int reason)
     return text != NULL ? text : strdup("");
 }
 
-static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
+/* What the user wants to know about an end beyond its reason. Takes its time: the record may be gone after it. */
+static char *describe_end(struct vane *vane, domid_t domid, const char *name, enum domain_action action,
+                          unsigned int reason)
 {
-    enum domain_action action = action_for(&record->config, reason);
-    const char *why = shutdown_reason_name(reason), *name = record->config.name;
-    domid_t domid = record->domid;
-    struct domain_end *end = end_add(domid, reason);
-    char *words;
+    bool dumped = action == ACTION_COREDUMP_DESTROY || action == ACTION_COREDUMP_RESTART;
+    char *words = words_at_end(domid, reason), *core = dumped ? dump_crashed(vane, domid, name) : NULL, *text;
 
-    record->handled = true;
-    words = words_at_end(domid, reason);
+    if (asprintf(&text, "%s%s", core ? core : "", words ? words : "") < 0)
+        text = NULL;
+    free(words);
+    free(core);
+    return text;
+}
+
+static void perform(struct vane *vane, struct domain_record *record, enum domain_action action, struct domain_end *end,
+                    const char *more)
+{
+    const char *why = shutdown_reason_name(end->reason), *name = record->config.name;
+    domid_t domid = record->domid;
+
     switch (action) {
     case ACTION_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
-               words ? words : "");
+    case ACTION_COREDUMP_DESTROY:
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name, more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
-        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name,
-               words ? words : "");
+        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
         break;
     case ACTION_RESTART:
+    case ACTION_COREDUMP_RESTART:
     case ACTION_RENAME_RESTART:
-        if (words != NULL && *words != '\0')
-            notice("%s: domain %u ended (%s)%s", name, domid, why, words);
+        if (*more != '\0')
+            notice("%s: domain %u ended (%s)%s", name, domid, why, more);
         restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
         break;
     }
-    free(words);
+}
+
+static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
+{
+    enum domain_action action = action_for(&record->config, reason);
+    struct domain_end *end = end_add(record->domid, reason);
+    domid_t domid = record->domid;
+    char *name = strdup(record->config.name), *more;
+
+    record->handled = true;
+    more = describe_end(vane, domid, name ? name : "domain", action, reason);
+    record = record_find(domid);
+    if (record != NULL) /* somebody may have destroyed it meanwhile */
+        perform(vane, record, action, end, more ? more : "");
+    free(name);
+    free(more);
 }
 
 static bool has_ended(const struct xen_domctl_getdomaininfo *info)

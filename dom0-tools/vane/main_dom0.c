@@ -15,6 +15,8 @@
 
 #include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/machine/machine.h"
+#include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
@@ -85,8 +87,10 @@ int main(int argc, char **argv)
     daemon_log_sink = keep_quiet;
     start_files();
     start_balloon();
+    (void)start("the network backend", netback_start());
     (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
+    (void)start("the machine's devices", machine_start());
     greet();
     if (commands != NULL) {
         char *copy = strdup(commands + strlen("vane.run="));

@@ -23,9 +23,14 @@ static unsigned long long mib(uint64_t bytes)
     return (unsigned long long)(bytes >> 20);
 }
 
+static bool has_screen(const struct outfile *file)
+{
+    return !file->vane->json && file->vane->error_text == NULL;
+}
+
 static void end_progress(struct outfile *file)
 {
-    if (file->told && !file->vane->json)
+    if (file->told && has_screen(file))
         terminal_write("\r\033[K", 4);
     file->told = false;
 }
@@ -70,14 +75,14 @@ static int tell(struct outfile *file)
 
     if (clock_ns() - file->told_ns < TELL_NS)
         return 0;
-    if (terminal_interrupted(0)) {
+    if (file->vane->error_text == NULL && terminal_interrupted(0)) {
         end_progress(file);
         return fail(file->vane, "%s: interrupted after %llu MiB", file->path, mib(file->written));
     }
     file->told_ns = clock_ns();
     file->told = true;
     snprintf(line, sizeof(line), "\r%llu of %llu MiB\033[K", mib(file->written), mib(file->expected));
-    if (!file->vane->json)
+    if (has_screen(file))
         terminal_write(line, strlen(line));
     return 0;
 }

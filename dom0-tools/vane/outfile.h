@@ -15,7 +15,7 @@ struct outfile {
     struct vane *vane;
     const char *path;
     int fd;
-    bool is_new; /* a regular file: a failure removes it */
+    bool is_new;                /* a regular file: a failure removes it */
     uint64_t written, expected; /* bytes; expected is for the progress line only */
     uint64_t told_ns;
     bool told;

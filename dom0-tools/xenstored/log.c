@@ -29,7 +29,8 @@ void daemon_vlog(const char *who, const char *format, va_list args)
 {
     char line[320];
     unsigned long now = (unsigned long)time(NULL) % 86400;
-    size_t head = (size_t)snprintf(line, sizeof(line), "%02lu:%02lu:%02lu %s: ", now / 3600, now / 60 % 60, now % 60, who);
+    size_t head =
+        (size_t)snprintf(line, sizeof(line), "%02lu:%02lu:%02lu %s: ", now / 3600, now / 60 % 60, now % 60, who);
 
     vsnprintf(line + head, sizeof(line) - head, format, args);
     for (char *at = line; *at; at++)

@@ -16,9 +16,9 @@
 #include <pv/pv.h>
 #include <pv/time.h>
 
-#define PATIENCE_NS   10000000000ULL
-#define BUFFER_PAGES  64U
-#define SECTOR_WORDS  (BLKFRONT_SECTOR / sizeof(uint64_t))
+#define PATIENCE_NS  10000000000ULL
+#define BUFFER_PAGES 64U
+#define SECTOR_WORDS (BLKFRONT_SECTOR / sizeof(uint64_t))
 
 static unsigned long option(const char *name, unsigned long otherwise)
 {

@@ -62,6 +62,18 @@ unsigned long mfn_to_pfn(unsigned long mfn)
     return probe_read(&m2p[mfn], &pfn) && pfn_to_mfn(pfn) == mfn ? pfn : INVALID_P2M;
 }
 
+unsigned long machine_to_guest_frame(unsigned long mfn)
+{
+    unsigned long pfn;
+
+    return mfn < m2p_entries && probe_read(&m2p[mfn], &pfn) ? pfn : INVALID_P2M;
+}
+
+unsigned long machine_frame_limit(void)
+{
+    return m2p_entries;
+}
+
 /* To twice the size and not just to what is needed: a balloon grows in small steps. The builder's table stays where it
  * is, since the toolstack may know it. */
 static int enlarge(unsigned long pfns)

@@ -41,8 +41,8 @@ static void print_range(const char *view, struct answer (*ask)(uint32_t, uint32_
         for (int subleaf = 0; subleaf < subleaves; subleaf++) {
             struct answer a = ask(leaf, (uint32_t)subleaf);
 
-            printf("cpuid %s %08" PRIx32 ".%d %08" PRIx32 " %08" PRIx32 " %08" PRIx32 " %08" PRIx32 "\n", view, leaf, subleaf,
-                   a.eax, a.ebx, a.ecx, a.edx);
+            printf("cpuid %s %08" PRIx32 ".%d %08" PRIx32 " %08" PRIx32 " %08" PRIx32 " %08" PRIx32 "\n", view, leaf,
+                   subleaf, a.eax, a.ebx, a.ecx, a.edx);
         }
     }
 }

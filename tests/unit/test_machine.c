@@ -17,6 +17,7 @@
 #include "dom0-tools/machine/ports.h"
 #include "dom0-tools/machine/virtio.h"
 #include "dom0-tools/machine/virtqueue.h"
+#include "virtio_fake.h"
 
 /* The machine: functions with a configuration space, whose BARs keep only the bits above their size. */
 struct fake_function {
@@ -203,32 +204,18 @@ START_TEST(test_capability_circle)
 END_TEST
 
 /* A virtio device whose registers are memory of exactly its BAR's size, so that the sanitizer sees what goes astray. */
-#define BAR_BYTES   0x2000u
-#define BAR_BASE    0xfe000000u
-#define COMMON_AT   0x0u
-#define ISR_AT      0x100u
-#define CONFIG_AT   0x200u
-#define NOTIFY_AT   0x1000u
+#define BAR_BYTES 0x2000u
+#define BAR_BASE  0xfe000000u
+#define COMMON_AT 0x0u
+#define ISR_AT    0x100u
+#define CONFIG_AT 0x200u
+#define NOTIFY_AT 0x1000u
 
 static uint8_t *registers;
 
 volatile uint8_t *mmio_map(uint64_t machine, uint64_t bytes)
 {
     return bytes <= MMIO_BYTES_MAX ? registers + (machine - BAR_BASE) : NULL;
-}
-
-/* Devices keep their pages for ever. */
-static void *kept[1024];
-static unsigned int kept_count;
-
-void *dma_page_alloc(uint64_t *machine)
-{
-    void *page = kept[kept_count++] = aligned_alloc(DMA_PAGE_BYTES, DMA_PAGE_BYTES);
-
-    ck_assert_uint_lt(kept_count, 1024);
-    memset(page, 0, DMA_PAGE_BYTES);
-    *machine = (uint64_t)(uintptr_t)page;
-    return page;
 }
 
 static void put_capability(struct fake_function *f, unsigned int at, uint8_t kind, uint8_t bar, uint32_t offset,
@@ -314,9 +301,10 @@ START_TEST(test_absurd_capabilities)
         uint8_t kind, bar;
         uint32_t offset, length;
     } absurd[] = {
-        {1, 6, 0, 0x38},      {1, 255, 0, 0x38},   {1, 0, 0, 0x38},         {1, 1, 0, 0x38},
-        {1, 4, 0, 0x37},      {1, 4, 2, 0x38},     {1, 4, 0x1fcc, 0x38},    {1, 4, 0xfffffff0, 0x38},
-        {1, 4, 0x38, 0xffffffff}, {2, 4, 0x2000, 2}, {2, 4, 0x1000, 1},     {3, 4, 0x2000, 1},
+        {1, 6, 0, 0x38},      {1, 255, 0, 0x38},        {1, 0, 0, 0x38},
+        {1, 1, 0, 0x38},      {1, 4, 0, 0x37},          {1, 4, 2, 0x38},
+        {1, 4, 0x1fcc, 0x38}, {1, 4, 0xfffffff0, 0x38}, {1, 4, 0x38, 0xffffffff},
+        {2, 4, 0x2000, 2},    {2, 4, 0x1000, 1},        {3, 4, 0x2000, 1},
         {3, 4, 0, 0},         {4, 4, 0x1ffc, 5},
     };
 
@@ -376,67 +364,6 @@ START_TEST(test_without_virtio_1)
     ck_assert(!virtio_negotiate(&device, 1));
 }
 END_TEST
-
-/* The device's view of a queue, as the standard lays it out. */
-struct descriptor {
-    uint64_t address;
-    uint32_t bytes;
-    uint16_t flags, next;
-};
-
-struct device_side {
-    struct virtqueue *queue;
-    uint16_t seen, used;
-};
-
-static uint16_t *available(const struct virtqueue *queue)
-{
-    return (uint16_t *)(uintptr_t)virtqueue_available_machine(queue);
-}
-
-static uint16_t *used(const struct virtqueue *queue)
-{
-    return (uint16_t *)(uintptr_t)virtqueue_used_machine(queue);
-}
-
-/* Check's own assertions write to a file even when they hold. */
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            ck_abort_msg("%s", #condition);                                                                            \
-    } while (0)
-
-/* The next chain's head and its buffers; false: there is none. */
-static bool fetch(struct device_side *d, uint16_t *head, struct descriptor *chain, unsigned int *count)
-{
-    struct descriptor *table = (struct descriptor *)(uintptr_t)d->queue->machine, *at;
-    uint16_t *ring = available(d->queue);
-
-    if (d->seen == ring[1])
-        return false;
-    *head = ring[2 + d->seen++ % d->queue->size];
-    at = &table[*head];
-    if (at->flags & 4) {
-        *count = at->bytes / 16;
-        memcpy(chain, (void *)(uintptr_t)at->address, at->bytes);
-        return true;
-    }
-    for (*count = 0;; at = &table[at->next]) {
-        REQUIRE(*count < (d->queue->size));
-        chain[(*count)++] = *at;
-        if (!(at->flags & 1))
-            return true;
-    }
-}
-
-static void complete(struct device_side *d, uint32_t head, uint32_t bytes)
-{
-    uint16_t *ring = used(d->queue);
-    uint32_t entry[2] = {head, bytes};
-
-    memcpy(ring + 2 + 4 * (d->used++ % d->queue->size), entry, sizeof(entry));
-    ring[1] = d->used;
-}
 
 static struct virtqueue queue;
 static int tokens[VIRTQUEUE_SIZE_MAX];
