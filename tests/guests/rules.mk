@@ -6,16 +6,17 @@
 
 GUEST_TESTS := $(filter-out check,$(basename $(notdir $(wildcard tests/guests/*.c))))
 
-define guest_test
-$(eval $(call guest_program,test-$(1),tests/guests/$(1).c tests/guests/check.c tests/guests/raw32.S,32))
-$(eval $(call guest_program,test-$(1),tests/guests/$(1).c tests/guests/check.c tests/guests/raw64.S,64))
-endef
-$(foreach t,$(GUEST_TESTS),$(call guest_test,$(t)))
+GUEST_TESTS_NARROW := pae
+GUEST_TESTS_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS))
+
+guest_test = $(eval $(call guest_program,test-$(2),tests/guests/$(2).c tests/guests/check.c tests/guests/raw$(1).S,$(1)))
+$(foreach t,$(GUEST_TESTS),$(call guest_test,32,$(t)))
+$(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 
 # Those that look at vCPUs which wait for a processor.
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
 
-GUEST_TEST_KERNELS := $(foreach w,32 64,$(foreach t,$(GUEST_TESTS),$(B)/guest$(w)/test-$(t)))
+GUEST_TEST_KERNELS := $(GUEST_TESTS:%=$(B)/guest32/test-%) $(GUEST_TESTS_WIDE:%=$(B)/guest64/test-%)
 XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 
 .PHONY: check-guests check-guests-sharing check-guests-xen check-hello-xen
@@ -31,7 +32,7 @@ check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
 GUEST_TEST_DOM0_ONLY := control
-GUEST_TEST_DOMU := $(foreach w,32 64,$(foreach t,$(filter-out $(GUEST_TEST_DOM0_ONLY),$(GUEST_TESTS)),$(B)/guest$(w)/test-$(t)))
+GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
 	$(Q)mkdir -p $(@D)
