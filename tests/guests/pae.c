@@ -45,7 +45,8 @@ static long ext(unsigned int command, unsigned long mfn)
 
 static long set_entry(const pte_t *table, unsigned int index, pte_t value)
 {
-    struct mmu_update request = {.ptr = (uint64_t)virt_to_mfn(table) << PAGE_SHIFT | index * sizeof(pte_t), .val = value};
+    struct mmu_update request = {.ptr = (uint64_t)virt_to_mfn(table) << PAGE_SHIFT | index * sizeof(pte_t),
+                                 .val = value};
     unsigned int done;
 
     return HYPERVISOR_mmu_update(&request, 1, &done, DOMID_SELF);

@@ -19,7 +19,7 @@ GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
 GUEST_TEST_KERNELS := $(GUEST_TESTS:%=$(B)/guest32/test-%) $(GUEST_TESTS_WIDE:%=$(B)/guest64/test-%)
 XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 
-.PHONY: check-guests check-guests-sharing check-guests-xen check-hello-xen
+.PHONY: check-guests check-guests-sharing check-guests-intel check-guests-xen check-hello-xen
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 $(GUEST_TEST_KERNELS)
@@ -28,6 +28,12 @@ check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests with two vCPUs on one CPU:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --vcpus 2 \
 	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_SHARING),$(B)/guest$(w)/test-$(t)))
+
+# Intel's processors have SYSENTER in long mode, and other features.
+check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
+	@echo 'Guest tests on a model of an Intel processor:'
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Haswell \
+	    $(foreach w,32 64,$(foreach t,entry traps privileged,$(B)/guest$(w)/test-$(t)))
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
@@ -58,7 +64,7 @@ check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --compare $(B)/xen $(B)/guest64/hello
 
-CHECKS += check-guests check-guests-sharing check-guests-domu
+CHECKS += check-guests check-guests-sharing check-guests-intel check-guests-domu
 ifneq ($(XEN_IMAGE),)
 CHECKS += check-guests-xen check-hello-xen
 endif
