@@ -2,26 +2,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # The embedded dom0: one image (32-bit, DOM0=64 makes it 64-bit) of store daemon, console backend, domain builder and
-# command line, and its RAM disk of kernels and configurations. DOM0 and GUESTS may change from one make to the next: a
-# file holds the last value, and is touched when it changes.
+# command line, and its RAM disk of kernels and configurations. DOM0, GUESTS and whether there is a Linux may change from
+# one make to the next: a file holds the last values, and is touched when they change.
 
 DOM0 ?= 32
 GUESTS ?=
 
-include dom0-tools/builder/sources.mk
+include dom0-tools/builder/sources.mk dom0-tools/coredump/sources.mk
 -include dom0-tools/xenstored/sources.mk dom0-tools/console/sources.mk
+include dom0-tools/devices/sources.mk dom0-tools/block/sources.mk dom0-tools/network/sources.mk \
+        dom0-tools/machine/sources.mk
 
-CONFIG_SOURCES := $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c)
+CONFIG_SOURCES := $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c vif.c)
 LIBCTL_SOURCES := $(addprefix dom0-tools/libctl/,ctl_domain.c ctl_memory.c ctl_system.c)
 VANE_SOURCES := $(sort $(wildcard dom0-tools/vane/*.c))
 DOM0_SOURCES := $(VANE_SOURCES) $(BUILDER_SOURCES) $(CONFIG_SOURCES) $(LIBCTL_SOURCES) $(XENSTORED_SOURCES) \
-                $(CONSOLE_SOURCES)
+                $(CONSOLE_SOURCES) $(DEVICES_SOURCES) $(BLOCK_SOURCES) $(NETWORK_SOURCES) $(MACHINE_SOURCES) \
+                $(COREDUMP_SOURCES)
 
 $(eval $(call guest_program,dom0,$(DOM0_SOURCES),32 64))
 
 .PHONY: dom0-force
 $(B)/dom0.choice: dom0-force
-	$(Q)mkdir -p $(B); echo '$(DOM0) $(GUESTS)' | cmp -s - $@ || echo '$(DOM0) $(GUESTS)' > $@
+	$(Q)mkdir -p $(B); echo '$(DOM0) $(GUESTS) $(LINUX_RELEASE)' | cmp -s - $@ || \
+	    echo '$(DOM0) $(GUESTS) $(LINUX_RELEASE)' > $@
 
 $(B)/dom0: $(B)/guest$(DOM0)/dom0 $(B)/dom0.choice
 	$(call say,DOM0,$@ ($(DOM0)-bit))
@@ -32,11 +36,12 @@ RAMDISK_GRUB := $(wildcard /usr/lib/grub-xen/grub-i386-xen.bin /usr/lib/grub-xen
 RAMDISK_BOOT = $(RAMDISK_KERNELS) $(foreach f,$(RAMDISK_GRUB),$(notdir $(f))=$(f))
 
 .SECONDEXPANSION:
-$(B)/dom0.rd: scripts/ramdisk.py $(B)/dom0.choice $(RAMDISK_GRUB) \
+$(B)/dom0.rd: scripts/ramdisk.py scripts/bzimage.py $(B)/dom0.choice $(RAMDISK_GRUB) \
               $$(foreach p,$$(RAMDISK_KERNELS),$$(lastword $$(subst =, ,$$(p)))) $$(RAMDISK_CONFIGS) \
+              $$(foreach p,$$(RAMDISK_IMAGES),$$(lastword $$(subst =, ,$$(p)))) \
               $$(if $$(GUESTS),$$(shell find $$(GUESTS) -type f))
-	$(call say,RAMDISK,$@)
-	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) \
+	$(call say,RAMDISK,$@$(if $(LINUX_RELEASE),, (without Linux: make setup fetches it)))
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ $(foreach p,$(RAMDISK_BOOT),boot/$(p)) $(foreach p,$(RAMDISK_IMAGES),images/$(p)) \
 	    $(foreach c,$(RAMDISK_CONFIGS),examples/$(notdir $(c))=$(c)) $(if $(GUESTS),--directory guests=$(GUESTS))
 
 ALL += $(B)/dom0 $(B)/dom0.rd

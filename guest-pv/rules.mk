@@ -51,7 +51,7 @@ $(foreach w,$(GUEST_WIDTHS),$(eval $(call guest_flags,$(w))))
 
 -include guest-pv/xenstore/sources.mk
 
-GUESTPV_SOURCES := $(sort $(wildcard guest-pv/core/*.c guest-pv/libc/*.c guest-pv/lib/*.c)) $(XENSTORE_CLIENT_SOURCES)
+GUESTPV_SOURCES := $(sort $(wildcard guest-pv/core/*.c guest-pv/libc/*.c guest-pv/lib/*.c guest-pv/devices/*.c)) $(XENSTORE_CLIENT_SOURCES)
 
 define guest_library
 GUESTPV_OBJECTS$(1) := $$(GUESTPV_SOURCES:%.c=$(B)/guest$(1)/obj/%.o) \

@@ -8,13 +8,21 @@ MEM ?= 1024M
 QEMU ?= qemu-system-x86_64
 QEMU_MACHINE := -accel tcg -cpu max -smp $(CPUS) -m $(MEM) -no-reboot -nic none
 
+# What dom0 finds as /dev/vda, /dev/vdb ... and as eth0.
+DISK ?=
+NET ?=
+comma := ,
+QEMU_DISKS = $(foreach d,$(DISK),-drive if=virtio,file=$(d:%:ro=%),format=$(if $(filter %.qcow2 %.qcow2:ro,$(d)),qcow2,raw)$(if $(filter %:ro,$(d)),$(comma)readonly=on))
+QEMU_NET = $(if $(NET),-netdev $(NET)$(comma)id=uplink -device virtio-net-pci$(comma)netdev=uplink$(comma)romfile=)
+
 .PHONY: iso run check
 
 iso: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
 
-$(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg
-	$(Q)mkdir -p $(@D); cp $< $@
+# dom0 gets what its RAM disk asks for.
+$(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg $(B)/dom0.rd
+	$(Q)mkdir -p $(@D); sed "s/@DOM0_MEM@/$$(cat $(B)/dom0.rd.memory)M/" $< > $@
 
 $(B)/paravane.iso: $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/iso/boot/grub/grub.cfg
 	$(call say,ISO,$@)
@@ -26,7 +34,10 @@ ALL += $(B)/paravane.iso
 # The serial line is the terminal; Ctrl-A X ends the machine.
 run: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
-	$(Q)$(QEMU) $(QEMU_MACHINE) -display none -serial mon:stdio -cdrom $(B)/paravane.iso
+	$(Q)for disk in $(DISK:%:ro=%); do test -e $$disk || { \
+	    echo "DISK: there is no file $$disk; 'truncate -s 1G $$disk' makes an empty disk of 1 GiB" >&2; exit 1; }; done
+	$(Q)$(QEMU) $(QEMU_MACHINE) $(QEMU_DISKS) $(QEMU_NET) -display none -serial mon:stdio -boot d \
+	    -cdrom $(B)/paravane.iso
 
 check: setup
 	$(Q)$(MAKE) --no-print-directory all

@@ -16,7 +16,7 @@ $(B)/tests/unit/$(1): $(2) | $(GEN_HEADERS)
 endef
 
 UNIT_TESTS :=
-include $(wildcard tests/unit/*.mk tests/*/rules.mk)
+include $(wildcard tests/unit/*.mk tests/*/rules.mk tests/*/*/rules.mk)
 
 .PHONY: check-unit
 check-unit: $(UNIT_TESTS)

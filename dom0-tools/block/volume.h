@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VOLUME_SECTOR_SIZE   512u
-#define VOLUME_SEGMENTS_MAX  256u
+#define VOLUME_SECTOR_SIZE  512u
+#define VOLUME_SEGMENTS_MAX 256u
 
 enum volume_operation {
     VOLUME_READ,
@@ -50,9 +50,9 @@ struct volume_operations {
 
 struct volume {
     const struct volume_operations *operations;
-    char name[64];         /* "/dev/vda", "/images/root.img" */
+    char name[64]; /* "/dev/vda", "/images/root.img" */
     uint64_t sectors;
-    bool read_only;        /* the medium itself is */
+    bool read_only;                /* the medium itself is */
     unsigned int readers, writers; /* who has it open; volume_open and volume_close count */
     struct volume *next;
 };

@@ -13,6 +13,8 @@
 #define PAGE_BITS     12
 #define SLACK_PAGES   (512u * 1024u >> PAGE_BITS)
 #define ROUND_PAGES   (4u * 1024u * 1024u >> PAGE_BITS)
+#define MIB_PAGES     (1024u * 1024u >> PAGE_BITS)
+#define PAGES_MAX     (1ull << 32)
 
 #define PTE_PRESENT   0x01u
 #define PTE_WRITE     0x02u
@@ -165,16 +167,6 @@ static int check_range(const struct layout *layout, uint64_t start, uint64_t end
     return -1;
 }
 
-static int check_memory(const struct layout *layout, char why[LAYOUT_WHY_SIZE])
-{
-    if (layout->used_pages <= layout->nr_pages)
-        return 0;
-    snprintf(why, LAYOUT_WHY_SIZE,
-             "the kernel with its modules and tables needs at least %llu KiB of memory, the domain has %llu KiB",
-             (unsigned long long)layout->used_pages * 4, (unsigned long long)layout->nr_pages * 4);
-    return -1;
-}
-
 /* The two ranges must be apart, byte for byte: the kernel's mapping has grown by tables and slack since it was parsed. */
 static int check_p2m_map(const struct layout *layout, char why[LAYOUT_WHY_SIZE])
 {
@@ -190,24 +182,21 @@ static int check_p2m_map(const struct layout *layout, char why[LAYOUT_WHY_SIZE])
 static int check_sizes(const struct elf_image *image, uint64_t nr_pages, uint64_t module_size,
                        char why[LAYOUT_WHY_SIZE])
 {
-    if (nr_pages > 1ull << 32 || nr_pages == 0) {
+    if (nr_pages > PAGES_MAX || nr_pages == 0) {
         snprintf(why, LAYOUT_WHY_SIZE, "a domain of %llu pages is not possible", (unsigned long long)nr_pages);
         return -1;
     }
-    if (pages_of(image->guest_end) > nr_pages || pages_of(module_size) > nr_pages) {
-        snprintf(why, LAYOUT_WHY_SIZE, "the %s needs at least %llu KiB of memory, the domain has %llu KiB",
-                 pages_of(image->guest_end) > nr_pages ? "kernel" : "module",
-                 (unsigned long long)(pages_of(image->guest_end) > nr_pages ? pages_of(image->guest_end)
-                                                                            : pages_of(module_size)) *
-                     4,
-                 (unsigned long long)nr_pages * 4);
+    if (pages_of(image->guest_end) > PAGES_MAX || pages_of(module_size) > PAGES_MAX) {
+        snprintf(why, LAYOUT_WHY_SIZE, "a kernel that ends at 0x%llx with modules of %llu bytes is not possible",
+                 (unsigned long long)image->guest_end, (unsigned long long)module_size);
         return -1;
     }
     return 0;
 }
 
-int layout_plan(const struct elf_image *image, uint64_t nr_pages, uint64_t module_size, struct layout *out,
-                char why[LAYOUT_WHY_SIZE])
+/* Everything but whether it fits the domain's memory. */
+static int place_all(const struct elf_image *image, uint64_t nr_pages, uint64_t module_size, struct layout *out,
+                     char why[LAYOUT_WHY_SIZE])
 {
     uint64_t p2m_pages = pages_of(nr_pages * (image->is_64bit ? 8 : 4));
     bool own_p2m = image->init_p2m != ELF_UNSET;
@@ -246,9 +235,38 @@ int layout_plan(const struct elf_image *image, uint64_t nr_pages, uint64_t modul
         if (check_p2m_map(out, why) != 0)
             return -1;
     }
-    if (check_range(out, out->main.virt, out->main.virt_end, "the kernel", why) != 0)
+    return check_range(out, out->main.virt, out->main.virt_end, "the kernel", why);
+}
+
+/* In MiB. More memory has a longer P2M list, so the answer is looked for upward; the list takes a page in 512. */
+static uint64_t smallest_memory(const struct elf_image *image, uint64_t module_size, uint64_t pages)
+{
+    char why[LAYOUT_WHY_SIZE];
+    struct layout trial = {.used_pages = pages};
+
+    do {
+        pages = (trial.used_pages + MIB_PAGES - 1) / MIB_PAGES * MIB_PAGES;
+        if (place_all(image, pages, module_size, &trial, why) != 0)
+            break;
+    } while (trial.used_pages > pages);
+    return pages / MIB_PAGES;
+}
+
+int layout_plan(const struct elf_image *image, uint64_t nr_pages, uint64_t module_size, struct layout *out,
+                char why[LAYOUT_WHY_SIZE])
+{
+    if (place_all(image, nr_pages, module_size, out, why) != 0)
         return -1;
-    return check_memory(out, why);
+    if (out->used_pages <= nr_pages)
+        return 0;
+    snprintf(
+        why, LAYOUT_WHY_SIZE,
+        "a kernel of %llu KiB with a ramdisk or modules of %llu KiB needs memory = %llu (MiB) at least, the domain "
+        "has %llu",
+        (unsigned long long)(image->guest_end - image->guest_start) / 1024, (unsigned long long)module_size / 1024,
+        (unsigned long long)smallest_memory(image, module_size, out->used_pages),
+        (unsigned long long)nr_pages / MIB_PAGES);
+    return -1;
 }
 
 static bool in_part(const struct layout_part *part, uint64_t pfn)

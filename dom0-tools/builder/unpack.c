@@ -52,7 +52,7 @@ bool unpack_needed(const void *data, size_t size)
 {
     struct bytes bytes = {data, size};
 
-    return is_gzip(bytes) || is_bzimage(bytes);
+    return is_gzip(bytes) || is_lz4(bytes) || is_bzimage(bytes);
 }
 
 /* Skips the optional fields; false when the header does not fit the file. */

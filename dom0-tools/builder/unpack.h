@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Kernels as they are shipped: packed with gzip, or as a Linux bzImage around a gzip or LZ4 payload. Nothing in them is
- * trusted: every read is inside the file and every write inside the buffer, whose size the file claims and `limit` bounds.
+ * Kernels as they are shipped: packed with gzip or, as Linux's build does it, with LZ4's older frame and the unpacked
+ * size behind it; or either of these as the payload of a Linux bzImage. Nothing in them is trusted: every read is inside
+ * the file and every write inside the buffer, whose size the file claims and `limit` bounds.
  */
 #ifndef BUILDER_UNPACK_H
 #define BUILDER_UNPACK_H

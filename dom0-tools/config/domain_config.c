@@ -217,6 +217,8 @@ static const char *const action_names[] = {
     [ACTION_RESTART] = "restart",
     [ACTION_RENAME_RESTART] = "rename-restart",
     [ACTION_PRESERVE] = "preserve",
+    [ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+    [ACTION_COREDUMP_RESTART] = "coredump-restart",
 };
 
 const char *domain_action_name(enum domain_action action)
@@ -228,7 +230,7 @@ static int read_action(struct reading *reading, const struct config_value *value
 {
     const char *name = value->kind == CONFIG_STRING ? value->string : "";
 
-    if (strncmp(name, "coredump-", 9) == 0 || strcmp(name, "soft-reset") == 0)
+    if (strcmp(name, "soft-reset") == 0)
         return config_fail(reading->error, &value->place,
                            "%s = \"%s\" is not possible here; use destroy, restart, rename-restart or preserve",
                            reading->key, name);
@@ -238,7 +240,7 @@ static int read_action(struct reading *reading, const struct config_value *value
             return 0;
         }
     }
-    return want(reading, value, "\"destroy\", \"restart\", \"rename-restart\" or \"preserve\"");
+    return want(reading, value, "\"destroy\", \"restart\", \"rename-restart\", \"preserve\", \"coredump-destroy\" or \"coredump-restart\"");
 }
 
 static int read_on_poweroff(struct reading *reading, const struct config_value *value)
@@ -322,6 +324,87 @@ static int read_modules(struct reading *reading, const struct config_value *valu
     return 0;
 }
 
+/* An interface's id is its place in the list, unless it says otherwise. */
+static int number_vifs(struct reading *reading, const struct config_value *value)
+{
+    struct vif_config *vifs = reading->out->vifs;
+
+    for (size_t i = 0; i < reading->out->vif_count; i++) {
+        if (!vifs[i].has_id)
+            vifs[i].id = (unsigned int)i;
+        for (size_t j = 0; j < i; j++) {
+            if (vifs[j].id == vifs[i].id)
+                return config_fail(reading->error, &value->items[i]->place, "vif: two interfaces have devid %u",
+                                   vifs[i].id);
+            if (vifs[i].has_mac && vifs[j].has_mac && memcmp(vifs[i].mac, vifs[j].mac, sizeof(vifs[i].mac)) == 0)
+                return config_fail(reading->error, &value->items[i]->place, "vif: two interfaces have the same mac");
+        }
+    }
+    return 0;
+}
+
+static int read_vif(struct reading *reading, const struct config_value *value)
+{
+    struct domain_config *out = reading->out;
+    char reason[160];
+
+    if (value->kind != CONFIG_LIST || value->count > VIFS_MAX)
+        return want(reading, value, "a list of at most 64 interfaces such as \"mac=00:16:3e:00:00:01,bridge=xenbr0\"");
+    free(out->vifs);
+    out->vif_count = 0;
+    out->vifs = calloc(value->count + 1, sizeof(*out->vifs));
+    if (out->vifs == NULL)
+        return config_fail(reading->error, &value->place, "out of memory");
+    for (; out->vif_count < value->count; out->vif_count++) {
+        const struct config_value *item = value->items[out->vif_count];
+
+        if (item->kind != CONFIG_STRING)
+            return want(reading, item, "a list of strings, one for each interface");
+        if (vif_config_parse(item->string, &out->vifs[out->vif_count], reason) != 0)
+            return config_fail(reading->error, &item->place, "vif: %s", reason);
+    }
+    return number_vifs(reading, value);
+}
+
+static int add_disk(struct reading *reading, const struct config_value *value)
+{
+    struct domain_config *out = reading->out;
+    struct disk disk, *more;
+    char why[DISK_ERROR_MAX];
+
+    if (value->kind != CONFIG_STRING)
+        return want(reading, value, "a list of disks such as \"/images/root.img,raw,xvda,rw\"");
+    if (disk_parse(value->string, &disk, why) != 0) {
+        disk_free(&disk);
+        return config_fail(reading->error, &value->place, "disk \"%s\": %s", value->string, why);
+    }
+    more = realloc(out->disks, (out->disk_count + 1) * sizeof(*more));
+    if (more == NULL) {
+        disk_free(&disk);
+        return config_fail(reading->error, &value->place, "out of memory");
+    }
+    out->disks = more;
+    for (size_t i = 0; i < out->disk_count; i++) {
+        if (out->disks[i].number == disk.number) {
+            disk_free(&disk);
+            return config_fail(reading->error, &value->place, "disk \"%s\": %s is taken by %s already", value->string,
+                               out->disks[i].vdev, out->disks[i].target);
+        }
+    }
+    out->disks[out->disk_count++] = disk;
+    return 0;
+}
+
+static int read_disks(struct reading *reading, const struct config_value *value)
+{
+    if (value->kind != CONFIG_LIST)
+        return want(reading, value, "a list: disk = [\"/images/root.img,raw,xvda,rw\"]");
+    for (size_t i = 0; i < value->count; i++)
+        if (add_disk(reading, value->items[i]) != 0)
+            return -1;
+    return 0;
+}
+
 /* For keys that other readers deal with, or that need no reading at all. */
 static int read_nothing(struct reading *reading, const struct config_value *value)
 {
@@ -382,8 +465,8 @@ static const struct setting settings[] = {
     {"max_event_channels", read_event_channels},
     {"bootloader", read_bootloader},
     {"bootloader_args", read_unsupported},
-    {"disk", read_unsupported},
-    {"vif", read_unsupported},
+    {"disk", read_disks},
+    {"vif", read_vif},
     {"vfb", read_unsupported},
     {"vkb", read_unsupported},
     {"vtpm", read_unsupported},
@@ -579,9 +662,13 @@ void domain_config_free(struct domain_config *config)
         free(config->modules[i]);
     for (size_t i = 0; i < config->note_count; i++)
         free(config->notes[i]);
+    for (size_t i = 0; i < config->disk_count; i++)
+        disk_free(&config->disks[i]);
+    free(config->disks);
     free(config->modules);
     free(config->notes);
     free(config->pinning);
+    free(config->vifs);
     free(config->name);
     free(config->kernel);
     free(config->command_line);

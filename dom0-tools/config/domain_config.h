@@ -9,6 +9,8 @@
 #define CONFIG_DOMAIN_CONFIG_H
 
 #include "config.h"
+#include "vif.h"
+#include "disk.h"
 
 #define DOMAIN_NAME_MAX   64
 #define DOMAIN_VCPUS_MAX  128
@@ -20,6 +22,8 @@ enum domain_action {
     ACTION_RESTART,
     ACTION_RENAME_RESTART,
     ACTION_PRESERVE,
+    ACTION_COREDUMP_DESTROY,
+    ACTION_COREDUMP_RESTART,
 };
 
 struct cpu_map {
@@ -47,7 +51,11 @@ struct domain_config {
     enum domain_action on_poweroff, on_reboot, on_crash, on_watchdog;
     unsigned int max_grant_frames, max_maptrack_frames, max_grant_version;
     int max_event_channels; /* the highest port number */
-    char **notes;           /* sentences for the user: what was accepted and has no effect */
+    struct vif_config *vifs;
+    size_t vif_count;
+    struct disk *disks;
+    size_t disk_count;
+    char **notes; /* sentences for the user: what was accepted and has no effect */
     size_t note_count;
 };
 

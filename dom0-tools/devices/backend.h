@@ -19,11 +19,11 @@
 
 struct backend_device {
     const struct backend_kind *kind;
-    domid_t domid;        /* of the frontend */
-    unsigned int id;      /* 51712 for xvda, 0 for the first interface */
-    char *back, *front;   /* the two directories' paths in the store */
-    XenbusState state;    /* ours */
-    void *own;            /* the kind's */
+    domid_t domid;      /* of the frontend */
+    unsigned int id;    /* 51712 for xvda, 0 for the first interface */
+    char *back, *front; /* the two directories' paths in the store */
+    XenbusState state;  /* ours */
+    void *own;          /* the kind's */
     struct backend_device *next;
 };
 
@@ -42,6 +42,9 @@ struct backend_kind {
 
 /* Starts serving a kind: existing nodes and those to come. 0 or a negative errno. */
 int backend_serve(const struct backend_kind *kind);
+
+/* Waits until no device of the domain is left; false when the deadline (time_monotonic_ns) passed first. */
+bool backend_settle(domid_t domid, uint64_t deadline_ns);
 
 /* Writes the reason where tools look (error/backend/KIND/ID/error), into dom0's log and the device's `hotplug-error`. */
 void backend_error(struct backend_device *device, int error, const char *format, ...)

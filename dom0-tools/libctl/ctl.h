@@ -29,6 +29,9 @@ int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *cre
 int ctl_domain_destroy(struct ctl *ctl, domid_t domid);
 int ctl_domain_pause(struct ctl *ctl, domid_t domid);
 int ctl_domain_unpause(struct ctl *ctl, domid_t domid);
+
+/* Makes it end as if it had done so itself, for a reason SHUTDOWN_*. */
+int ctl_domain_shut_down(struct ctl *ctl, domid_t domid, unsigned int reason);
 int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);
 int ctl_domain_max_mem(struct ctl *ctl, domid_t domid, uint64_t kib);
 int ctl_domain_address_size(struct ctl *ctl, domid_t domid, unsigned int bits);
@@ -46,6 +49,10 @@ int ctl_domain_list(struct ctl *ctl, domid_t first_domain, struct xen_domctl_get
 /* vCPUs. `context` has the layout of the domain's width and `size` bytes. */
 int ctl_vcpu_set_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *context, size_t size);
 int ctl_vcpu_info(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_getvcpuinfo *info);
+int ctl_vcpu_get_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, void *context, size_t size);
+
+/* XEN_DOMCTL_SENDTRIGGER_*; EINVAL or ENOSYS when a PV guest has no such thing. */
+int ctl_vcpu_trigger(struct ctl *ctl, domid_t domid, unsigned int vcpu, unsigned int trigger);
 #define CTL_CPU_BYTES 32
 int ctl_vcpu_get_affinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t hard[CTL_CPU_BYTES],
                           uint8_t soft[CTL_CPU_BYTES]);
@@ -63,6 +70,8 @@ int ctl_sched_ratelimit(struct ctl *ctl, unsigned int *microseconds);
 long ctl_populate(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, unsigned int flags,
                   xen_pfn_t *frames);
 long ctl_decrease(struct ctl *ctl, domid_t domid, unsigned long count, unsigned int order, xen_pfn_t *frames);
+/* In: machine frames; out, in their place: XEN_DOMCTL_PFINFO_*, XTAB for one that is not the domain's. At most 1024. */
+int ctl_frame_types(struct ctl *ctl, domid_t domid, xen_pfn_t *frames, size_t count);
 int ctl_claim(struct ctl *ctl, domid_t domid, unsigned long pages);
 int ctl_pin_table(struct ctl *ctl, domid_t domid, unsigned int command, xen_pfn_t mfn);
 

@@ -158,6 +158,45 @@ int ctl_vcpu_set_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, cons
     return perform(ctl);
 }
 
+int ctl_vcpu_get_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, void *context, size_t size)
+{
+    struct xen_domctl *domctl = start(ctl, XEN_DOMCTL_getvcpucontext, domid);
+
+    memset(ctl->bytes, 0, CTL_SCRATCH);
+    domctl->u.vcpucontext.vcpu = vcpu;
+    set_xen_guest_handle_raw(domctl->u.vcpucontext.ctxt, (void *)ctl->bytes);
+    if (perform(ctl) != 0)
+        return -1;
+    memcpy(context, ctl->bytes, size);
+    return 0;
+}
+
+int ctl_vcpu_trigger(struct ctl *ctl, domid_t domid, unsigned int vcpu, unsigned int trigger)
+{
+    struct xen_domctl *domctl = start(ctl, XEN_DOMCTL_sendtrigger, domid);
+
+    domctl->u.sendtrigger.trigger = trigger;
+    domctl->u.sendtrigger.vcpu = vcpu;
+    return perform(ctl);
+}
+
+int ctl_frame_types(struct ctl *ctl, domid_t domid, xen_pfn_t *frames, size_t count)
+{
+    struct xen_domctl *domctl = start(ctl, XEN_DOMCTL_getpageframeinfo3, domid);
+
+    if (count * sizeof(*frames) > CTL_SCRATCH) {
+        errno = E2BIG;
+        return -1;
+    }
+    memcpy(ctl->bytes, frames, count * sizeof(*frames));
+    domctl->u.getpageframeinfo3.num = count;
+    set_xen_guest_handle_raw(domctl->u.getpageframeinfo3.array, (void *)ctl->bytes);
+    if (perform(ctl) != 0)
+        return -1;
+    memcpy(frames, ctl->bytes, count * sizeof(*frames));
+    return 0;
+}
+
 int ctl_vcpu_info(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_getvcpuinfo *info)
 {
     struct xen_domctl *domctl = start(ctl, XEN_DOMCTL_getvcpuinfo, domid);

@@ -146,6 +146,16 @@ int ctl_version(struct ctl *ctl, unsigned int command, void *buffer, size_t size
     return result;
 }
 
+int ctl_domain_shut_down(struct ctl *ctl, domid_t domid, unsigned int reason)
+{
+    struct sched_remote_shutdown *shutdown = (void *)ctl->bytes;
+
+    memset(shutdown, 0, sizeof(*shutdown));
+    shutdown->domain_id = domid;
+    shutdown->reason = reason;
+    return xencall2(ctl->call, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, (uintptr_t)shutdown);
+}
+
 int ctl_host_shutdown(struct ctl *ctl, unsigned int reason)
 {
     struct sched_shutdown *shutdown = (void *)ctl->bytes;

@@ -2,138 +2,21 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * console and log. Output is read from the backend's log by offset and not from the listener, which only wakes: so
- * nothing is lost or shown twice, and a slow terminal slows nobody down.
+ * console and log.
  */
 #include "console.h"
 #include "domains.h"
 #include "json.h"
-#include "lifecycle.h"
-#include "system.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dom0-tools/console/console.h"
 
-#define ESCAPE_KEY 0x1d /* Ctrl-] */
-#define CHUNK      512
-#define DRAIN_NS   50000000u /* for the backend to fetch what a stopped domain left in its ring */
-
-struct attachment {
-    struct console_sink sink;
-    bool ended;
-};
-
-static void on_bytes(void *arg, const char *bytes, size_t length)
-{
-    struct attachment *attachment = arg;
-
-    if (length == 0)
-        attachment->ended = true;
-    terminal_wake();
-}
-
-/* Shows the log from *offset on and moves it there. */
-static void show_log(const struct console *console, uint64_t *offset)
-{
-    char buffer[CHUNK];
-    uint64_t from;
-    size_t got;
-
-    while ((got = console_log(console, *offset, buffer, sizeof(buffer), &from)) > 0) {
-        terminal_write(buffer, got);
-        *offset = from + got;
-    }
-}
-
-/* Sends what was typed; false when the escape key was among it. */
-static bool send_input(domid_t domid, const char *buffer, size_t length)
-{
-    size_t sent = 0, end = length;
-
-    for (size_t i = 0; i < length; i++) {
-        if (buffer[i] == ESCAPE_KEY) {
-            end = i;
-            break;
-        }
-    }
-    for (unsigned int tries = 0; sent < end && tries < 100; tries++) {
-        ssize_t took = console_input(domid, buffer + sent, end - sent);
-
-        if (took < 0)
-            break;
-        sent += (size_t)took;
-        if (sent < end)
-            sleep_ns(10 * 1000 * 1000); /* the guest's ring is full: give it a moment to read */
-    }
-    return end == length;
-}
-
-/* A domain that has ended and is preserved keeps its console, and will never say anything again. */
-static bool has_stopped(struct vane *vane, domid_t domid)
-{
-    struct xen_domctl_getdomaininfo info;
-
-    return ctl_domain_info(vane->ctl, domid, &info) == 0 && (info.flags & XEN_DOMINF_shutdown) != 0;
-}
-
-static void converse(struct vane *vane, domid_t domid, struct console *console, struct attachment *attachment,
-                     uint64_t *offset)
-{
-    char buffer[CHUNK];
-
-    for (;;) {
-        size_t got;
-
-        show_log(console, offset);
-        if (!attachment->ended && has_stopped(vane, domid)) {
-            sleep_ns(DRAIN_NS);
-            show_log(console, offset);
-            if (!attachment->ended)
-                console_detach(&attachment->sink);
-            attachment->ended = true;
-        }
-        if (attachment->ended)
-            return;
-        got = terminal_read(buffer, sizeof(buffer), UINT64_MAX);
-        if (got > 0 && !send_input(domid, buffer, got)) {
-            console_detach(&attachment->sink);
-            return;
-        }
-    }
-}
-
-int console_session(struct vane *vane, domid_t domid)
-{
-    struct attachment attachment = {.sink = {.bytes = on_bytes, .arg = &attachment}};
-    struct domain_record *record = record_find(domid);
-    uint64_t offset = record != NULL ? record->console_seen : 0;
-    struct console *console = console_find(domid);
-    char *name = name_of_domain(vane, domid);
-    int status = console != NULL ? console_attach(domid, &attachment.sink) : -ENXIO;
-
-    if (status != 0) {
-        free(name);
-        return fail(vane, "domain %u has no console yet or any more; log %u shows what it printed", domid, domid);
-    }
-    say(vane, "Console of %s (domain %u). Ctrl-] leaves it.\n", name ? name : "?", domid);
-    fflush(stdout);
-    attachment.ended = false;
-    converse(vane, domid, console, &attachment, &offset);
-    record = record_find(domid);
-    if (record != NULL)
-        record->console_seen = offset;
-    say(vane, "\n[%s: %s]\n", name ? name : "?", attachment.ended ? "the domain has ended" : "left; it runs on");
-    free(name);
-    return 0;
-}
-
 int cmd_console(struct vane *vane, int argc, char **argv)
 {
-    const char *type = option_value(&argc, argv, "-t", "--type");
+    const char *type = option_value(&argc, argv, "-t", "--type"), *number = option_value(&argc, argv, "-n", "--num");
     const struct console *dead;
     domid_t domid;
 
@@ -141,6 +24,8 @@ int cmd_console(struct vane *vane, int argc, char **argv)
         return 1;
     if (type != NULL && strcmp(type, "pv") != 0)
         return fail(vane, "console type \"%s\" is not possible here; there is pv", type);
+    if (number != NULL && strcmp(number, "0") != 0)
+        return fail(vane, "there is no console number %s: a domain has one, number 0", number);
     if (vane->json)
         return fail(vane, "a console is a conversation; log %s --json gives what was printed", argv[1]);
     dead = console_find_dead_name(argv[1]);
@@ -223,7 +108,7 @@ int cmd_log(struct vane *vane, int argc, char **argv)
 {
     const struct console *console;
     struct console_info info;
-    uint64_t offset;
+    struct guest_text text = {0};
 
     if (check_arguments(vane, argc, argv, 0, 1) != 0)
         return 1;
@@ -239,7 +124,8 @@ int cmd_log(struct vane *vane, int argc, char **argv)
     if (info.log_first > 0)
         say(vane, "[the first %llu bytes are no longer kept]\n", (unsigned long long)info.log_first);
     fflush(stdout);
-    offset = info.log_first;
-    show_log(console, &offset);
+    text.offset = info.log_first;
+    while (text.offset < info.log_end && show_guest_text(info.domid, &text, 1))
+        ;
     return 0;
 }

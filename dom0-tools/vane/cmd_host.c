@@ -15,6 +15,8 @@
 
 #include <abi/sched.h>
 
+#include "dom0-tools/xenstored/start.h"
+
 /* One line in both forms. */
 static void line(struct vane *vane, struct json *json, const char *key, const char *value)
 {
@@ -153,38 +155,73 @@ int cmd_info(struct vane *vane, int argc, char **argv)
     return 0;
 }
 
+/* The hypervisor's ring from its oldest byte; -1 with errno when none of it can be read. */
+static long read_hypervisor(struct vane *vane, char *text, size_t room)
+{
+    uint32_t index = 0;
+    size_t size = 0;
+    long got = 0;
+
+    while (size < room && (got = ctl_console_read(vane->ctl, text + size, room - size, &index, false)) > 0)
+        size += (size_t)got;
+    return size == 0 && got < 0 ? -1 : (long)size;
+}
+
+/* The hypervisor's lines carry its prefix; dom0's carry ours. */
+static void print_daemon_lines(const char *text, size_t size)
+{
+    const char *end = text + size;
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+
+        if (newline == NULL)
+            newline = end - 1;
+        printf("(dom0) %.*s\n", (int)(newline - text), text);
+        text = newline + 1;
+    }
+}
+
+static void print_dmesg(struct vane *vane, const char *hypervisor, size_t size, const char *daemons,
+                        size_t daemons_size)
+{
+    struct json json;
+
+    if (!vane->json) {
+        fwrite(hypervisor, 1, size, stdout);
+        print_daemon_lines(daemons, daemons_size);
+        return;
+    }
+    json_begin(&json, vane);
+    json_open(&json, NULL, '{');
+    json_text(&json, "log", hypervisor, size);
+    json_text(&json, "dom0", daemons, daemons_size);
+    json_close(&json, '}');
+    json_end(&json);
+}
+
 int cmd_dmesg(struct vane *vane, int argc, char **argv)
 {
     bool clear = option(&argc, argv, "-c", "--clear");
-    size_t room = 1u << 20, size = 0;
+    size_t room = 1u << 20;
     char *text;
-    uint32_t index = 0;
-    long got = 0;
+    long size;
 
     if (check_arguments(vane, argc, argv, 0, 0) != 0)
         return 1;
-    text = malloc(room);
+    text = malloc(room + DAEMON_LOG_SIZE);
     if (text == NULL)
         return fail(vane, "out of memory");
-    while (size < room && (got = ctl_console_read(vane->ctl, text + size, room - size, &index, false)) > 0)
-        size += (size_t)got;
-    if (size == 0 && got < 0) {
+    size = read_hypervisor(vane, text, room);
+    if (size < 0) {
         free(text);
         return fail(vane, "reading the hypervisor's messages failed: %s", strerror(errno));
     }
     if (clear)
-        (void)ctl_console_read(vane->ctl, text, 0, NULL, true);
-    if (vane->json) {
-        struct json json;
-
-        json_begin(&json, vane);
-        json_open(&json, NULL, '{');
-        json_text(&json, "log", text, size);
-        json_close(&json, '}');
-        json_end(&json);
-    } else {
-        fwrite(text, 1, size, stdout);
-    }
+        (void)ctl_console_read(vane->ctl, text + room, 0, NULL, true);
+    print_dmesg(vane, text, (size_t)size, text + room, daemon_log_read(text + room, DAEMON_LOG_SIZE));
+    if (clear)
+        daemon_log_clear();
     free(text);
     return 0;
 }

@@ -38,8 +38,19 @@ int cmd_pause(struct vane *vane, int argc, char **argv)
     return simple(vane, argc, argv, ctl_domain_pause, "paused");
 }
 
+/* xl is silent about these; who types it wants to know why nothing happens. */
 int cmd_unpause(struct vane *vane, int argc, char **argv)
 {
+    struct xen_domctl_getdomaininfo info;
+
+    if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain_info(vane, argv[1], &info) != 0)
+        return 1;
+    if (info.flags & XEN_DOMINF_shutdown)
+        return fail(vane, "domain %u has ended (%s); destroy removes it", info.domain,
+                    shutdown_reason_name(shutdown_reason(&info)));
+    if (info.domain != 0 && (info.flags & XEN_DOMINF_paused) == 0)
+        return fail(vane, "domain %u (%s) is not paused%s", info.domain, argv[1],
+                    info.flags & XEN_DOMINF_blocked ? ": it waits for something to happen" : "");
     return simple(vane, argc, argv, ctl_domain_unpause, "unpaused");
 }
 
@@ -65,6 +76,19 @@ static bool is_down(struct vane *vane, domid_t domid)
     return ctl_domain_info(vane->ctl, domid, &info) != 0 || (info.flags & XEN_DOMINF_shutdown) != 0;
 }
 
+/* Kernels that know the request say so; old ones that do not say so may know it, too. */
+static bool listens(struct vane *vane, domid_t domid, const char *what)
+{
+    char node[40], *value;
+    bool yes;
+
+    snprintf(node, sizeof(node), "control/feature-%s", what);
+    value = store_read(vane->xs, domid, node);
+    yes = value != NULL && strcmp(value, "1") == 0;
+    free(value);
+    return yes;
+}
+
 static int request_one(struct vane *vane, domid_t domid, const char *what)
 {
     struct xen_domctl_getdomaininfo info;
@@ -83,7 +107,19 @@ static int request_one(struct vane *vane, domid_t domid, const char *what)
         record_find(domid)->asked_to_end = true;
     if (info.flags & XEN_DOMINF_paused)
         say(vane, "note: it is paused and will act once it is unpaused\n");
+    else if (!listens(vane, domid, what))
+        say(vane, "note: its kernel has not said that it listens (control/feature-%s); destroy ends it at once\n", what);
     return 0;
+}
+
+/* Why one may take so long: whoever listens empties the node first. */
+static const char *excuse(struct vane *vane, domid_t domid)
+{
+    char *request = store_read(vane->xs, domid, "control/shutdown");
+    bool untouched = request != NULL && *request != '\0';
+
+    free(request);
+    return untouched ? "; its kernel has not taken note of the request" : "; it took note of the request";
 }
 
 /* Until the domains have ended; a guest that does not listen is never forced. */
@@ -94,8 +130,8 @@ static int wait_down(struct vane *vane, const domid_t *domids, unsigned int coun
     for (unsigned int i = 0; i < count; i++) {
         while (!is_down(vane, domids[i])) {
             if (clock_ns() >= deadline)
-                return fail(vane, "domain %u has not ended within %llu s; destroy ends it at once", domids[i],
-                            (unsigned long long)seconds);
+                return fail(vane, "domain %u has not ended within %llu s; destroy ends it at once%s", domids[i],
+                            (unsigned long long)seconds, excuse(vane, domids[i]));
             if (terminal_interrupted(WAIT_STEP_NS))
                 return fail(vane, "interrupted; domain %u has been asked and may still end", domids[i]);
         }

@@ -133,34 +133,44 @@ static void show_list(struct vane *vane, const struct xen_domctl_getdomaininfo *
     json_end(&json);
 }
 
+/* The domains that the arguments name, all without any; to be freed. NULL with the error printed. */
+static struct xen_domctl_getdomaininfo *named_domains(struct vane *vane, int argc, char **argv, unsigned int *count)
+{
+    struct xen_domctl_getdomaininfo *infos;
+
+    if (argc == 1)
+        return list_domains(vane, count);
+    infos = calloc((size_t)argc, sizeof(*infos));
+    if (infos == NULL)
+        fail(vane, "out of memory");
+    *count = 0;
+    for (int i = 1; i < argc && infos != NULL; i++) {
+        if (find_domain_info(vane, argv[i], &infos[(*count)++]) == 0)
+            continue;
+        free(infos);
+        infos = NULL;
+    }
+    return infos;
+}
+
 int cmd_list(struct vane *vane, int argc, char **argv)
 {
     bool full = option(&argc, argv, "-l", "--long"), verbose = option(&argc, argv, "-v", "--verbose");
-    struct xen_domctl_getdomaininfo *infos, one;
+    bool memory = option(&argc, argv, "-m", "--memory");
+    struct xen_domctl_getdomaininfo *infos;
     unsigned int count;
 
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
-    if (argc == 1) {
-        infos = list_domains(vane, &count);
-        if (infos == NULL)
-            return 1;
-        show_list(vane, infos, count, full, verbose);
-        free(infos);
-        return 0;
-    }
-    infos = calloc((size_t)argc, sizeof(*infos));
-    count = 0;
-    for (int i = 1; i < argc && infos != NULL; i++) {
-        if (find_domain_info(vane, argv[i], &one) != 0) {
-            free(infos);
-            return 1;
-        }
-        infos[count++] = one;
-    }
+    if (memory && (full || verbose))
+        return fail_usage(vane, "-m shows columns of its own: it goes with neither -l nor -v");
+    infos = named_domains(vane, argc, argv, &count);
     if (infos == NULL)
-        return fail(vane, "out of memory");
-    show_list(vane, infos, count, full, verbose);
+        return 1;
+    if (memory)
+        list_memory(vane, infos, count);
+    else
+        show_list(vane, infos, count, full, verbose);
     free(infos);
     return 0;
 }

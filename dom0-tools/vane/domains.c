@@ -32,6 +32,7 @@ struct domain_record *record_add(const struct built_domain *built, struct domain
     memcpy(record->uuid, built->uuid, sizeof(record->uuid));
     record->started_ns = clock_ns();
     record->config = *config;
+    record->boot_max_kib = config->max_memory_kib;
     memset(config, 0, sizeof(*config));
     record->next = records;
     records = record;

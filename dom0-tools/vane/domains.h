@@ -17,6 +17,7 @@ struct domain_record {
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
+    uint64_t boot_max_kib;      /* the maximum its kernel was told at its start; mem-max moves the one in config */
     unsigned int fast_restarts; /* in a row, of a domain that ended by itself soon after its start */
     bool asked_to_end;          /* by a command: a restart then is no accident */
     bool handled;               /* its end was acted upon; what is left of it stays for inspection */

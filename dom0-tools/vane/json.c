@@ -97,6 +97,14 @@ void json_number(struct json *json, const char *key, uint64_t value)
     printf("%llu", (unsigned long long)value);
 }
 
+void json_signed(struct json *json, const char *key, int64_t value)
+{
+    if (off(json))
+        return;
+    item(json, key);
+    printf("%lld", (long long)value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
     if (off(json))

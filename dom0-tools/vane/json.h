@@ -25,6 +25,7 @@ void json_close(struct json *json, char bracket);
 void json_string(struct json *json, const char *key, const char *value);
 void json_text(struct json *json, const char *key, const char *value, size_t length);
 void json_number(struct json *json, const char *key, uint64_t value);
+void json_signed(struct json *json, const char *key, int64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 
 /* Nanoseconds as seconds with nine decimals. */

@@ -5,6 +5,7 @@
  * Life and death of domains. Everything here runs in cooperative threads; a record is looked up again after anything
  * that may have let another thread run.
  */
+#define _GNU_SOURCE /* asprintf */
 #include "lifecycle.h"
 
 #include <errno.h>
@@ -17,29 +18,36 @@
 
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/console/console.h"
-#include "system.h"
+#include "dom0-tools/devices/attach.h"
+#include "devices.h"
+#include "dumping.h"
+#include "ends.h"
 #include "store.h"
+#include "system.h"
 #include "wholefile.h"
 
 #define NOTICES_MAX       32
+#define DRAIN_NS          50000000u /* for the console backend to fetch what is left in the ring */
 #define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
 
 static char *notices[NOTICES_MAX];
 static unsigned int notice_first, notice_count;
+static unsigned int acting; /* threads that deal with an end just now */
 
 static void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void notice(const char *format, ...)
 {
-    char text[400];
+    char *text;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
     if (notice_count == NOTICES_MAX)
         free(lifecycle_notice()); /* the oldest makes room */
-    notices[(notice_first + notice_count) % NOTICES_MAX] = strdup(text);
+    notices[(notice_first + notice_count) % NOTICES_MAX] = text;
     notice_count++;
     terminal_wake(); /* the prompt shows it now, not at the next key */
 }
@@ -107,7 +115,7 @@ static int open_kernel(const struct domain_config *config, struct open_files *fi
     if (files->unpacked == NULL)
         return build_fail(error, "%s: %s", config->kernel, why);
     whole_file_close(&files->kernel);
-    files->kernel = (struct whole_file){files->unpacked, size};
+    files->kernel = (struct whole_file){.data = files->unpacked, .size = size};
     return 0;
 }
 
@@ -138,7 +146,7 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
     if (status == 0)
         status = build_plan(vane->ctl, &input, plan, error);
     close_files(&files);
-    return status;
+    return status == 0 ? check_devices(config, error) : status;
 }
 
 static int build(struct vane *vane, const struct domain_config *config, struct built_domain *built,
@@ -179,6 +187,14 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* A domain without a record yet. */
+static void abandon(struct vane *vane, const struct built_domain *built)
+{
+    devices_remove_all(vane->xs, built->domid);
+    (void)ctl_domain_destroy(vane->ctl, built->domid);
+    store_remove_domain(vane->xs, built->domid, built->uuid);
+}
+
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error)
 {
@@ -195,7 +211,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         memcpy(built.uuid, config->uuid, sizeof(built.uuid));
     else
         make_uuid(built.uuid);
-    if (build(vane, config, &built, error) != 0)
+    if (check_devices(config, error) != 0 || build(vane, config, &built, error) != 0)
         return NULL;
     if (store_add_domain(vane->xs, &built, config) != 0) {
         build_fail(error, "writing the nodes of domain %u to the xenstore failed: %s", built.domid, strerror(errno));
@@ -203,6 +219,11 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         return NULL;
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
+    give_addresses(config);
+    if (attach_devices(vane, built.domid, config, error) != 0) {
+        abandon(vane, &built);
+        return NULL;
+    }
     record = record_add(&built, config);
     if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
         build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));
@@ -223,6 +244,7 @@ int destroy_domain(struct vane *vane, domid_t domid)
     if (record != NULL)
         record_take_out(record);
     (void)ctl_domain_pause(vane->ctl, domid);
+    devices_remove_all(vane->xs, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
     store_remove_domain(vane->xs, domid, info.handle);
     if (record != NULL)
@@ -254,7 +276,8 @@ static void take_config(struct domain_record *record, struct domain_config *conf
     record->config.name = strdup(config->name);
 }
 
-static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts)
+static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts,
+                        struct domain_end *end)
 {
     struct build_error error;
     char *name = strdup(config->name);
@@ -265,6 +288,8 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
         domain_config_free(config);
     } else {
         record->fast_restarts = fast_restarts;
+        end->has_successor = true;
+        end->successor = record->domid;
         notice("%s: restarted as domain %u", record->config.name, record->domid);
     }
     free(name);
@@ -285,7 +310,8 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
     return store_write(vane->xs, record->domid, "name", "%s", name);
 }
 
-static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
+static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why,
+                    struct domain_end *end)
 {
     bool accident = !record->asked_to_end && clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull;
     unsigned int fast = accident ? record->fast_restarts + 1 : 0;
@@ -309,31 +335,80 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     } else {
         (void)destroy_domain(vane, domid);
     }
-    start_again(vane, &config, fast);
+    start_again(vane, &config, fast, end);
+}
+
+/* What a domain that crashed said at last, for a notice; empty for one that ended in order. To be freed. */
+static char *words_at_end(domid_t domid, unsigned int reason)
+{
+    char *lines, *text = NULL;
+
+    if (reason != SHUTDOWN_crash && reason != SHUTDOWN_watchdog)
+        return strdup("");
+    sleep_ns(DRAIN_NS);
+    lines = last_words(domid);
+    if (lines != NULL && *lines != '\0') {
+        lines[strlen(lines) - 1] = '\0'; /* the last newline */
+        if (asprintf(&text, "; it last said:\n%s", lines) < 0)
+            text = NULL;
+    }
+    free(lines);
+    return text != NULL ? text : strdup("");
+}
+
+/* What the user wants to know about an end beyond its reason. Takes its time: the record may be gone after it. */
+static char *describe_end(struct vane *vane, domid_t domid, const char *name, enum domain_action action,
+                          unsigned int reason)
+{
+    bool dumped = action == ACTION_COREDUMP_DESTROY || action == ACTION_COREDUMP_RESTART;
+    char *words = words_at_end(domid, reason), *core = dumped ? dump_crashed(vane, domid, name) : NULL, *text;
+
+    if (asprintf(&text, "%s%s", core ? core : "", words ? words : "") < 0)
+        text = NULL;
+    free(words);
+    free(core);
+    return text;
+}
+
+static void perform(struct vane *vane, struct domain_record *record, enum domain_action action, struct domain_end *end,
+                    const char *more)
+{
+    const char *why = shutdown_reason_name(end->reason), *name = record->config.name;
+    domid_t domid = record->domid;
+
+    switch (action) {
+    case ACTION_DESTROY:
+    case ACTION_COREDUMP_DESTROY:
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name, more);
+        (void)destroy_domain(vane, domid);
+        break;
+    case ACTION_PRESERVE:
+        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
+        break;
+    case ACTION_RESTART:
+    case ACTION_COREDUMP_RESTART:
+    case ACTION_RENAME_RESTART:
+        if (*more != '\0')
+            notice("%s: domain %u ended (%s)%s", name, domid, why, more);
+        restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
+        break;
+    }
 }
 
 static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
 {
     enum domain_action action = action_for(&record->config, reason);
-    const char *why = shutdown_reason_name(reason);
+    struct domain_end *end = end_add(record->domid, reason);
     domid_t domid = record->domid;
+    char *name = strdup(record->config.name), *more;
 
     record->handled = true;
-    switch (action) {
-    case ACTION_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed", record->config.name, domid,
-               why, record->config.name);
-        (void)destroy_domain(vane, domid);
-        break;
-    case ACTION_PRESERVE:
-        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it", record->config.name, domid, why,
-               record->config.name);
-        break;
-    case ACTION_RESTART:
-    case ACTION_RENAME_RESTART:
-        restart(vane, record, action == ACTION_RENAME_RESTART, why);
-        break;
-    }
+    more = describe_end(vane, domid, name ? name : "domain", action, reason);
+    record = record_find(domid);
+    if (record != NULL) /* somebody may have destroyed it meanwhile */
+        perform(vane, record, action, end, more ? more : "");
+    free(name);
+    free(more);
 }
 
 static bool has_ended(const struct xen_domctl_getdomaininfo *info)
@@ -374,10 +449,13 @@ static bool act_on_one(struct vane *vane)
         acted = info == NULL || (has_ended(info) && !record->handled);
         if (info == NULL) {
             record_take_out(record);
+            devices_remove_all(vane->xs, record->domid);
             store_remove_domain(vane->xs, record->domid, record->uuid);
             record_free(record);
         } else if (acted) {
+            acting++;
             act(vane, record, shutdown_reason(info));
+            acting--;
         }
         if (acted)
             break; /* the record may be gone */
@@ -386,10 +464,11 @@ static bool act_on_one(struct vane *vane)
     return acted;
 }
 
-void lifecycle_check(struct vane *vane)
+bool lifecycle_check(struct vane *vane)
 {
     while (act_on_one(vane))
         ;
+    return acting > 0;
 }
 
 static void watch_thread(void *arg)

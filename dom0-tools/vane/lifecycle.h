@@ -27,8 +27,11 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
 /* Starts the thread that acts when domains end. */
 int lifecycle_start(void);
 
-/* Looks at once whether some domain ended, without waiting for the thread. */
-void lifecycle_check(struct vane *vane);
+/*
+ * Looks at once whether some domain ended, without waiting for the thread. True: another thread is still acting on an
+ * end, so what follows from it is not there yet.
+ */
+bool lifecycle_check(struct vane *vane);
 
 /* What the thread did since the last call, one line each, for the user to read; NULL at the end. To be freed. */
 char *lifecycle_notice(void);

@@ -10,10 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pv/paging.h>
 #include <pv/pv.h>
 
+#include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/machine/machine.h"
+#include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
+#include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
 #include "shell.h"
 #include "store.h"
@@ -41,6 +46,13 @@ static void start_balloon(void)
     (void)start("the balloon", pv_balloon_start());
 }
 
+/* /tmp may hold half of what dom0 has free when it starts. */
+static void start_files(void)
+{
+    ramfs_set_limit((uint64_t)pages_free_count() * PAGE_SIZE / 2);
+    mount_add(&ramfs);
+}
+
 static void greet(void)
 {
     struct xen_sysctl_physinfo info;
@@ -57,6 +69,11 @@ static void greet(void)
     fflush(stdout);
 }
 
+/* The prompt is on the screen, and the line being typed: dmesg shows what the daemons have to say. */
+static void keep_quiet(const char *line)
+{
+}
+
 int main(int argc, char **argv)
 {
     const char *commands = strstr(pv_command_line(), "vane.run=");
@@ -67,8 +84,13 @@ int main(int argc, char **argv)
     domains_all_recorded = true;
     if (store_add_dom0(vane.xs) != 0)
         fprintf(stderr, "vane: writing dom0's own nodes failed: %s\n", strerror(errno));
+    daemon_log_sink = keep_quiet;
+    start_files();
     start_balloon();
+    (void)start("the network backend", netback_start());
+    (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
+    (void)start("the machine's devices", machine_start());
     greet();
     if (commands != NULL) {
         char *copy = strdup(commands + strlen("vane.run="));

@@ -19,6 +19,9 @@ int spawn(const char *name, void (*fn)(void *arg), void *arg);
 size_t terminal_read(char *buffer, size_t size, uint64_t deadline_ns);
 void terminal_write(const char *text, size_t size);
 
+/* Bytes of a guest, as they are: no carriage return is added to a newline. */
+void terminal_write_raw(const char *bytes, size_t size);
+
 /* Waits that long; true at once when Ctrl-C was typed. Other bytes typed meanwhile are kept for terminal_read. */
 bool terminal_interrupted(uint64_t ns);
 

@@ -16,7 +16,7 @@
 #include <pv/time.h>
 
 #define CTRL_C    3
-#define AHEAD_MAX 512
+#define AHEAD_MAX 4096
 
 static bool woken;
 
@@ -55,13 +55,12 @@ bool terminal_interrupted(uint64_t ns)
     char byte;
 
     for (;;) {
-        while (console_read_now(&byte, 1) == 1) {
+        while (ahead_count < AHEAD_MAX && console_read_now(&byte, 1) == 1) {
             if (byte == CTRL_C)
                 return true;
-            if (ahead_count < AHEAD_MAX)
-                ahead[ahead_count++] = byte;
+            ahead[ahead_count++] = byte;
         }
-        if (!wait_event_until(&console_input_waitq, console_input_pending(), deadline))
+        if (!wait_event_until(&console_input_waitq, ahead_count < AHEAD_MAX && console_input_pending(), deadline))
             return false;
     }
 }
@@ -69,6 +68,11 @@ bool terminal_interrupted(uint64_t ns)
 void terminal_write(const char *text, size_t size)
 {
     console_write(text, size);
+}
+
+void terminal_write_raw(const char *bytes, size_t size)
+{
+    console_write_raw(bytes, size);
 }
 
 void terminal_wake(void)

@@ -37,7 +37,7 @@ void say(const struct vane *vane, const char *format, ...)
 {
     va_list args;
 
-    if (vane->json)
+    if (vane->json || vane->error_text != NULL)
         return;
     va_start(args, format);
     vprintf(format, args);
@@ -48,6 +48,10 @@ static int fail_text(struct vane *vane, const char *text)
 {
     struct json json;
 
+    if (vane->error_text != NULL) {
+        snprintf(vane->error_text, VANE_ERROR_SIZE, "%s", text);
+        return 1;
+    }
     if (!vane->json || vane->json_started) {
         fflush(stdout);
         fprintf(stderr, "%s: %s\n", vane->verb ? vane->verb : "vane", text);

@@ -24,7 +24,11 @@ struct vane {
     bool json;
     bool json_started; /* something was printed, so an error must not follow */
     const char *verb;
+    char *error_text; /* not NULL: work behind the user's back, which prints nothing; errors go here */
 };
+
+#define VANE_ERROR_SIZE 512
+
 
 enum completion { COMPLETE_NOTHING, COMPLETE_DOMAIN, COMPLETE_FILE, COMPLETE_VERB };
 
@@ -80,6 +84,7 @@ int cmd_uptime(struct vane *vane, int argc, char **argv);
 int cmd_top(struct vane *vane, int argc, char **argv);
 
 int cmd_info(struct vane *vane, int argc, char **argv);
+int cmd_devices(struct vane *vane, int argc, char **argv);
 int cmd_dmesg(struct vane *vane, int argc, char **argv);
 int cmd_debug_keys(struct vane *vane, int argc, char **argv);
 int cmd_poweroff(struct vane *vane, int argc, char **argv);
@@ -89,6 +94,9 @@ int cmd_unpause(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);
 int cmd_destroy(struct vane *vane, int argc, char **argv);
+int cmd_dump_core(struct vane *vane, int argc, char **argv);
+int cmd_trigger(struct vane *vane, int argc, char **argv);
+int cmd_sysrq(struct vane *vane, int argc, char **argv);
 int cmd_rename(struct vane *vane, int argc, char **argv);
 
 int cmd_vcpu_list(struct vane *vane, int argc, char **argv);
@@ -98,9 +106,19 @@ int cmd_sched_credit2(struct vane *vane, int argc, char **argv);
 
 int cmd_mem_set(struct vane *vane, int argc, char **argv);
 int cmd_mem_max(struct vane *vane, int argc, char **argv);
+void list_memory(struct vane *vane, const struct xen_domctl_getdomaininfo *infos, unsigned int count); /* list -m */
 
 int cmd_console(struct vane *vane, int argc, char **argv);
 int cmd_log(struct vane *vane, int argc, char **argv);
+
+int cmd_block_attach(struct vane *vane, int argc, char **argv);
+int cmd_block_detach(struct vane *vane, int argc, char **argv);
+int cmd_block_list(struct vane *vane, int argc, char **argv);
+
+int cmd_network_attach(struct vane *vane, int argc, char **argv);
+int cmd_network_detach(struct vane *vane, int argc, char **argv);
+int cmd_network_list(struct vane *vane, int argc, char **argv);
+int cmd_network_switch(struct vane *vane, int argc, char **argv);
 
 int cmd_xenstore_ls(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_read(struct vane *vane, int argc, char **argv);
@@ -109,6 +127,9 @@ int cmd_xenstore_rm(struct vane *vane, int argc, char **argv);
 
 int cmd_ls(struct vane *vane, int argc, char **argv);
 int cmd_cat(struct vane *vane, int argc, char **argv);
+int cmd_cp(struct vane *vane, int argc, char **argv);
+int cmd_rm(struct vane *vane, int argc, char **argv);
+int cmd_mkdir(struct vane *vane, int argc, char **argv);
 
 int cmd_help(struct vane *vane, int argc, char **argv);
 

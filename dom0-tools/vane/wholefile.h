@@ -12,6 +12,7 @@
 struct whole_file {
     const void *data;
     size_t size;
+    void *copy; /* of ours; NULL: the bytes are where they always were */
 };
 
 /* 0, or -1 with errno. The bytes live until whole_file_close. */

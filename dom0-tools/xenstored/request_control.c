@@ -146,6 +146,39 @@ static int control_quota(struct request *request, const char **args, int count)
     return EINVAL;
 }
 
+/* True when something that happens at the path is something the watch wants to hear of. */
+static bool watch_covers(const struct watch *watch, const char *path)
+{
+    size_t len = strlen(watch->path);
+
+    if (!strcmp(watch->path, "/"))
+        return true;
+    return !strncmp(watch->path, path, len) && (path[len] == '\0' || path[len] == '/');
+}
+
+/* What a domain listens to, one watched path in a line; with a path given, only what covers that. */
+static int control_watches(struct request *request, const char **args, int count)
+{
+    struct text text = {.len = 0};
+    unsigned int domid;
+    struct client *client;
+    struct watch *watch;
+
+    if (count < 1 || count > 2 || !request_domid(args[0], &domid))
+        return EINVAL;
+    TAILQ_FOREACH(client, &request->xenstored->clients, link)
+    {
+        if (client->domid != domid)
+            continue;
+        LIST_FOREACH(watch, &client->watches, link)
+        {
+            if (count == 1 || watch_covers(watch, args[1]))
+                text_add(&text, "%s\n", watch->path);
+        }
+    }
+    return request_reply(request, text.bytes, text.len + 1);
+}
+
 static int control_help(struct request *request, const char **args, int count);
 
 static const struct control {
@@ -153,9 +186,13 @@ static const struct control {
     int (*handler)(struct request *request, const char **args, int count);
     const char *arguments;
 } controls[] = {
-    {"check", control_check, ""},         {"help", control_help, ""},
-    {"log", control_log, "on|off"},       {"memreport", control_memreport, ""},
-    {"print", control_print, "<string>"}, {"quota", control_quota, "[set <name> <value>|<domid>]"},
+    {"check", control_check, ""},
+    {"help", control_help, ""},
+    {"log", control_log, "on|off"},
+    {"memreport", control_memreport, ""},
+    {"print", control_print, "<string>"},
+    {"quota", control_quota, "[set <name> <value>|<domid>]"},
+    {"watches", control_watches, "<domid> [<path>]"},
 };
 
 static int control_help(struct request *request, const char **args, int count)

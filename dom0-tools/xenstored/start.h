@@ -14,13 +14,18 @@
 int xenstored_start(void);
 
 /*
- * Messages of dom0's daemons about what guests do, one line each. Whoever owns the screen may take them; otherwise they
- * go to stderr. Guests choose some of the text, so only printable characters pass.
+ * Messages of dom0's daemons and backends about what guests do, one line each, with the time of day: `who` is the
+ * daemon's name. They are kept for `vane dmesg`. Whoever owns the screen may take them, too; with no sink they go to
+ * stderr. Guests choose some of the text, so only printable characters pass, and long lines are cut.
  */
 extern void (*daemon_log_sink)(const char *line);
+void daemon_log(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void daemon_vlog(const char *who, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
-/* The newest messages, one per line; returns the number of bytes. */
+#define DAEMON_LOG_SIZE 65536u
+
+/* The newest messages, one per line, that were not cleared; returns the number of bytes. */
 size_t daemon_log_read(char *buf, size_t size);
+void daemon_log_clear(void);
 
 #endif

@@ -21,9 +21,10 @@ static struct xencons_interface *ring;
 static evtchn_port_t ring_port;
 static bool threads_up;
 
-/* Input of dom0, taken from the hypervisor in the interrupt. */
+/* Input of dom0, taken from the hypervisor in the interrupt; when it is full the rest stays there until there is room. */
 static char input[1024];
 static unsigned int input_head, input_tail;
+static bool input_left;
 
 struct waitq console_input_waitq;
 static struct waitq output_waitq;
@@ -129,6 +130,13 @@ void console_write(const char *text, size_t length)
     mutex_unlock(&output_lock);
 }
 
+void console_write_raw(const char *bytes, size_t length)
+{
+    mutex_lock(&output_lock);
+    put_all(bytes, length, true);
+    mutex_unlock(&output_lock);
+}
+
 void console_write_now(const char *text, size_t length)
 {
     write_lines(text, length, false);
@@ -149,15 +157,27 @@ static void ring_event(evtchn_port_t port, void *data)
         waitq_wake(&console_input_waitq);
 }
 
-static void virq_console(evtchn_port_t port, void *data)
+/* With events masked, or in the handler. */
+static void take_input(void)
 {
     char text[64];
-    long count;
+    long count = 1;
 
-    while ((count = HYPERVISOR_console_io(CONSOLEIO_read, sizeof(text), text)) > 0) {
-        for (long i = 0; i < count && input_head - input_tail < sizeof(input); i++)
+    while (count > 0) {
+        unsigned int room = sizeof(input) - (input_head - input_tail);
+
+        input_left = room == 0;
+        if (input_left)
+            return;
+        count = HYPERVISOR_console_io(CONSOLEIO_read, room < sizeof(text) ? room : sizeof(text), text);
+        for (long i = 0; i < count; i++)
             input[input_head++ % sizeof(input)] = text[i];
     }
+}
+
+static void virq_console(evtchn_port_t port, void *data)
+{
+    take_input();
     waitq_wake(&console_input_waitq);
 }
 
@@ -195,6 +215,8 @@ size_t console_read_now(char *buffer, size_t size)
     enabled = irq_save();
     while (count < size && input_tail != input_head)
         buffer[count++] = input[input_tail++ % sizeof(input)];
+    if (input_left)
+        take_input();
     irq_restore(enabled);
     return count;
 }

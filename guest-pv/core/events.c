@@ -208,6 +208,14 @@ int event_bind_ipi(unsigned int vcpu, event_handler_t *handler, void *data)
     return bound(rc, op.port, handler, data);
 }
 
+int event_bind_pirq(unsigned int pirq, bool shared, event_handler_t *handler, void *data)
+{
+    struct evtchn_bind_pirq op = {.pirq = pirq, .flags = shared ? BIND_PIRQ__WILL_SHARE : 0};
+    long rc = HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &op);
+
+    return bound(rc, op.port, handler, data);
+}
+
 int event_notify(evtchn_port_t port)
 {
     struct evtchn_send send = {.port = port};

@@ -189,3 +189,61 @@ void *grant_map(const domid_t *domids, const grant_ref_t *grefs, unsigned int co
     errno = -rc;
     return NULL;
 }
+
+#define MANY 64u
+
+static void map_some(struct grant_mapping *const *mappings, unsigned int count)
+{
+    struct gnttab_map_grant_ref ops[MANY];
+    unsigned int used = 0;
+    bool failed;
+
+    for (unsigned int i = 0; i < count; i++) {
+        mappings[i]->error = tables_build((unsigned long)mappings[i]->addr, 1);
+        if (mappings[i]->error != 0)
+            continue;
+        ops[used++] = (struct gnttab_map_grant_ref){
+            .host_addr = (unsigned long)mappings[i]->addr,
+            .flags = GNTMAP_host_map | (mappings[i]->readonly ? GNTMAP_readonly : 0),
+            .ref = mappings[i]->gref,
+            .dom = mappings[i]->domid,
+            .status = GNTST_general_error,
+        };
+    }
+    failed = used > 0 && HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, used) != 0;
+    used = 0;
+    for (unsigned int i = 0; i < count; i++) {
+        if (mappings[i]->error != 0)
+            continue;
+        mappings[i]->error = failed ? -EIO : grant_error(ops[used].status);
+        mappings[i]->handle = ops[used++].handle;
+    }
+}
+
+void grant_map_many(struct grant_mapping *const *mappings, unsigned int count)
+{
+    for (unsigned int done = 0; done < count; done += MANY)
+        map_some(mappings + done, count - done < MANY ? count - done : MANY);
+}
+
+static void unmap_some(struct grant_mapping *const *mappings, unsigned int count)
+{
+    struct gnttab_unmap_grant_ref ops[MANY];
+    bool failed;
+
+    for (unsigned int i = 0; i < count; i++)
+        ops[i] = (struct gnttab_unmap_grant_ref){
+            .host_addr = (unsigned long)mappings[i]->addr,
+            .handle = mappings[i]->handle,
+            .status = GNTST_general_error,
+        };
+    failed = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, count) != 0;
+    for (unsigned int i = 0; i < count; i++)
+        mappings[i]->error = failed ? -EIO : grant_error(ops[i].status);
+}
+
+void grant_unmap_many(struct grant_mapping *const *mappings, unsigned int count)
+{
+    for (unsigned int done = 0; done < count; done += MANY)
+        unmap_some(mappings + done, count - done < MANY ? count - done : MANY);
+}

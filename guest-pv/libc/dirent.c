@@ -2,32 +2,54 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Directory streams over the flat list of files: an entry belongs to a directory when only one component follows.
+ * Directory streams. In the RAM disk's flat list an entry belongs to a directory when only one component follows; the
+ * root shows the mounts, too. A stream counts entries, so one that is removed meanwhile can hide its neighbour.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "files.h"
+#include "mounts.h"
 
 struct dir_stream {
-    char path[FILES_PATH_MAX];
-    unsigned int next;
+    struct place place;
+    unsigned int next, next_mount;
     struct dirent entry;
 };
 
+static int check_directory(const struct place *place)
+{
+    const struct file *file;
+    struct stat st;
+    int error;
+
+    if (place->mount != NULL) {
+        memset(&st, 0, sizeof(st));
+        error = place->mount->describe(place->path, &st);
+        return error != 0 ? error : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    }
+    file = files_find(place->path);
+    if (file == NULL) /* a kernel without a RAM disk has a root nevertheless */
+        return *place->path == '\0' ? 0 : -ENOENT;
+    return file->is_directory ? 0 : -ENOTDIR;
+}
+
 DIR *opendir(const char *path)
 {
-    const struct file *file = files_find(path);
-    DIR *dir;
+    DIR *dir = calloc(1, sizeof(*dir));
+    int error;
 
-    if (file == NULL || !file->is_directory) {
-        errno = file == NULL ? ENOENT : ENOTDIR;
+    if (dir == NULL)
+        return NULL;
+    error = place_find(path, &dir->place);
+    if (error == 0)
+        error = check_directory(&dir->place);
+    if (error != 0) {
+        free(dir);
+        errno = -error;
         return NULL;
     }
-    dir = calloc(1, sizeof(*dir));
-    if (dir != NULL)
-        memcpy(dir->path, file->path, FILES_PATH_MAX);
     return dir;
 }
 
@@ -44,27 +66,65 @@ static const char *child_name(const char *dir, const char *path)
     return *path != '\0' && strchr(path, '/') == NULL ? path : NULL;
 }
 
+static struct dirent *give(DIR *dir, const char *name, unsigned char type)
+{
+    dir->entry.d_ino = (ino_t)(dir->next + dir->next_mount);
+    dir->entry.d_type = type;
+    if (name != dir->entry.d_name)
+        snprintf(dir->entry.d_name, sizeof(dir->entry.d_name), "%s", name);
+    return &dir->entry;
+}
+
+static struct dirent *read_mount(DIR *dir)
+{
+    if (dir->place.mount->entry(dir->place.path, dir->next, dir->entry.d_name, sizeof(dir->entry.d_name)) != 0)
+        return NULL;
+    dir->next++;
+    return give(dir, dir->entry.d_name, DT_UNKNOWN);
+}
+
+/* Mounts first; one may hide a directory of the RAM disk. */
+static struct dirent *read_root_mounts(DIR *dir)
+{
+    const char *name = *dir->place.path == '\0' ? mount_name(dir->next_mount) : NULL;
+
+    if (name == NULL)
+        return NULL;
+    dir->next_mount++;
+    return give(dir, name, DT_DIR);
+}
+
+static bool hidden(const DIR *dir, const char *name)
+{
+    const char *mount;
+
+    for (unsigned int i = 0; *dir->place.path == '\0' && (mount = mount_name(i)) != NULL; i++)
+        if (strcmp(mount, name) == 0)
+            return true;
+    return false;
+}
+
 struct dirent *readdir(DIR *dir)
 {
     const struct file *file;
+    struct dirent *entry;
 
-    while ((file = files_at(dir->next)) != NULL) {
-        const char *name = child_name(dir->path, file->path);
+    if (dir->place.mount != NULL)
+        return read_mount(dir);
+    entry = read_root_mounts(dir);
+    while (entry == NULL && (file = files_at(dir->next)) != NULL) {
+        const char *name = child_name(dir->place.path, file->path);
 
         dir->next++;
-        if (name == NULL)
-            continue;
-        dir->entry.d_ino = (ino_t)dir->next;
-        dir->entry.d_type = file->is_directory ? DT_DIR : DT_REG;
-        strncpy(dir->entry.d_name, name, sizeof(dir->entry.d_name) - 1);
-        return &dir->entry;
+        if (name != NULL && !hidden(dir, name))
+            entry = give(dir, name, file->is_directory ? DT_DIR : DT_REG);
     }
-    return NULL;
+    return entry;
 }
 
 void rewinddir(DIR *dir)
 {
-    dir->next = 0;
+    dir->next = dir->next_mount = 0;
 }
 
 int closedir(DIR *dir)

@@ -2,12 +2,14 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What newlib expects below it. Descriptors 0 to 2 are the console, the rest read files of the RAM disk; whatever
- * needs processes or writing answers with an honest errno.
+ * What newlib expects below it. Descriptors 0 to 2 are the console, the rest are files of the RAM disk or of a mount;
+ * whatever needs processes answers with an honest errno.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,14 +21,16 @@
 #include <pv/console.h>
 #include <pv/time.h>
 #include "../core/internal.h"
-#include "files.h"
+#include "mounts.h"
 
 #define DESCRIPTORS   64
 #define FIRST_FILE_FD 3
 
-static struct {
-    const struct file *file;
-    size_t offset;
+static struct open_file {
+    const struct file_methods *methods; /* NULL: free */
+    void *own;
+    uint64_t offset;
+    int flags;
 } open_files[DESCRIPTORS];
 
 int execve(const char *path, char *const argv[], char *const envp[]);
@@ -47,36 +51,78 @@ static bool is_console(int fd)
     return fd >= 0 && fd < FIRST_FILE_FD;
 }
 
-static bool is_open(int fd)
+static struct open_file *file_of(int fd)
 {
-    return fd >= FIRST_FILE_FD && fd < DESCRIPTORS && open_files[fd].file != NULL;
+    if (fd >= FIRST_FILE_FD && fd < DESCRIPTORS && open_files[fd].methods != NULL)
+        return &open_files[fd];
+    errno = EBADF;
+    return NULL;
+}
+
+static int open_ramdisk(const char *path, int flags, struct open_file *open)
+{
+    const struct file *file = files_find(path);
+
+    if (file == NULL)
+        return (flags & O_CREAT) != 0 ? -EROFS : -ENOENT;
+    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
+        return file->is_directory ? -EISDIR : -EROFS;
+    open->methods = &ramdisk_methods;
+    open->own = (void *)file; /* its methods only read */
+    return 0;
+}
+
+/* The descriptor is taken before the mount may wait, and filled after. */
+static int open_at(struct open_file *open, const char *path, int flags, mode_t mode)
+{
+    struct open_file found = {.flags = flags};
+    struct place place;
+    int error = place_find(path, &place);
+
+    if (error == 0 && place.mount == NULL)
+        error = open_ramdisk(place.path, flags, &found);
+    else if (error == 0)
+        error = place.mount->open(place.path, flags, mode, &found.methods, &found.own);
+    *open = found;
+    if (error != 0)
+        open->methods = NULL;
+    return error;
 }
 
 int open(const char *path, int flags, ...)
 {
-    const struct file *file = files_find(path);
+    static const struct file_methods taken;
+    mode_t mode = 0;
+    va_list args;
+    int error;
 
-    if ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0)
-        return fail(EROFS);
-    if (file == NULL)
-        return fail(ENOENT);
+    if ((flags & O_CREAT) != 0) {
+        va_start(args, flags);
+        mode = va_arg(args, mode_t);
+        va_end(args);
+    }
     for (int fd = FIRST_FILE_FD; fd < DESCRIPTORS; fd++) {
-        if (open_files[fd].file == NULL) {
-            open_files[fd].file = file;
-            open_files[fd].offset = 0;
-            return fd;
-        }
+        if (open_files[fd].methods != NULL)
+            continue;
+        open_files[fd].methods = &taken;
+        error = open_at(&open_files[fd], path, flags, mode);
+        return error == 0 ? fd : fail(-error);
     }
     return fail(EMFILE);
 }
 
 int close(int fd)
 {
+    struct open_file *file;
+
     if (is_console(fd))
         return 0;
-    if (!is_open(fd))
-        return fail(EBADF);
-    open_files[fd].file = NULL;
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
+    if (file->methods->close != NULL)
+        file->methods->close(file->own);
+    file->methods = NULL;
     return 0;
 }
 
@@ -95,82 +141,136 @@ static _READ_WRITE_RETURN_TYPE read_console(char *buffer, size_t size)
     return (int)count;
 }
 
+/* A count, or errno is set. */
+static int done(ssize_t result)
+{
+    return result < 0 ? fail((int)-result) : (int)result;
+}
+
 _READ_WRITE_RETURN_TYPE read(int fd, void *buffer, size_t size)
 {
-    const struct file *file;
-    size_t left;
+    struct open_file *file;
+    ssize_t got;
 
     if (is_console(fd))
         return read_console(buffer, size);
-    if (!is_open(fd))
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
+    if (file->methods->read == NULL || (file->flags & O_ACCMODE) == O_WRONLY)
         return fail(EBADF);
-    file = open_files[fd].file;
-    if (file->is_directory)
-        return fail(EISDIR);
-    left = open_files[fd].offset < file->size ? file->size - open_files[fd].offset : 0;
-    if (size > left)
-        size = left;
-    memcpy(buffer, file->data + open_files[fd].offset, size);
-    open_files[fd].offset += size;
-    return (int)size;
+    got = file->methods->read(file->own, file->offset, buffer, size < INT_MAX ? size : INT_MAX);
+    file->offset += got > 0 ? (uint64_t)got : 0;
+    return done(got);
 }
 
 _READ_WRITE_RETURN_TYPE write(int fd, const void *buffer, size_t size)
 {
-    if (!is_console(fd))
-        return fail(is_open(fd) ? EROFS : EBADF);
-    console_write(buffer, size);
-    return (int)size;
+    struct open_file *file;
+    ssize_t put;
+
+    if (is_console(fd)) {
+        console_write(buffer, size);
+        return (int)size;
+    }
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
+    if (file->methods->write == NULL || (file->flags & O_ACCMODE) == O_RDONLY)
+        return fail(EBADF);
+    if ((file->flags & O_APPEND) != 0)
+        file->offset = file->methods->size(file->own);
+    put = file->methods->write(file->own, file->offset, buffer, size < INT_MAX ? size : INT_MAX);
+    file->offset += put > 0 ? (uint64_t)put : 0;
+    return done(put);
 }
 
+/* Where a file goes on; what off_t cannot say is EOVERFLOW, and reading and writing in order go beyond it. */
 off_t lseek(int fd, off_t offset, int whence)
 {
+    struct open_file *file;
+    int64_t base = 0;
+
     if (is_console(fd))
         return fail(ESPIPE);
-    if (!is_open(fd))
-        return fail(EBADF);
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
     if (whence == SEEK_CUR)
-        offset += (off_t)open_files[fd].offset;
+        base = (int64_t)file->offset;
     else if (whence == SEEK_END)
-        offset += (off_t)open_files[fd].file->size;
+        base = (int64_t)file->methods->size(file->own);
     else if (whence != SEEK_SET)
         return fail(EINVAL);
-    if (offset < 0)
+    if (base + offset < 0)
         return fail(EINVAL);
-    open_files[fd].offset = (size_t)offset;
-    return offset;
+    if (sizeof(off_t) < sizeof(base) && base + offset > INT32_MAX)
+        return fail(EOVERFLOW);
+    file->offset = (uint64_t)(base + offset);
+    return (off_t)file->offset;
 }
 
-static void describe(const struct file *file, struct stat *st)
+int ftruncate(int fd, off_t size)
+{
+    struct open_file *file = file_of(fd);
+
+    if (file == NULL)
+        return -1;
+    if (file->methods->resize == NULL || (file->flags & O_ACCMODE) == O_RDONLY || size < 0)
+        return fail(EINVAL);
+    return done(file->methods->resize(file->own, (uint64_t)size));
+}
+
+int fsync(int fd)
+{
+    struct open_file *file;
+
+    if (is_console(fd))
+        return 0;
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
+    return file->methods->sync != NULL ? done(file->methods->sync(file->own)) : 0;
+}
+
+static void describe_any(struct stat *st)
 {
     memset(st, 0, sizeof(*st));
-    st->st_mode = (mode_t)(file->mode | (file->is_directory ? S_IFDIR : S_IFREG));
-    st->st_size = (off_t)file->size;
     st->st_nlink = 1;
     st->st_blksize = 4096;
-    st->st_mtime = (time_t)file->mtime;
 }
 
 int fstat(int fd, struct stat *st)
 {
+    struct open_file *file;
+
+    describe_any(st);
     if (is_console(fd)) {
-        memset(st, 0, sizeof(*st));
         st->st_mode = S_IFCHR | 0666;
         return 0;
     }
-    if (!is_open(fd))
-        return fail(EBADF);
-    describe(open_files[fd].file, st);
+    file = file_of(fd);
+    if (file == NULL)
+        return -1;
+    file->methods->describe(file->own, st);
     return 0;
 }
 
 int stat(const char *path, struct stat *st)
 {
-    const struct file *file = files_find(path);
+    const struct file *file;
+    struct place place;
+    int error = place_find(path, &place);
 
+    if (error != 0)
+        return fail(-error);
+    describe_any(st);
+    if (place.mount != NULL)
+        return done(place.mount->describe(place.path, st));
+    file = files_find(place.path);
     if (file == NULL)
         return fail(ENOENT);
-    describe(file, st);
+    ramdisk_describe(file, st);
     return 0;
 }
 
@@ -240,10 +340,45 @@ int link(const char *from, const char *to)
 
 int unlink(const char *path)
 {
-    return fail(EROFS);
+    struct place place;
+    int error = place_find(path, &place);
+
+    if (error == 0 && (place.mount == NULL || place.mount->unlink == NULL))
+        error = -EROFS;
+    return error != 0 ? fail(-error) : done(place.mount->unlink(place.path));
+}
+
+int rmdir(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return -1;
+    return S_ISDIR(st.st_mode) ? unlink(path) : fail(ENOTDIR);
 }
 
 int mkdir(const char *path, mode_t mode)
 {
-    return fail(EROFS);
+    struct place place;
+    int error = place_find(path, &place);
+
+    if (error == 0 && (place.mount == NULL || place.mount->make_directory == NULL))
+        error = -EROFS;
+    return error != 0 ? fail(-error) : done(place.mount->make_directory(place.path, mode));
+}
+
+int rename(const char *from, const char *to)
+{
+    struct place source, target;
+    int error = place_find(from, &source);
+
+    if (error == 0)
+        error = place_find(to, &target);
+    if (error != 0)
+        return fail(-error);
+    if (source.mount == NULL || source.mount->rename == NULL)
+        return fail(EROFS);
+    if (source.mount != target.mount)
+        return fail(EXDEV);
+    return done(source.mount->rename(source.path, target.path));
 }

@@ -29,7 +29,7 @@ domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain, do
     domctl_settscinfo, domctl_scheduler_op, domctl_setnodeaffinity, domctl_getnodeaffinity;
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo, domctl_setvcpuaffinity,
     domctl_getvcpuaffinity, domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext, domctl_setvcpuextstate,
-    domctl_getvcpuextstate, domctl_set_vcpu_msrs, domctl_get_vcpu_msrs;
+    domctl_getvcpuextstate, domctl_set_vcpu_msrs, domctl_get_vcpu_msrs, domctl_sendtrigger;
 domctl_handler domctl_hypercall_init, domctl_getpageframeinfo3, domctl_shadow_op, domctl_iomem_permission,
     domctl_ioport_permission, domctl_irq_permission, domctl_get_cpu_policy, domctl_set_cpu_policy;
 

@@ -22,7 +22,7 @@ static domctl_handler *const handlers[] = {
     HANDLER(get_address_size), HANDLER(set_ext_vcpucontext), HANDLER(get_ext_vcpucontext), HANDLER(gettscinfo),
     HANDLER(settscinfo),       HANDLER(getpageframeinfo3),   HANDLER(setvcpuextstate),     HANDLER(getvcpuextstate),
     HANDLER(setnodeaffinity),  HANDLER(getnodeaffinity),     HANDLER(get_vcpu_msrs),       HANDLER(set_vcpu_msrs),
-    HANDLER(get_cpu_policy),   HANDLER(set_cpu_policy),
+    HANDLER(get_cpu_policy),   HANDLER(set_cpu_policy),      HANDLER(sendtrigger),
 };
 
 /* The domain that the call is about; none is needed to create one, and information is given about the next one too. */

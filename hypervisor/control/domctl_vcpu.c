@@ -288,3 +288,23 @@ long domctl_set_vcpu_msrs(struct domain *d, struct domctl *c)
         return -ESRCH;
     return v != current && !m->msr_count ? 0 : -EINVAL;
 }
+
+/* A guest without an NMI handler keeps it pending. */
+long domctl_sendtrigger(struct domain *d, struct domctl *c)
+{
+    struct vcpu *v = domctl_vcpu(d, c->op.u.sendtrigger.vcpu);
+
+    if (!v)
+        return -ESRCH;
+    switch (c->op.u.sendtrigger.trigger) {
+    case XEN_DOMCTL_SENDTRIGGER_NMI:
+        v->nmi_pending = true;
+        vcpu_kick(v);
+        return 0;
+    case XEN_DOMCTL_SENDTRIGGER_POWER:
+    case XEN_DOMCTL_SENDTRIGGER_SLEEP:
+        return -EINVAL;
+    default:
+        return -ENOSYS;
+    }
+}

@@ -22,7 +22,7 @@
 #define LSR_EMPTY 0x20
 #define FIFO_SIZE 16
 
-static spinlock_t lock = SPINLOCK_INIT;
+static spinlock_t lock = SPINLOCK_INIT, input_lock = SPINLOCK_INIT;
 static bool present, unlocked;
 static char ring[CONSOLE_RING_SIZE];
 static u32 ring_total, ring_cleared;
@@ -165,19 +165,25 @@ static void receive(char c)
         return;
     }
     spin_lock(&lock);
-    if (input_head - input_tail < sizeof(input))
-        input[input_head++ % sizeof(input)] = c;
+    input[input_head++ % sizeof(input)] = c;
     spin_unlock(&lock);
     send_global_virq(VIRQ_CONSOLE);
 }
 
-/* At most a few FIFOs' worth a call: a line that floods us cannot keep a CPU. Only CPU 0 calls it. */
+/*
+ * At most a few FIFOs' worth a call: a line that floods us cannot keep a CPU. What dom0 has no room for stays in the
+ * line's FIFO, which holds the sender up; its interrupt does not come again then, but dom0's next read looks here.
+ */
 void console_poll_input(void)
 {
     if (!present)
         return;
-    for (unsigned i = 0; i < 64 && (inb(options.serial_port + UART_LSR) & LSR_READY); i++)
+    spin_lock(&input_lock);
+    for (unsigned i = 0; i < 64 && (input_to_us || input_head - input_tail < sizeof(input)) &&
+                         (inb(options.serial_port + UART_LSR) & LSR_READY);
+         i++)
         receive((char)inb(options.serial_port + UART_DATA));
+    spin_unlock(&input_lock);
 }
 
 static void write_for_guest(const char *text, size_t length)
@@ -224,6 +230,7 @@ static long guest_read(unsigned long count, unsigned long buffer)
             return -EFAULT;
         done += (long)size;
     }
+    console_poll_input();
     return done;
 }
 

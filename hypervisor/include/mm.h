@@ -100,7 +100,7 @@ void share_page_with_guest(void *page, struct domain *d, bool writable_ok);
 void unshare_page(void *page);
 
 /* A guest's pages: charged to its reservation, in its tot_pages; -ENOMEM past the maximum (logged with the numbers) or
- * when none is free. Scrubbed before anyone else sees them. */
+ * when none is free. Scrubbed before anyone else sees them: a frame may come back to who had it last as it was. */
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first) MUST_CHECK;
 int steal_page(struct domain *d, mfn_t mfn,
                bool keep_accounting) MUST_CHECK; /* for transfer and exchange: no other user */
@@ -123,6 +123,7 @@ struct domain_mm {
     unsigned long tot_pages, max_pages, outstanding_claim;
     unsigned long mfn_low, mfn_high; /* every frame owned lies in [low, high) */
     unsigned long shared_frames;     /* our pages it holds (shared_info, grant table) */
+    u64 mark;                        /* what it leaves in frames it gives back; no other domain ever has the same */
     u32 dirty_cpus;                  /* CPUs whose CR3 is one of its tables */
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */

@@ -27,6 +27,8 @@ mfn_t frame_alloc(unsigned order, unsigned address_bits)
 void frame_free(mfn_t mfn, unsigned order)
 {
     __atomic_sub_fetch(&hypervisor_frames, 1UL << order, __ATOMIC_RELAXED);
+    for (unsigned long i = 0; i < 1UL << order; i++)
+        *frame_mark(mfn_add(mfn, i)) = 0;
     heap_give(mfn, order, true);
 }
 

@@ -49,10 +49,16 @@ static void set_word(unsigned long frame, u64 word)
     WRITE_ONCE(frame_table[frame].word, word);
 }
 
-static void set_links(unsigned long frame, unsigned long next, unsigned long prev)
+static void set_prev(unsigned long frame, unsigned long prev)
 {
     u64 word = frame_table[frame].word;
-    set_word(frame, encode(next, prev, order_of(word), word & FREE_DIRTY));
+    set_word(frame, word ^ encode(0, prev ^ prev_of(word), 0, false) ^ encode(0, 0, 0, false));
+}
+
+static void set_next(unsigned long frame, unsigned long next)
+{
+    u64 word = frame_table[frame].word;
+    set_word(frame, word ^ encode(next ^ next_of(word), 0, 0, false) ^ encode(0, 0, 0, false));
 }
 
 static void push(unsigned long frame, unsigned order, bool dirty)
@@ -60,7 +66,7 @@ static void push(unsigned long frame, unsigned order, bool dirty)
     unsigned long next = heads[dirty][order];
     set_word(frame, encode(next, LINK_NONE, order, dirty));
     if (next != LINK_NONE)
-        set_links(next, next_of(frame_table[next].word), frame);
+        set_prev(next, frame);
     heads[dirty][order] = (u32)frame;
     stock += !dirty && order >= STOCK_ORDER ? 1UL << order : 0;
 }
@@ -70,9 +76,9 @@ static void unlink_block(unsigned long frame)
     u64 word = frame_table[frame].word;
     unsigned long next = next_of(word), prev = prev_of(word);
     if (next != LINK_NONE)
-        set_links(next, next_of(frame_table[next].word), prev);
+        set_prev(next, prev);
     if (prev != LINK_NONE)
-        set_links(prev, next, prev_of(frame_table[prev].word));
+        set_next(prev, next);
     else
         heads[!!(word & FREE_DIRTY)][order_of(word)] = (u32)next;
     stock -= !(word & FREE_DIRTY) && order_of(word) >= STOCK_ORDER ? 1UL << order_of(word) : 0;

@@ -72,17 +72,15 @@ static int hand_over(struct trade *t, const struct exchange *e, unsigned long in
         if (read_guest_long(&pfn, e->out.list, index + i))
             rc = -EFAULT;
         for (unsigned long j = 0; j < 1UL << e->out.order; j++) {
+            m2p_set(mfn_add(t->fresh[i], j), pfn_of(rc ? INVALID_FRAME : pfn + j));
             if (assign_page(t->d, mfn_add(t->fresh[i], j), true))
                 panic("a fresh frame cannot be assigned");
-            m2p_set(mfn_add(t->fresh[i], j), pfn_of(rc ? INVALID_FRAME : pfn + j));
         }
         if (write_guest_long(e->out.list, index + i, t->fresh[i].value))
             rc = -EFAULT;
     }
-    for (unsigned long i = 0; i < t->stolen_count; i++) {
-        m2p_set(t->stolen[i], pfn_of(INVALID_FRAME));
-        heap_give(t->stolen[i], 0, true);
-    }
+    for (unsigned long i = 0; i < t->stolen_count; i++)
+        frame_leaves(t->d, t->stolen[i]);
     t->stolen_count = t->fresh_count = 0;
     return rc;
 }

@@ -172,6 +172,16 @@ mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty);
 void heap_give(mfn_t first, unsigned order, bool dirty);
 int heap_take_dirty(unsigned order, u64 word, mfn_t *first);
 void heap_give_cleaned(mfn_t first, unsigned order); /* what heap_take_dirty gave */
+
+/* The first word of a dirty frame names the domain that had it last, zero for us. It is written when the frame is given
+ * back, whatever a guest had put there; at boot memory holds anything but marks, which contain the time. */
+static inline u64 *frame_mark(mfn_t mfn)
+{
+    return mfn_to_virt(mfn);
+}
+
+/* d's last use of the frame has ended: back to the heap. Its accounting is the caller's. */
+void frame_leaves(struct domain *d, mfn_t mfn);
 #define WORD_OURS (FW_ALLOCATED | FW_OWNER(OWNER_NONE) | 1)
 
 /* alloc.c */

@@ -67,11 +67,13 @@ static long adjust_reservation(unsigned op, unsigned long from, unsigned long ar
     if ((op != XENMEM_increase_reservation || r.list) &&
         !guest_range_ok(r.list, r.nr_extents * (current->is_32bit ? 4 : 8)))
         return (long)from;
-    struct domain *d = memory_domain(r.domid, &error);
+    bool self = r.domid == DOMID_SELF; /* what runs needs no reference */
+    struct domain *d = self ? current->domain : memory_domain(r.domid, &error);
     if (d == NULL)
         return (long)from;
     unsigned long done = adjust(op, d, &r, from, &again);
-    domain_put(d);
+    if (!self)
+        domain_put(d);
     if (again)
         return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_SHIFT, arg);
     return (long)done;
@@ -295,7 +297,7 @@ long do_memory_op(unsigned long cmd, unsigned long arg)
 {
     unsigned op = cmd & MEMOP_MASK;
     cmd >>= MEMOP_SHIFT;
-    if (unlikely(finish_old_table(current)))
+    if (unlikely(old_table_pending(current) && finish_old_table(current)))
         return hypercall_continue(__HYPERVISOR_memory_op, 2, op | cmd << MEMOP_SHIFT, arg);
     if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation || op == XENMEM_populate_physmap)
         return adjust_reservation(op, cmd, arg);

@@ -59,6 +59,12 @@ static bool owns_nothing(const struct domain *d)
     return d->mm.tot_pages == 0 && d->mm.shared_frames == 0;
 }
 
+static u64 new_mark(void)
+{
+    static u64 count;
+    return __atomic_add_fetch(&count, 1UL << 48, __ATOMIC_RELAXED) ^ __builtin_ia32_rdtsc();
+}
+
 int charge_frames(struct domain *d, unsigned long count)
 {
     spin_lock(&d->mm.lock);
@@ -71,6 +77,8 @@ int charge_frames(struct domain *d, unsigned long count)
     }
     if (owns_nothing(d))
         enter(d);
+    if (unlikely(d->mm.mark == 0))
+        d->mm.mark = new_mark();
     d->mm.tot_pages += count;
     spin_unlock(&d->mm.lock);
     return 0;
@@ -118,6 +126,13 @@ void note_owned(struct domain *d, mfn_t mfn, unsigned long count)
     spin_unlock(&d->mm.lock);
 }
 
+void frame_leaves(struct domain *d, mfn_t mfn)
+{
+    m2p_set(mfn, pfn_of(INVALID_FRAME));
+    *frame_mark(mfn) = d->mm.mark;
+    heap_give(mfn, 0, true);
+}
+
 void owned_frame_released(mfn_t mfn, u64 word)
 {
     BUG_ON(fw_owner(word) == OWNER_NONE || fw_owner(word) == OWNER_IO || (word & FW_ALLOCATED));
@@ -130,8 +145,7 @@ void owned_frame_released(mfn_t mfn, u64 word)
         uncharge_shared(d);
         return;
     }
-    m2p_set(mfn, pfn_of(INVALID_FRAME));
-    heap_give(mfn, 0, true);
+    frame_leaves(d, mfn);
     uncharge_frames(d, 1);
 }
 

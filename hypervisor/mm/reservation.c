@@ -2,23 +2,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * How much memory a domain has: allocation against its maximum and against others' claims, and the hypercalls that
- * raise and lower it. Memory is cleared before a domain sees it, unless nothing but the boot loader ever used it and
- * the domain is dom0.
+ * raise and lower it. Memory is cleared before a domain sees it, unless the domain itself had it last, or nothing but
+ * the boot loader ever used it and the domain is dom0.
  */
 #include "internal.h"
 #include "guest_access.h"
 #include "mm/reservation.h"
 
-#define DOMU_MAX_ORDER    9
-#define CONTROL_MAX_ORDER 12
-
 static unsigned long all_claims;
 static spinlock_t claim_lock;
-
-unsigned max_extent_order(const struct domain *caller)
-{
-    return caller->privileged ? CONTROL_MAX_ORDER : DOMU_MAX_ORDER;
-}
 
 /* Takes `count` frames out of what others have not claimed. */
 static bool claim_allows(struct domain *d, unsigned long count)
@@ -59,35 +51,44 @@ long claim_pages(struct domain *d, unsigned long pages)
 
 static void clean(struct domain *d, mfn_t first, unsigned order)
 {
-    if (!(d->initial && domain_zero == NULL))
+    if (order == 0 && *frame_mark(first) == d->mm.mark)
+        *frame_mark(first) = 0;
+    else if (!(d->initial && domain_zero == NULL))
         memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
+}
+
+static void unpin(struct domain *d, mfn_t mfn)
+{
+    if (!page_get(mfn, d))
+        return;
+    spin_lock(&d->mm.page_lock);
+    if (type_is_table(page_type(mfn)) &&
+        (__atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST) & FW_PINNED))
+        table_release(d, mfn);
+    spin_unlock(&d->mm.page_lock);
+    page_put(mfn);
 }
 
 /* Gives a guest's page back: it leaves the domain when its last user lets go. */
 static int give_back(struct domain *d, mfn_t mfn)
 {
-    if (!page_get(mfn, d))
+    if (!mfn_valid(mfn))
         return -EINVAL;
     u64 word = frame_word(mfn);
-    if (unlikely((word & FW_PINNED) && type_is_table(fw_type(word)))) {
-        spin_lock(&d->mm.page_lock);
-        word = __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
-        if (word & FW_PINNED)
-            table_release(d, mfn);
-        spin_unlock(&d->mm.page_lock);
+    if (unlikely(word & FW_PINNED)) {
+        unpin(d, mfn);
         word = frame_word(mfn);
     }
-    do {
-        if (!(word & FW_ALLOCATED) || (word & FW_PINNED)) { /* given back already; or ours, shared with it */
-            page_put(mfn);
+    do { /* not d's; given back already; or ours, shared with it */
+        if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_PINNED)) != (FW_ALLOCATED | FW_OWNER(d->id)))
             return -EINVAL;
-        }
-    } while (!frame_swap(mfn, &word, (word & ~FW_ALLOCATED) - 1));
+    } while (!frame_swap(mfn, &word, word & ~FW_ALLOCATED));
     page_put(mfn);
     return 0;
 }
 
-int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
+/* Frames for d, charged to it and clean, that nobody else knows of yet. */
+static int take_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
 {
     unsigned long count = 1UL << order;
     bool dirty;
@@ -95,9 +96,8 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
     if (rc)
         return rc;
     *first = mfn_of(INVALID_FRAME);
-    if (claim_allows(d, count)) /* BUSY keeps everyone off until the frames are clean */
-        *first =
-            heap_take(order, address_limit(address_bits), FW_ALLOCATED | FW_OWNER(OWNER_NONE) | FW_BUSY | 1, &dirty);
+    if (claim_allows(d, count))
+        *first = heap_take(order, address_limit(address_bits), WORD_OURS, &dirty);
     if (first->value == INVALID_FRAME) {
         uncharge_frames(d, count);
         return -ENOMEM;
@@ -105,16 +105,30 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
     flush_stale();
     if (dirty)
         clean(d, *first, order);
-    note_owned(d, *first, count);
+    return 0;
+}
+
+/* From here on they are d's, and may be gone at once: whoever destroys d on another CPU takes those that it finds, and
+ * what it passed by before they were there goes back here. */
+static int hand_out(struct domain *d, mfn_t first, unsigned order)
+{
+    unsigned long count = 1UL << order;
     for (unsigned long i = 0; i < count; i++)
-        WRITE_ONCE(frame_table[first->value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+        WRITE_ONCE(frame_table[first.value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+    if (first.value < READ_ONCE(d->mm.mfn_low) || first.value + count > READ_ONCE(d->mm.mfn_high))
+        note_owned(d, first, count);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (likely(!READ_ONCE(d->dying)))
         return 0;
-    /* Its memory may have been collected already: these frames came too late. */
     for (unsigned long i = 0; i < count; i++)
-        if (give_back(d, mfn_add(*first, i)))
-            break;
+        (void)give_back(d, mfn_add(first, i));
     return -ENOMEM;
+}
+
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits, mfn_t *first)
+{
+    int rc = take_frames(d, order, address_bits, first);
+    return rc ? rc : hand_out(d, *first, order);
 }
 
 /* Nobody but the owner's allocation may use it, and no CPU may still reach it. It becomes ours. */
@@ -138,11 +152,9 @@ int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 {
     int rc = keep_accounting ? 0 : charge_frames(d, 1);
-    if (rc)
-        return rc;
-    note_owned(d, mfn, 1);
-    WRITE_ONCE(frame_table[mfn.value].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
-    return 0;
+    if (rc == 0)
+        (void)hand_out(d, mfn, 0); /* taken back by a domain's death is no failure: it had it */
+    return rc;
 }
 
 static unsigned extent_address_bits(const struct domain *d, u32 flags)
@@ -177,11 +189,11 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
     unsigned long i, pfn;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if (read_guest_long(&pfn, r->list, i) || domain_alloc_frames(d, r->order, bits, &first))
+        if (read_guest_long(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             m2p_set(mfn_add(first, j), pfn_of(pfn + j));
-        if (write_guest_long(r->list, i, first.value))
+        if (hand_out(d, first, r->order) || write_guest_long(r->list, i, first.value))
             break;
     }
     return i;

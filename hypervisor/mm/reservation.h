@@ -18,7 +18,12 @@ struct reservation {
     u16 domid;
 };
 
-unsigned max_extent_order(const struct domain *caller);
+/* The control domain's is 12. */
+static inline unsigned max_extent_order(const struct domain *caller)
+{
+    return caller->privileged ? 12 : 9;
+}
+
 /* Extents [from, ...): where it stopped; *preempted says why. */
 unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
 unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);

@@ -59,6 +59,14 @@ struct domain *fake_domain(unsigned id, bool is_32bit, unsigned long max_pages)
     return d;
 }
 
+void fake_forget(struct domain *d)
+{
+    assert(all[--domain_count] == d);
+    free(d->vcpus[0]);
+    free(d->vcpus);
+    free(d);
+}
+
 void fake_run(struct domain *d)
 {
     for (unsigned i = 0; i < domain_count; i++)
@@ -105,7 +113,10 @@ void guest_logf(enum log_level level, const char *format, ...)
 
 void spin_lock_contended(spinlock_t *lock)
 {
-    panic("deadlock: a lock is taken twice\n");
+    if (!fake.threads)
+        panic("deadlock: a lock is taken twice\n");
+    while (!spin_trylock(lock))
+        __builtin_ia32_pause();
 }
 
 bool hypercall_preempt_check(void)
@@ -190,12 +201,14 @@ struct domain *domain_get(unsigned domid)
 
 void domain_put(struct domain *d)
 {
-    d->refs--;
+    __atomic_sub_fetch(&d->refs, 1, __ATOMIC_RELAXED);
     fake.domains_put++;
 }
 
 void m2p_set(mfn_t mfn, pfn_t pfn)
 {
+    if (fake.on_m2p)
+        fake.on_m2p(mfn);
     fake.m2p[mfn.value] = pfn;
 }
 

@@ -19,12 +19,15 @@ struct fake {
     unsigned ldt_invalidations;
     pfn_t m2p[FAKE_FRAMES];
     bool panicked;
+    bool threads;              /* several run: whoever finds a lock taken waits */
+    void (*on_m2p)(mfn_t mfn); /* called before each m2p_set */
 };
 extern struct fake fake;
 
 void fake_start(void); /* fresh RAM: all but the first 16 frames are free */
 struct domain *fake_domain(unsigned id, bool is_32bit, unsigned long max_pages);
-void fake_run(struct domain *d); /* its vCPU 0 becomes current, on CPU 0, with dirty mask 1 */
+void fake_forget(struct domain *d); /* the newest */
+void fake_run(struct domain *d);    /* its vCPU 0 becomes current, on CPU 0, with dirty mask 1 */
 mfn_t fake_page(struct domain *d);
 u64 *fake_table(mfn_t mfn);
 /* Repeats a preempted call as the hypercall layer would; n counts how often. */

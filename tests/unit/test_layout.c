@@ -6,6 +6,7 @@
  * promised address leads to its frame, page tables are read-only through every mapping, and nothing else is mapped.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,11 +233,11 @@ START_TEST(what_cannot_work)
 
     refused(&image, 0, 0, "not possible");
     refused(&image, 1ull << 40, 0, "not possible");
-    refused(&image, 256, 0, "the kernel needs at least");
-    refused(&image, 513, 0, "needs at least");
-    refused(&image, 8192, 64ull << 20, "the module needs");
-    refused(&image, 8192, UINT64_MAX, "the module needs");
-    refused(&image, 8192, 31ull << 20, "has 32768 KiB");
+    refused(&image, 256, 0, "needs memory = 3 (MiB) at least, the domain has 1");
+    refused(&image, 513, 0, "needs memory = 3 (MiB) at least");
+    refused(&image, 8192, 64ull << 20, "modules of 65536 KiB needs memory = 67 (MiB) at least, the domain has 32");
+    refused(&image, 8192, UINT64_MAX, "not possible");
+    refused(&image, 8192, 31ull << 20, "has 32");
     image = kernel_64(0xffff7fff00000000, 0x100000);
     refused(&image, 8192, 0, "hypervisor's area");
     image = kernel_64(0xffff800000000000, 0x100000);
@@ -257,6 +258,24 @@ START_TEST(what_cannot_work)
 }
 END_TEST
 
+/* What the message names has to work, and a MiB less must not: else a user is sent from one refusal to the next. */
+START_TEST(the_smallest_memory)
+{
+    for (unsigned int width = 32; width <= 64; width += 32) {
+        for (uint64_t module = 0; module <= 600ull << 20; module += 29999999) {
+            struct elf_image image = width == 64 ? kernel_64(0, 50000000) : kernel_32(0xc0000000, 50000000);
+            unsigned long long mib;
+
+            image.mod_start_pfn = module & 1;
+            ck_assert(layout_plan(&image, 256, module, &layout, why) != 0);
+            ck_assert_msg(sscanf(strstr(why, "memory = "), "memory = %llu", &mib) == 1, "%s", why);
+            ck_assert_msg(layout_plan(&image, mib * 256, module, &layout, why) == 0, "%llu MiB: %s", mib, why);
+            ck_assert_msg(layout_plan(&image, (mib - 1) * 256, module, &layout, why) != 0, "%llu MiB work", mib - 1);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("layout");
@@ -273,6 +292,7 @@ int main(void)
     tcase_add_test(tests, low_32_gets_the_hole_table);
     tcase_add_test(tests, many_sizes);
     tcase_add_test(tests, what_cannot_work);
+    tcase_add_test(tests, the_smallest_memory);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -4,6 +4,7 @@
  * The heap in the frame words, small objects, and reservations.
  */
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include "mm_fake.h"
 #include "mm/reservation.h"
@@ -263,6 +264,142 @@ START_TEST(test_steal_needs_sole_owner)
 }
 END_TEST
 
+/* What a domain gave back may come to it again as it was, but to nobody else: not even when a guest writes, where the
+ * mark will be, the mark of another. */
+START_TEST(test_only_the_last_owner_sees_its_page_again)
+{
+    struct domain *a = current->domain, *b = fake_domain(2, false, 100);
+    unsigned long list[1];
+    struct reservation r = {.list = (unsigned long)list, .nr_extents = 1};
+    bool again;
+    mfn_t mfn = fake_page(a);
+    memset(mfn_to_virt(mfn), 0x5A, PAGE_SIZE);
+    list[0] = mfn.value;
+    ck_assert_uint_eq(decrease_reservation(a, &r, 0, &again), 1);
+    mfn_t back = fake_page(a);
+    ck_assert_uint_eq(back.value, mfn.value);
+    ck_assert_uint_eq(fake_table(back)[0], 0);
+    ck_assert_uint_eq(fake_table(back)[1], 0x5A5A5A5A5A5A5A5A);
+    list[0] = back.value;
+    fake_table(back)[0] = b->mm.mark;
+    ck_assert_uint_eq(decrease_reservation(a, &r, 0, &again), 1);
+    back = fake_page(b);
+    ck_assert_uint_eq(back.value, mfn.value);
+    ck_assert(all_bytes(mfn_to_virt(back), 0, PAGE_SIZE));
+    ck_assert(a->mm.mark != b->mm.mark && a->mm.mark && b->mm.mark);
+}
+END_TEST
+
+/* Neither a page that was ours in between, nor one that was exchanged away, is taken for one's own. */
+START_TEST(test_marks_of_other_ways)
+{
+    struct domain *a = current->domain, *b = fake_domain(2, false, 100);
+    mfn_t ours = frame_alloc(0, 0);
+    fake_page(a);
+    memset(mfn_to_virt(ours), 0x5A, PAGE_SIZE);
+    fake_table(ours)[0] = a->mm.mark;
+    frame_free(ours, 0);
+    mfn_t mfn = fake_page(a);
+    ck_assert_uint_eq(mfn.value, ours.value);
+    ck_assert(all_bytes(mfn_to_virt(mfn), 0, PAGE_SIZE));
+    unsigned long in[1] = {fake_page(b).value}, out[1] = {7};
+    struct {
+        struct reservation in, out;
+        unsigned long done;
+    } arg = {.in = {.list = (unsigned long)in, .nr_extents = 1, .domid = 2},
+             .out = {.list = (unsigned long)out, .nr_extents = 1, .domid = 2}};
+    memset(mfn_to_virt(mfn_of(in[0])), 0x5A, PAGE_SIZE);
+    fake_table(mfn_of(in[0]))[0] = a->mm.mark;
+    ck_assert_int_eq(exchange_memory((unsigned long)&arg), 0);
+    do
+        mfn = fake_page(a);
+    while (mfn.value != in[0]);
+    ck_assert(all_bytes(mfn_to_virt(mfn), 0, PAGE_SIZE));
+}
+END_TEST
+
+static struct domain *victim;
+
+static void destroy_victim(mfn_t mfn)
+{
+    fake.on_m2p = NULL;
+    victim->dying = true;
+    ck_assert_int_eq(domain_relinquish_memory(victim), 0);
+}
+
+/* Destruction on another CPU passes by while frames are on their way to a domain: none stays with the dead one, and the
+ * M2P entry of one that is free again is not written any more. */
+START_TEST(test_destroyed_while_populated)
+{
+    struct domain *a = current->domain;
+    unsigned long list[2] = {100, 200}, before = free_frames();
+    struct reservation r = {.list = (unsigned long)list, .nr_extents = 2, .order = 3};
+    bool again;
+    victim = fake_domain(2, false, 100);
+    fake.on_m2p = destroy_victim;
+    ck_assert_uint_eq(populate_physmap(victim, &r, 0, &again), 0);
+    ck_assert_uint_eq(victim->mm.tot_pages, 0);
+    ck_assert_uint_eq(victim->refs, 1);
+    ck_assert_uint_eq(free_frames(), before);
+    ck_assert_uint_eq(frames_audit(true), 0);
+    ck_assert_uint_eq(a->mm.tot_pages, 0);
+    for (unsigned i = 16; i < FAKE_FRAMES; i++)
+        ck_assert(fake.m2p[i].value == 0 || fake.m2p[i].value == INVALID_FRAME);
+}
+END_TEST
+
+/* The same for frames that it trades: the old ones are gone, the new ones come too late. */
+START_TEST(test_destroyed_while_exchanging)
+{
+    unsigned long in[1], out[1] = {7}, before = free_frames();
+    struct {
+        struct reservation in, out;
+        unsigned long done;
+    } arg = {.in = {.list = (unsigned long)in, .nr_extents = 1, .domid = 2},
+             .out = {.list = (unsigned long)out, .nr_extents = 1, .domid = 2}};
+    victim = fake_domain(2, false, 100);
+    in[0] = fake_page(victim).value;
+    fake.on_m2p = destroy_victim;
+    exchange_memory((unsigned long)&arg);
+    ck_assert_uint_eq(victim->mm.tot_pages, 0);
+    ck_assert_uint_eq(victim->refs, 1);
+    ck_assert_uint_eq(free_frames(), before);
+    ck_assert_uint_eq(frames_audit(true), 0);
+}
+END_TEST
+
+static void *destroy_soon(void *delay)
+{
+    for (volatile unsigned long i = (unsigned long)delay; i > 0; i--)
+        ;
+    victim->dying = true;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    ck_assert_int_eq(domain_relinquish_memory(victim), 0);
+    return NULL;
+}
+
+/* The two race for real, on large extents: destruction finds the first frames of one while the last are still to come. */
+START_TEST(test_destroy_races_populate)
+{
+    unsigned long before = free_frames();
+    fake.threads = true;
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned long list[4] = {0, 512, 1024, 1536};
+        struct reservation r = {.list = (unsigned long)list, .nr_extents = 4, .order = 9};
+        pthread_t killer;
+        bool again;
+        victim = fake_domain(3 + round % 20, false, 2048);
+        ck_assert_int_eq(pthread_create(&killer, NULL, destroy_soon, (void *)(round * 37UL % 4096 * 8)), 0);
+        populate_physmap(victim, &r, 0, &again);
+        pthread_join(killer, NULL);
+        ck_assert_uint_eq(victim->mm.tot_pages, 0);
+        ck_assert_uint_eq(victim->refs, 1);
+        ck_assert_uint_eq(free_frames(), before);
+        fake_forget(victim);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("mm heap");
@@ -279,6 +416,11 @@ int main(void)
     tcase_add_test(t, test_populate_and_decrease);
     tcase_add_test(t, test_exchange);
     tcase_add_test(t, test_steal_needs_sole_owner);
+    tcase_add_test(t, test_only_the_last_owner_sees_its_page_again);
+    tcase_add_test(t, test_marks_of_other_ways);
+    tcase_add_test(t, test_destroyed_while_populated);
+    tcase_add_test(t, test_destroyed_while_exchanging);
+    tcase_add_test(t, test_destroy_races_populate);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -129,6 +129,24 @@ START_TEST(boot_images)
 }
 END_TEST
 
+/* What the packer makes of a kernel in a packing that is unknown here. */
+START_TEST(lz4_alone)
+{
+    static const uint32_t unpacked = SIZE;
+    uint8_t *packed;
+    size_t size;
+
+    make_original(78);
+    packed = pack("lz4 -l -9", &size);
+    if (packed == NULL)
+        return;
+    packed = realloc(packed, size + 4);
+    memcpy(packed + size, &unpacked, 4);
+    expect_same(packed, size + 4);
+    free(packed);
+}
+END_TEST
+
 /* LZ4's older frame by hand, so that it is tested where there is no lz4: literals, a far copy, an overlapping run. */
 START_TEST(lz4_by_hand)
 {
@@ -210,6 +228,7 @@ int main(void)
     tcase_set_timeout(tests, 100);
     tcase_add_test(tests, gzip_round_trip);
     tcase_add_test(tests, boot_images);
+    tcase_add_test(tests, lz4_alone);
     tcase_add_test(tests, lz4_by_hand);
     tcase_add_test(tests, damage);
     tcase_add_test(tests, what_is_not_packed);

@@ -15,7 +15,10 @@
 /* Output with each '\n' sent as "\r\n". Waits while the ring is full, other threads run meanwhile. */
 void console_write(const char *text, size_t length);
 
-/* The same without waiting for other threads: spins a bounded time for room, then drops. For handlers and panics. */
+/* Output as it is. Threads only. */
+void console_write_raw(const char *bytes, size_t length);
+
+/* The first form without waiting for other threads: spins a bounded time for room, then drops. For handlers and panics. */
 void console_write_now(const char *text, size_t length);
 
 /* Bytes that came, raw ('\r' stays '\r'). console_read waits for the first until the deadline; 0 when it passed. */

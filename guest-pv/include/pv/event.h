@@ -23,6 +23,8 @@ int event_alloc_unbound(domid_t remote, event_handler_t *handler, void *data);
 int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port, event_handler_t *handler, void *data);
 int event_bind_virq(unsigned int virq, unsigned int vcpu, event_handler_t *handler, void *data);
 int event_bind_ipi(unsigned int vcpu, event_handler_t *handler, void *data);
+int event_bind_pirq(unsigned int pirq, bool shared, event_handler_t *handler,
+                    void *data); /* of a pirq that is mapped */
 int event_close(evtchn_port_t port);
 
 int event_notify(evtchn_port_t port);

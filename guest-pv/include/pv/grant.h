@@ -27,6 +27,22 @@ void *grant_map(const domid_t *domids, const grant_ref_t *grefs, unsigned int co
                 grant_handle_t *handles);
 int grant_unmap(void *addr, const grant_handle_t *handles, unsigned int count);
 
+/*
+ * One page at an address of the caller's (from vspace_alloc), mapped and unmapped many at a time. Each succeeds or
+ * fails alone: `error` is 0 or a negative errno. An address is free for the next mapping once its page is unmapped.
+ */
+struct grant_mapping {
+    void *addr;
+    domid_t domid;
+    bool readonly;
+    grant_ref_t gref;
+    grant_handle_t handle; /* while mapped */
+    int error;
+};
+
+void grant_map_many(struct grant_mapping *const *mappings, unsigned int count);
+void grant_unmap_many(struct grant_mapping *const *mappings, unsigned int count);
+
 /* A GNTST_* status as a negative errno. */
 int grant_error(int16_t status);
 

@@ -44,6 +44,9 @@ static inline unsigned long pte_mfn(pte_t pte)
 unsigned long pfn_limit(void);
 unsigned long pfn_to_mfn(unsigned long pfn);
 unsigned long mfn_to_pfn(unsigned long mfn);
+/* Of any machine frame, whoever owns it: the hypervisor's table, which guests write (control domains only). */
+unsigned long machine_to_guest_frame(unsigned long mfn);
+unsigned long machine_frame_limit(void);
 unsigned long virt_to_mfn(const void *addr); /* any mapped address, by the page tables */
 void *pfn_to_virt(unsigned long pfn);
 unsigned long virt_to_pfn(const void *addr); /* allocator pages only */

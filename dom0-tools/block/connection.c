@@ -1,0 +1,580 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Serving block rings. What keeps it safe: a request is judged by its copy; its pages stay mapped until it has ended,
+ * and the connection exists until its last request has; a connection that waits (for slots, for a barrier) is looked at
+ * again when one of its requests ends. What keeps it fair: a turn takes so many requests and bytes, then the next
+ * connection and dom0's other threads have theirs.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <pv/evtchn_wait.h>
+#include <pv/threads.h>
+#include <pv/time.h>
+
+#include "dom0-tools/devices/backend.h"
+
+#define IOS_MAX        64u /* requests of one connection under way */
+#define TURN_REQUESTS  32u
+#define TURN_BYTES     (512u * 1024)
+#define EVENTS_AT_ONCE 32u
+#define PATIENCE_NS    30000000000ull
+
+/* What a request still has to do, in this order. */
+enum { STEP_FLUSH_BEFORE = 1, STEP_DATA = 2, STEP_FLUSH_AFTER = 4 };
+
+/* A request under way, with room for `capacity` segments. */
+struct io {
+    struct connection *connection;
+    struct volume_request request;
+    struct block_request asked;
+    unsigned int steps;
+    unsigned int page_count, capacity;
+    struct granted_page **pages;
+    struct volume_segment *segments;
+    struct io *next;
+};
+
+struct connection {
+    struct connection_setup setup;
+    void *ring;
+    unsigned int entries;
+    evtchn_port_t port;
+    uint32_t taken, answered; /* our indices: requests consumed, responses produced */
+    uint32_t published;       /* responses that the guest was told of */
+    struct page_pool pool;
+    unsigned int under_way, ios;
+    struct io *free_ios;
+    struct io *parked; /* taken from the ring, waits for pages */
+    bool barrier;      /* one is under way, or waits for those before it */
+    bool waiting;      /* look again when a request ends */
+    bool busy;         /* the serving thread is at it */
+    bool stopping, abandoned;
+    bool ready; /* in the list of those that have a turn */
+    struct connection *next_ready, *next;
+    struct waitq quiet;
+};
+
+static xenevtchn_handle *evtchn;
+static xengnttab_handle *gnttab;
+static struct connection *connections, *ready_first, **ready_end = &ready_first;
+
+static struct blkif_sring *shared(const struct connection *connection)
+{
+    return connection->ring;
+}
+
+static void make_ready(struct connection *connection)
+{
+    if (connection->ready || connection->stopping)
+        return;
+    connection->ready = true;
+    connection->next_ready = NULL;
+    *ready_end = connection;
+    ready_end = &connection->next_ready;
+    waitq_wake(xenevtchn_waitq(evtchn));
+}
+
+static struct connection *take_ready(void)
+{
+    struct connection *connection = ready_first;
+
+    if (connection == NULL)
+        return NULL;
+    ready_first = connection->next_ready;
+    if (ready_first == NULL)
+        ready_end = &ready_first;
+    connection->ready = false;
+    return connection;
+}
+
+static void drop_ready(struct connection *connection)
+{
+    struct connection **link = &ready_first;
+
+    while (*link != NULL && *link != connection)
+        link = &(*link)->next_ready;
+    if (*link == NULL)
+        return;
+    *link = connection->next_ready;
+    if (*link == NULL)
+        ready_end = link;
+    connection->ready = false;
+}
+
+/* Tells the guest of the responses written since the last time; an event only if it asked for one. */
+static void publish(struct connection *connection)
+{
+    uint32_t old = connection->published, now = connection->answered;
+
+    if (old == now)
+        return;
+    __atomic_store_n(&shared(connection)->rsp_prod, now, __ATOMIC_SEQ_CST);
+    connection->published = now;
+    if (now - __atomic_load_n(&shared(connection)->rsp_event, __ATOMIC_SEQ_CST) < now - old)
+        (void)xenevtchn_notify(evtchn, connection->port);
+}
+
+static void respond(struct connection *connection, const struct block_request *asked, int status)
+{
+    block_response_write(connection->setup.protocol, connection->ring, connection->entries, connection->answered++,
+                         asked->id, asked->operation, (int16_t)status);
+    if (!connection->busy)
+        publish(connection);
+}
+
+static void free_io(struct io *io)
+{
+    free(io->pages);
+    free(io->segments);
+    free(io);
+}
+
+/* The room for segments grows with what is asked for, and stays. */
+static bool make_room(struct io *io, unsigned int segments)
+{
+    struct granted_page **pages;
+    struct volume_segment *more;
+
+    if (segments <= io->capacity)
+        return true;
+    pages = realloc(io->pages, segments * sizeof(struct granted_page *));
+    if (pages != NULL)
+        io->pages = pages;
+    more = realloc(io->segments, segments * sizeof(*more));
+    if (more != NULL)
+        io->segments = more;
+    if (pages == NULL || more == NULL)
+        return false;
+    io->capacity = segments;
+    return true;
+}
+
+static struct io *take_io(struct connection *connection)
+{
+    struct io *io = connection->free_ios;
+
+    if (io != NULL) {
+        connection->free_ios = io->next;
+    } else if (connection->ios < IOS_MAX) {
+        io = calloc(1, sizeof(*io));
+        if (io == NULL)
+            return NULL;
+        io->connection = connection;
+        connection->ios++;
+    } else {
+        return NULL;
+    }
+    io->page_count = 0;
+    io->steps = 0;
+    return io;
+}
+
+static void return_io(struct io *io)
+{
+    io->next = io->connection->free_ios;
+    io->connection->free_ios = io;
+}
+
+static void release(struct connection *connection)
+{
+    struct io *io = connection->free_ios, *next;
+
+    for (; io != NULL; io = next) {
+        next = io->next;
+        free_io(io);
+    }
+    pool_destroy(&connection->pool);
+    if (connection->port != 0)
+        (void)xenevtchn_unbind(evtchn, connection->port);
+    if (connection->ring != NULL)
+        (void)xengnttab_unmap(gnttab, connection->ring, connection->setup.ring_pages);
+    if (connection->parked != NULL)
+        free_io(connection->parked);
+    free(connection);
+}
+
+/* Pages go before the answer: the guest may take its grants back as soon as it has that. */
+static void finish(struct io *io, int status)
+{
+    struct connection *connection = io->connection;
+
+    pool_release(&connection->pool, io->pages, io->page_count);
+    respond(connection, &io->asked, status);
+    if (io->asked.operation == BLKIF_OP_WRITE_BARRIER)
+        connection->barrier = false;
+    return_io(io);
+    connection->under_way--;
+    if (connection->waiting)
+        make_ready(connection);
+    if (connection->under_way > 0)
+        return;
+    waitq_wake(&connection->quiet);
+    if (connection->abandoned)
+        release(connection);
+}
+
+static void go_on(struct io *io);
+
+static void step_done(struct volume_request *request, int status)
+{
+    struct io *io = request->owner;
+
+    if (status != 0)
+        finish(io, BLKIF_RSP_ERROR);
+    else
+        go_on(io);
+}
+
+/* Starts the next step, or ends the request after the last. */
+static void go_on(struct io *io)
+{
+    struct volume_request *request = &io->request;
+
+    memset(request, 0, sizeof(*request));
+    request->owner = io;
+    request->done = step_done;
+    request->operation = VOLUME_FLUSH;
+    if (io->steps & STEP_FLUSH_BEFORE) {
+        io->steps &= ~(unsigned int)STEP_FLUSH_BEFORE;
+    } else if (io->steps & STEP_DATA) {
+        io->steps &= ~(unsigned int)STEP_DATA;
+        request->operation = io->asked.operation == BLKIF_OP_READ ? VOLUME_READ : VOLUME_WRITE;
+        request->sector = io->asked.sector;
+        request->segments = io->segments;
+        request->segment_count = io->page_count;
+    } else if (io->steps & STEP_FLUSH_AFTER) {
+        io->steps &= ~(unsigned int)STEP_FLUSH_AFTER;
+    } else {
+        finish(io, BLKIF_RSP_OKAY);
+        return;
+    }
+    volume_submit(io->connection->setup.volume, request);
+}
+
+static void plan_steps(struct io *io)
+{
+    io->steps = io->asked.segment_count > 0 ? STEP_DATA : 0;
+    if (io->asked.operation == BLKIF_OP_FLUSH_DISKCACHE || io->asked.operation == BLKIF_OP_WRITE_BARRIER)
+        io->steps |= STEP_FLUSH_BEFORE;
+    if (io->asked.operation == BLKIF_OP_WRITE_BARRIER)
+        io->steps |= STEP_FLUSH_AFTER;
+}
+
+/* The segments of an indirect request, copied out of the guest's pages. 0 or a negative errno. */
+static int read_indirect(struct io *io, struct blkif_request_segment *segments)
+{
+    struct granted_page *pages[BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
+    unsigned int count = block_indirect_pages(io->asked.segment_count), left = io->asked.segment_count;
+    struct page_pool *pool = &io->connection->pool;
+    int status = pool_take(pool, io->asked.indirect_grefs, count, true, pages);
+
+    if (status != 0)
+        return status;
+    for (unsigned int i = 0; i < count; i++) {
+        unsigned int here = left < 512 ? left : 512;
+
+        memcpy(segments + 512 * i, pages[i]->mapping.addr, here * sizeof(*segments));
+        left -= here;
+    }
+    __asm__ volatile("" ::: "memory");
+    pool_release(pool, pages, count);
+    return 0;
+}
+
+static void set_segment(struct volume_segment *segment, const struct granted_page *page,
+                        const struct blkif_request_segment *asked)
+{
+    uint32_t offset = asked->first_sect * VOLUME_SECTOR_SIZE;
+
+    segment->data = (char *)page->mapping.addr + offset;
+    segment->machine = page->machine + offset;
+    segment->bytes = (asked->last_sect - asked->first_sect + 1u) * VOLUME_SECTOR_SIZE;
+}
+
+/* Maps the pages of a request. 0, -EAGAIN to try again when others have ended, or a negative errno. */
+static int map_pages(struct io *io)
+{
+    struct blkif_request_segment indirect[CONNECTION_INDIRECT_SEGMENTS_MAX];
+    const struct blkif_request_segment *segments = io->asked.indirect ? indirect : io->asked.segments;
+    grant_ref_t grefs[CONNECTION_INDIRECT_SEGMENTS_MAX];
+    unsigned int count = io->asked.segment_count;
+    uint32_t sectors;
+    int status = io->asked.indirect ? read_indirect(io, indirect) : 0;
+
+    if (status != 0 || count == 0)
+        return status;
+    if (!block_segments_check(segments, count, &sectors))
+        return -EINVAL;
+    if (!make_room(io, count))
+        return -ENOMEM;
+    for (unsigned int i = 0; i < count; i++)
+        grefs[i] = segments[i].gref;
+    status = pool_take(&io->connection->pool, grefs, count, io->asked.operation != BLKIF_OP_READ, io->pages);
+    if (status != 0)
+        return status;
+    io->page_count = count;
+    for (unsigned int i = 0; i < count; i++)
+        set_segment(&io->segments[i], io->pages[i], &segments[i]);
+    return 0;
+}
+
+/* False: it is parked until another request ends. */
+static bool start(struct io *io)
+{
+    struct connection *connection = io->connection;
+    int status = map_pages(io);
+
+    if (status == -EAGAIN && connection->under_way > 0) {
+        connection->parked = io;
+        return false;
+    }
+    connection->under_way++;
+    if (status != 0) {
+        finish(io, BLKIF_RSP_ERROR);
+        return true;
+    }
+    plan_steps(io);
+    go_on(io);
+    return true;
+}
+
+/* Judges a request by its own words. True when it was answered without being started. */
+static bool refuse(struct io *io)
+{
+    const struct block_request *asked = &io->asked;
+    int status = block_request_check(asked, CONNECTION_INDIRECT_SEGMENTS_MAX);
+
+    if (status == BLKIF_RSP_OKAY && asked->operation != BLKIF_OP_READ && io->connection->setup.read_only)
+        status = BLKIF_RSP_ERROR;
+    if (status == BLKIF_RSP_OKAY)
+        return false;
+    respond(io->connection, asked, status);
+    return_io(io);
+    return true;
+}
+
+/* A barrier starts when all before it have ended. */
+static bool must_wait(const struct connection *connection)
+{
+    return connection->barrier || connection->parked != NULL;
+}
+
+enum taken { TAKEN, NOTHING_THERE, LATER, BROKEN };
+
+/* Takes the next request from the ring and starts it. */
+static enum taken take_request(struct connection *connection, unsigned int *bytes)
+{
+    uint32_t producer = __atomic_load_n(&shared(connection)->req_prod, __ATOMIC_ACQUIRE);
+    struct io *io;
+
+    if (producer == connection->taken)
+        return NOTHING_THERE;
+    if (producer - connection->answered > connection->entries) {
+        backend_cut_off(connection->setup.device,
+                        "its request index %u is %u ahead of the responses, in a ring of %u entries", producer,
+                        producer - connection->answered, connection->entries);
+        return BROKEN;
+    }
+    io = take_io(connection);
+    if (io == NULL)
+        return LATER;
+    block_request_read(connection->setup.protocol, connection->ring, connection->entries, connection->taken++,
+                       &io->asked);
+    if (refuse(io))
+        return TAKEN;
+    *bytes += io->asked.segment_count * 4096u;
+    if (io->asked.operation == BLKIF_OP_WRITE_BARRIER) {
+        connection->barrier = true;
+        if (connection->under_way > 0) {
+            connection->parked = io;
+            return LATER;
+        }
+    }
+    return start(io) ? TAKEN : LATER;
+}
+
+/* The parked request again. True when it is under way now, or has ended. */
+static bool retry_parked(struct connection *connection)
+{
+    struct io *io = connection->parked;
+
+    if (io->asked.operation == BLKIF_OP_WRITE_BARRIER && connection->under_way > 0)
+        return false;
+    connection->parked = NULL;
+    return start(io);
+}
+
+/* Asks for an event at the next request, then looks once more. True when there is none. */
+static bool fall_asleep(struct connection *connection)
+{
+    __atomic_store_n(&shared(connection)->req_event, connection->taken + 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&shared(connection)->req_prod, __ATOMIC_SEQ_CST) == connection->taken;
+}
+
+/* One turn. True when there is more to do at once. */
+static bool serve(struct connection *connection)
+{
+    unsigned int bytes = 0;
+
+    connection->waiting = false;
+    for (unsigned int i = 0; i < TURN_REQUESTS && bytes < TURN_BYTES; i++) {
+        if (connection->stopping)
+            return false;
+        if (connection->parked != NULL && !retry_parked(connection))
+            break;
+        if (must_wait(connection))
+            break;
+        switch (take_request(connection, &bytes)) {
+        case NOTHING_THERE:
+            if (fall_asleep(connection)) {
+                (void)xenevtchn_unmask(evtchn, connection->port);
+                return false;
+            }
+            break;
+        case LATER:
+            connection->waiting = true;
+            return connection->under_way == 0;
+        case BROKEN:
+            connection->stopping = true;
+            return false;
+        case TAKEN:
+            break;
+        }
+    }
+    if (!must_wait(connection))
+        return true;
+    connection->waiting = true;
+    return connection->under_way == 0;
+}
+
+static void take_turn(struct connection *connection)
+{
+    bool more;
+
+    connection->busy = true;
+    more = serve(connection);
+    publish(connection);
+    connection->busy = false;
+    if (connection->stopping)
+        waitq_wake(&connection->quiet);
+    else if (more)
+        make_ready(connection);
+}
+
+static void take_events(void)
+{
+    for (unsigned int i = 0; i < EVENTS_AT_ONCE && xenevtchn_is_pending(evtchn); i++) {
+        int port = xenevtchn_pending(evtchn);
+        struct connection *connection = connections;
+
+        while (connection != NULL && (int)connection->port != port)
+            connection = connection->next;
+        if (connection != NULL)
+            make_ready(connection);
+    }
+}
+
+static void serving_loop(void *arg)
+{
+    struct connection *connection;
+
+    for (;;) {
+        wait_event(xenevtchn_waitq(evtchn), xenevtchn_is_pending(evtchn) || ready_first != NULL);
+        take_events();
+        connection = take_ready();
+        if (connection != NULL)
+            take_turn(connection);
+        thread_yield();
+    }
+}
+
+int connection_start(void)
+{
+    if (evtchn != NULL)
+        return 0;
+    gnttab = xengnttab_open(NULL, 0);
+    evtchn = xenevtchn_open(NULL, 0);
+    if (gnttab == NULL || evtchn == NULL)
+        return -errno;
+    return thread_create("block", serving_loop, NULL) != NULL ? 0 : -ENOMEM;
+}
+
+static bool bind(struct connection *connection, const char **what)
+{
+    const struct connection_setup *setup = &connection->setup;
+    grant_ref_t refs[CONNECTION_RING_PAGES_MAX];
+    int port;
+
+    memcpy(refs, setup->ring_refs, sizeof(refs));
+    *what = "mapping its ring";
+    connection->ring =
+        xengnttab_map_domain_grant_refs(gnttab, setup->ring_pages, setup->domid, refs, PROT_READ | PROT_WRITE);
+    if (connection->ring == NULL)
+        return false;
+    *what = "binding its event channel";
+    port = xenevtchn_bind_interdomain(evtchn, setup->domid, setup->remote_port);
+    if (port < 0)
+        return false;
+    connection->port = (evtchn_port_t)port;
+    return true;
+}
+
+/* A new kernel may take over a ring in which responses are still counted: the indices go on from there. */
+static void take_over(struct connection *connection)
+{
+    connection->entries = block_ring_entries(connection->setup.protocol, connection->setup.ring_pages * 4096u);
+    connection->taken = connection->answered = connection->published =
+        __atomic_load_n(&shared(connection)->rsp_prod, __ATOMIC_ACQUIRE);
+}
+
+struct connection *connection_open(const struct connection_setup *setup, const char **what)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    int error;
+
+    *what = "making room for it";
+    if (connection == NULL)
+        return NULL;
+    connection->setup = *setup;
+    if (!bind(connection, what)) {
+        error = errno;
+        if (connection->ring != NULL)
+            (void)xengnttab_unmap(gnttab, connection->ring, setup->ring_pages);
+        free(connection);
+        errno = error;
+        return NULL;
+    }
+    pool_init(&connection->pool, setup->domid, setup->persistent);
+    take_over(connection);
+    connection->next = connections;
+    connections = connection;
+    make_ready(connection); /* requests may have been there before us */
+    return connection;
+}
+
+void connection_close(struct connection *connection)
+{
+    struct connection **link = &connections;
+
+    connection->stopping = true;
+    drop_ready(connection);
+    while (*link != connection)
+        link = &(*link)->next;
+    *link = connection->next;
+    if (wait_event_until(&connection->quiet, connection->under_way == 0 && !connection->busy,
+                         time_monotonic_ns() + PATIENCE_NS)) {
+        release(connection);
+        return;
+    }
+    connection->abandoned = true;
+    backend_error(connection->setup.device, ETIMEDOUT,
+                  "the volume does not end %u requests; their memory stays mapped until it does",
+                  connection->under_way);
+}

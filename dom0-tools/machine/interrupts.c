@@ -1,0 +1,142 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Pins shared by devices. An interrupt that no device on its pin claims comes from one that nobody drives and would
+ * come for ever: after a while such a pin is served at a bounded rate.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <pv/event.h>
+#include <pv/hypercall.h>
+#include <pv/threads.h>
+
+#include "interrupts.h"
+
+#define UNCLAIMED_MAX    1000u
+#define SLOW_INTERVAL_NS 1000000u
+#define TRIGGER_LEVEL    1
+#define POLARITY_LOW     1
+
+struct listener {
+    interrupt_handler_t *handler;
+    void *data;
+    struct listener *next;
+};
+
+struct pin {
+    unsigned int gsi, unclaimed;
+    bool slow, waits; /* slow: a thread ends the interrupts; one waits for it */
+    struct waitq wake;
+    struct listener *listeners;
+    struct pin *next;
+};
+
+static struct pin *pins;
+
+static void end_interrupt(const struct pin *pin)
+{
+    struct physdev_eoi eoi = {.irq = pin->gsi};
+
+    (void)HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi);
+}
+
+static void on_interrupt(evtchn_port_t port, void *data)
+{
+    struct pin *pin = data;
+    bool claimed = false;
+
+    for (struct listener *listener = pin->listeners; listener != NULL; listener = listener->next)
+        claimed |= listener->handler(listener->data);
+    pin->unclaimed = claimed ? 0 : pin->unclaimed + 1;
+    if (pin->unclaimed >= UNCLAIMED_MAX && pin->slow) {
+        pin->waits = true;
+        waitq_wake(&pin->wake);
+    } else {
+        end_interrupt(pin);
+    }
+}
+
+static void serve_slowly(void *data)
+{
+    struct pin *pin = data;
+
+    for (;;) {
+        wait_event(&pin->wake, pin->waits);
+        thread_sleep_ns(SLOW_INTERVAL_NS);
+        pin->waits = false;
+        end_interrupt(pin);
+    }
+}
+
+/* A pin whose level trigger the firmware's tables do not mention has the one PCI prescribes. */
+static int prepare(unsigned int gsi)
+{
+    struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = (int)gsi, .pirq = (int)gsi};
+    struct physdev_irq_status_query query = {.irq = gsi};
+    struct physdev_setup_gsi setup = {.gsi = (int)gsi, .triggering = TRIGGER_LEVEL, .polarity = POLARITY_LOW};
+    long rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map));
+
+    if (rc != 0)
+        return (int)rc;
+    rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query));
+    if (rc != 0 || (query.flags & XENIRQSTAT_needs_eoi))
+        return (int)rc;
+    rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup));
+    return rc == -EEXIST ? 0 : (int)rc;
+}
+
+static struct pin *pin_find(unsigned int gsi)
+{
+    struct pin *pin = pins;
+
+    while (pin != NULL && pin->gsi != gsi)
+        pin = pin->next;
+    return pin;
+}
+
+static int pin_open(unsigned int gsi, struct listener *listener)
+{
+    struct pin *pin = calloc(1, sizeof(*pin));
+    struct thread *thread;
+    int rc = prepare(gsi);
+
+    if (pin == NULL || rc != 0) {
+        free(pin);
+        return rc != 0 ? rc : -ENOMEM;
+    }
+    pin->gsi = gsi;
+    pin->listeners = listener;
+    thread = thread_create_stack("interrupts", serve_slowly, pin, 8192);
+    pin->slow = thread != NULL;
+    rc = event_bind_pirq(gsi, true, on_interrupt, pin);
+    if (rc < 0) {
+        pin->listeners = NULL; /* the thread still has the pin: it stays, and stays unused */
+        return rc;
+    }
+    pin->next = pins;
+    pins = pin;
+    return 0;
+}
+
+int interrupt_attach(unsigned int gsi, interrupt_handler_t *handler, void *data)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    struct pin *pin = pin_find(gsi);
+    int rc = 0;
+
+    if (listener == NULL)
+        return -ENOMEM;
+    listener->handler = handler;
+    listener->data = data;
+    if (pin == NULL) {
+        rc = pin_open(gsi, listener);
+    } else {
+        listener->next = pin->listeners;
+        __atomic_store_n(&pin->listeners, listener, __ATOMIC_RELEASE);
+    }
+    if (rc != 0)
+        free(listener);
+    return rc;
+}

@@ -1,0 +1,114 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Devices of a configuration, checked before the domain is made and attached before it runs. The nodes are those that
+ * libxl writes.
+ */
+#include "devices.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dom0-tools/block/vbd.h"
+#include "dom0-tools/devices/attach.h"
+#include "dom0-tools/network/switch.h"
+
+int check_devices(const struct domain_config *config, struct build_error *error)
+{
+    char reason[VBD_REASON_MAX];
+
+    for (size_t i = 0; i < config->disk_count; i++)
+        if (!vbd_check(&config->disks[i], reason))
+            return build_fail(error, "disk %s: %s", config->disks[i].vdev, reason);
+    return 0;
+}
+
+int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error)
+{
+    struct device_name name = {.domid = domid, .kind = VBD_KIND, .id = disk->number};
+    const char *type = disk->cdrom ? "cdrom" : "disk";
+    char number[16], reason[DEVICE_REASON_SIZE];
+    const struct device_setting back[] = {
+        {"params", disk->target},
+        {"dev", disk->vdev},
+        {"type", "phy"},
+        {"mode", disk->read_only ? "r"
+                 : disk->shared  ? "w!"
+                                 : "w"},
+        {"device-type", type},
+        {"removable", disk->cdrom ? "1" : "0"},
+        {"bootable", "1"},
+        {"discard-enable", "0"},
+        {NULL, NULL},
+    };
+    const struct device_setting front[] = {
+        {"virtual-device", number}, {"device-type", type}, {"trusted", disk->untrusted ? "0" : "1"}, {NULL, NULL}};
+
+    snprintf(number, sizeof(number), "%u", disk->number);
+    if (device_exists(vane->xs, &name))
+        return build_fail(error, "disk %s: domain %u has a device of that number already; block-list shows them",
+                          disk->vdev, domid);
+    if (device_attach(vane->xs, &name, back, front, reason) == 0)
+        return 0;
+    return build_fail(error, "disk %s: %s", disk->vdev, reason);
+}
+
+static bool address_taken(const uint8_t mac[6])
+{
+    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port))
+        if (memcmp(port->address, mac, 6) == 0)
+            return true;
+    return false;
+}
+
+void give_addresses(struct domain_config *config)
+{
+    static uint32_t number;
+
+    for (size_t i = 0; i < config->vif_count; i++) {
+        while (!config->vifs[i].has_mac) {
+            uint64_t mixed = (clock_ns() + clock_seconds() + ++number) * 0x9e3779b97f4a7c15ull;
+
+            vif_config_make_mac(&config->vifs[i], (uint32_t)(mixed >> 32));
+            config->vifs[i].has_mac = !address_taken(config->vifs[i].mac);
+        }
+    }
+}
+
+int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error)
+{
+    struct device_name name = {.domid = domid, .kind = "vif", .id = vif->id};
+    char mac[18], handle[16], rate[48], mtu[16], reason[DEVICE_REASON_SIZE];
+    struct device_setting back[12] = {
+        {"script", vif->script}, {"mac", mac}, {"bridge", vif->bridge}, {"handle", handle}, {"type", "vif"}};
+    struct device_setting front[6] = {{"handle", handle}, {"mac", mac}, {"trusted", vif->untrusted ? "0" : "1"}};
+    unsigned int backs = 5, fronts = 3;
+
+    vif_mac_format(vif->mac, mac);
+    snprintf(handle, sizeof(handle), "%u", vif->id);
+    snprintf(rate, sizeof(rate), "%llu,%u", (unsigned long long)vif->rate_bytes, (unsigned int)vif->rate_interval_us);
+    snprintf(mtu, sizeof(mtu), "%u", vif->mtu);
+    if (vif->name[0] != '\0')
+        back[backs++] = (struct device_setting){"vifname", vif->name};
+    if (vif->ip[0] != '\0')
+        back[backs++] = (struct device_setting){"ip", vif->ip};
+    if (vif->rate_bytes != 0)
+        back[backs++] = (struct device_setting){"rate", rate};
+    if (vif->mtu != 0)
+        back[backs++] = front[fronts++] = (struct device_setting){"mtu", mtu};
+    if (device_attach(vane->xs, &name, back, front, reason) == 0)
+        return 0;
+    return build_fail(error, "vif %u: %s", vif->id, reason);
+}
+
+int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error)
+{
+    for (size_t i = 0; i < config->disk_count; i++)
+        if (attach_disk(vane, domid, &config->disks[i], error) != 0)
+            return -1;
+    for (size_t i = 0; i < config->vif_count; i++)
+        if (attach_vif(vane, domid, &config->vifs[i], error) != 0)
+            return -1;
+    return 0;
+}

@@ -1,0 +1,25 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A domain's devices as the command line deals with them: from what its configuration says to nodes in the store.
+ */
+#ifndef VANE_DEVICES_H
+#define VANE_DEVICES_H
+
+#include "domains.h"
+
+/* Whether every device of a configuration can be had now. 0, or -1 with the error. */
+int check_devices(const struct domain_config *config, struct build_error *error);
+
+/* Gives a new domain its devices; it must not have run yet. 0, or -1 with the error. */
+int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error);
+
+/* Interfaces without an address get one that no other has; it belongs to the configuration from then on. */
+void give_addresses(struct domain_config *config);
+
+int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error);
+
+int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Writing a file in order; see outfile.h.
+ */
+#include "outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest-pv/libc/ramfs.h"
+#include "system.h"
+
+#define TELL_NS 1000000000ull
+
+static unsigned long long mib(uint64_t bytes)
+{
+    return (unsigned long long)(bytes >> 20);
+}
+
+static bool has_screen(const struct outfile *file)
+{
+    return !file->vane->json && file->vane->error_text == NULL;
+}
+
+static void end_progress(struct outfile *file)
+{
+    if (file->told && has_screen(file))
+        terminal_write("\r\033[K", 4);
+    file->told = false;
+}
+
+static int failed(struct outfile *file)
+{
+    int error = errno;
+
+    end_progress(file);
+    if (error == ENOSPC && file->is_new)
+        return fail(file->vane,
+                    "%s: no space left after %llu MiB: /tmp holds %llu of at most %llu MiB; rm something, or give dom0 "
+                    "more memory (dom0_mem=)",
+                    file->path, mib(file->written), mib(ramfs_used()), mib(ramfs_limit()));
+    if (error == ENOSPC)
+        return fail(file->vane, "%s ends after %llu KiB", file->path, (unsigned long long)(file->written >> 10));
+    return fail(file->vane, "%s: %s", file->path,
+                error == EROFS ? "read-only; files can be written in /tmp" : strerror(error));
+}
+
+int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+
+    file->vane = vane;
+    file->path = path;
+    file->written = 0;
+    file->expected = expected;
+    file->buffered = 0;
+    file->told = false;
+    file->told_ns = clock_ns();
+    file->is_new = !there || S_ISREG(st.st_mode);
+    file->fd = open(path, O_WRONLY | (file->is_new ? O_CREAT | O_TRUNC : 0), 0644);
+    return file->fd < 0 ? failed(file) : 0;
+}
+
+/* Once a second, from the second second on. */
+static int tell(struct outfile *file)
+{
+    char line[100];
+
+    if (clock_ns() - file->told_ns < TELL_NS)
+        return 0;
+    if (file->vane->error_text == NULL && terminal_interrupted(0)) {
+        end_progress(file);
+        return fail(file->vane, "%s: interrupted after %llu MiB", file->path, mib(file->written));
+    }
+    file->told_ns = clock_ns();
+    file->told = true;
+    snprintf(line, sizeof(line), "\r%llu of %llu MiB\033[K", mib(file->written), mib(file->expected));
+    if (has_screen(file))
+        terminal_write(line, strlen(line));
+    return 0;
+}
+
+static int flush(struct outfile *file)
+{
+    size_t done = 0;
+
+    while (done < file->buffered) {
+        long put = write(file->fd, file->buffer + done, file->buffered - done);
+
+        if (put == 0)
+            errno = ENOSPC;
+        if (put <= 0)
+            return failed(file);
+        done += (size_t)put;
+        file->written += (uint64_t)put;
+    }
+    file->buffered = 0;
+    return tell(file);
+}
+
+int outfile_put(struct outfile *file, const void *data, size_t size)
+{
+    const char *from = data;
+
+    while (size > 0) {
+        size_t room = sizeof(file->buffer) - file->buffered, part = size < room ? size : room;
+
+        memcpy(file->buffer + file->buffered, from, part);
+        file->buffered += part;
+        from += part;
+        size -= part;
+        if (file->buffered == sizeof(file->buffer) && flush(file) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+int outfile_pad(struct outfile *file, uint64_t offset)
+{
+    static const char zeros[4096];
+
+    while (file->written + file->buffered < offset) {
+        uint64_t left = offset - file->written - file->buffered;
+
+        if (outfile_put(file, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros)) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+int outfile_close(struct outfile *file)
+{
+    if (flush(file) != 0 || (fsync(file->fd) != 0 && failed(file) != 0)) {
+        outfile_abandon(file);
+        return 1;
+    }
+    end_progress(file);
+    (void)close(file->fd);
+    return 0;
+}
+
+void outfile_abandon(struct outfile *file)
+{
+    (void)close(file->fd);
+    if (file->is_new)
+        (void)unlink(file->path);
+}

@@ -1,0 +1,40 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A file being written in order: buffered, with the error in words and a line of progress when it takes long.
+ */
+#ifndef VANE_OUTFILE_H
+#define VANE_OUTFILE_H
+
+#include "vane.h"
+
+#define OUTFILE_BUFFER (64u * 1024u)
+
+struct outfile {
+    struct vane *vane;
+    const char *path;
+    int fd;
+    bool is_new;                /* a regular file: a failure removes it */
+    uint64_t written, expected; /* bytes; expected is for the progress line only */
+    uint64_t told_ns;
+    bool told;
+    size_t buffered;
+    char buffer[OUTFILE_BUFFER];
+};
+
+/* Creates or empties the file, or opens a disk from its start. 0, or 1 with the error printed. */
+int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected);
+
+/* Appends; 0, or 1 with the error printed: also when Ctrl-C was typed. Only outfile_abandon may follow then. */
+int outfile_put(struct outfile *file, const void *data, size_t size);
+
+/* Appends zeros until `offset` is reached, which is not before what was put. */
+int outfile_pad(struct outfile *file, uint64_t offset);
+
+int outfile_close(struct outfile *file);
+
+/* Closes after a failure; half a file does not stay. */
+void outfile_abandon(struct outfile *file);
+
+#endif

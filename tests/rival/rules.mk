@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make check-rival: a Linux guest's log here and on genuine Xen. Not part of make check: it fetches a hundred megabytes
+# of packages the first time, and it boots a Linux dom0.
+
+$(B)/tests/rival/cpuid: tests/rival/cpuid.c
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(HOSTCC) -std=gnu11 -O2 -static $(WARN) $< -o $@
+
+.PHONY: check-rival
+check-rival: setup
+	$(Q)$(MAKE) --no-print-directory $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/tests/rival/cpuid
+	$(Q)BUILD=$(B) $(PYTHON) tests/rival/check.py
