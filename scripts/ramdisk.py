@@ -5,7 +5,8 @@
 
 A ustar archive whose bytes depend on the contents alone: sorted names, no times, no owners. Linux boot images go in as
 what dom0's builder can unpack; a damaged one ends the packing, and no archive is left. A file that its owner may not
-write stays read-only: as a disk image, guests cannot write it. OUTPUT.memory gets the MiB that dom0 should have with it.
+write stays read-only: as a disk image, guests cannot write it. A large one that is mostly zeros, as a blank disk is,
+goes in with holes (GNU tar's type S). OUTPUT.memory gets the MiB that dom0 should have with it all.
 """
 
 import io
@@ -19,6 +20,9 @@ import bzimage
 DOM0_MIB = 96  # what dom0 needs beside its RAM disk and the kernel it unpacks
 ROUND_MIB = 16
 MIB = 1 << 20
+GRAIN = 4096
+STRETCHES = 4  # what the header of a file with holes describes
+SPARSE_FROM = MIB
 
 
 def collect(arguments):
@@ -77,9 +81,42 @@ def contents(path):
     return data, gzip_kernel_size(data)
 
 
+def stretches(data):
+    """The parts of a file that are not zero, as (offset, size); None when it has no holes worth describing."""
+    found = []
+    zero = bytes(GRAIN)
+    for offset in range(0, len(data), GRAIN):
+        grain = data[offset : offset + GRAIN]
+        if grain == zero[: len(grain)]:
+            continue
+        if found and sum(found[-1]) == offset:
+            found[-1] = (found[-1][0], found[-1][1] + len(grain))
+        elif len(found) == STRETCHES:
+            return None
+        else:
+            found.append((offset, len(grain)))
+    return found if sum(size for _, size in found) <= len(data) // 2 else None
+
+
+def add_sparse(archive, info, data, found):
+    """The stretches' places and the whole size lie in the header, where GNU tar has them."""
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, sum(size for _, size in found)
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    for number, place in enumerate((*found, (len(data), 0))[:STRETCHES]):
+        for field, value in enumerate(place):
+            start = 386 + 24 * number + 12 * field
+            header[start : start + 12] = b"%011o\0" % value
+    header[483:495] = b"%011o\0" % len(data)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    packed = b"".join(data[offset : offset + size] for offset, size in found)
+    archive.fileobj.write(header + packed + bytes(-len(packed) % tarfile.BLOCKSIZE))
+    archive.offset = archive.fileobj.tell()
+
+
 def pack(output, entries):
-    """The most that unpacking one of the files takes."""
-    largest = 0
+    """What dom0 needs beside the archive: for the holes, and for unpacking the largest kernel."""
+    largest = holes = 0
     with tarfile.open(output, "w", format=tarfile.USTAR_FORMAT) as archive:
         add_directories(archive, entries)
         for name in sorted(entries):
@@ -88,16 +125,21 @@ def pack(output, entries):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             info.mode = 0o644 if os.stat(entries[name]).st_mode & 0o200 else 0o444
-            archive.addfile(info, io.BytesIO(data))
-    return largest
+            found = stretches(data) if len(data) >= SPARSE_FROM else None
+            if found is None:
+                archive.addfile(info, io.BytesIO(data))
+            else:
+                add_sparse(archive, info, data, found)
+                holes += len(data)
+    return largest + holes
 
 
 def main():
     output = sys.argv[1]
     unfinished = f"{output}.part"
     try:
-        largest = pack(unfinished, collect(sys.argv[2:]))
-        need = DOM0_MIB * MIB + os.path.getsize(unfinished) + largest
+        more = pack(unfinished, collect(sys.argv[2:]))
+        need = DOM0_MIB * MIB + os.path.getsize(unfinished) + more
         with open(f"{output}.memory", "w", encoding="ascii") as file:
             file.write(f"{-(-need // (ROUND_MIB * MIB)) * ROUND_MIB}\n")
         os.replace(unfinished, output)

@@ -38,6 +38,11 @@ struct pci_function {
     uint8_t interrupt_line; /* the interrupt pin of the machine that the firmware chose; 0 or 255: none */
 };
 
+static inline bool pci_has_interrupt(const struct pci_function *pci)
+{
+    return pci->interrupt_line != 0 && pci->interrupt_line != 255;
+}
+
 struct pci_bar {
     bool memory; /* otherwise ports */
     uint64_t base, size;

@@ -368,7 +368,6 @@ static bool read_limits(struct disk *disk)
 static bool set_up(struct disk *disk, const struct pci_function *pci)
 {
     struct virtio_device *virtio = &disk->virtio;
-    int rc;
 
     if (!virtio_open(virtio, pci) ||
         !virtio_negotiate(virtio, FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE |
@@ -381,10 +380,7 @@ static bool set_up(struct disk *disk, const struct pci_function *pci)
         return trouble(disk, "there is no memory for its requests");
     if (!read_limits(disk))
         return false;
-    rc = pci->interrupt_line == 0 || pci->interrupt_line == 255
-             ? -ENODEV
-             : interrupt_attach(pci->interrupt_line, on_interrupt, disk);
-    if (rc != 0)
+    if (!pci_has_interrupt(pci) || interrupt_attach(pci->interrupt_line, on_interrupt, disk) != 0)
         return trouble(disk, "it has no interrupt that reaches us");
     return virtio_start(virtio);
 }

@@ -93,8 +93,8 @@ int cmd_devices(struct vane *vane, int argc, char **argv)
     if (device == NULL)
         say(vane, "The machine has no disk and no network card that could be used.\n");
     else
-        say(vane, "%-10s %-7s  %10s %12s %10s %12s %6s  %s\n", "Name", "PCI", "In", "In KiB", "Out", "Out KiB", "Errors",
-            "What it is");
+        say(vane, "%-10s %-7s  %10s %12s %10s %12s %6s  %s\n", "Name", "PCI", "In", "In KiB", "Out", "Out KiB",
+            "Errors", "What it is");
     for (; device != NULL; device = machine_next(device)) {
         print_line(vane, device);
         print_json(&json, device);

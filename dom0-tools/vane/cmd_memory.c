@@ -161,8 +161,8 @@ static int wait_for(struct vane *vane, domid_t domid)
     }
     if (balloon.state != BALLOON_IDLE) {
         balloon_describe(&balloon, text);
-        return fail(vane, "domain %u has %llu MiB and does not reach %llu MiB; %s", domid, mib(balloon.last.current),
-                    mib(balloon.last.target), text);
+        return fail(vane, "domain %u has %llu KiB and does not reach %llu MiB; %s", domid,
+                    (unsigned long long)balloon.last.current, mib(balloon.last.target), text);
     }
     say_done(vane, &balloon, began);
     json_result(vane, domid, &balloon);

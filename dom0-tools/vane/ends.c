@@ -93,7 +93,17 @@ static const char *add_line(char **out, const char *text, const char *end)
     return text + length + 1;
 }
 
-/* The last line in front of `end` that gives the reason, as Linux, BSD and our own kernels put it; or NULL. */
+static bool gives_reason(const char *line, size_t length)
+{
+    static const char *const words[] = {"Kernel panic", "panic: ", "BUG: ", "Oops: "};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (memmem(line, length, words[i], strlen(words[i])) != NULL)
+            return true;
+    return false;
+}
+
+/* The last line in front of `end` that gives the reason, as kernels put it; or NULL. */
 static const char *find_reason(const char *text, const char *end)
 {
     const char *found = NULL;
@@ -102,7 +112,7 @@ static const char *find_reason(const char *text, const char *end)
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         const char *stop = newline != NULL ? newline : end;
 
-        if (memmem(line, (size_t)(stop - line), "panic", 5) != NULL)
+        if (gives_reason(line, (size_t)(stop - line)))
             found = line;
         line = stop;
     }

@@ -14,6 +14,7 @@
 
 static unsigned long *p2m;
 static unsigned long p2m_entries, p2m_capacity;
+static bool grown; /* the table is of our own allocation */
 static const unsigned long *m2p = (const unsigned long *)MACH2PHYS_VIRT_START;
 static unsigned long m2p_entries;
 
@@ -73,24 +74,32 @@ unsigned long machine_frame_limit(void)
     return m2p_entries;
 }
 
-int p2m_grow(unsigned long pfns)
+/* To twice the size and not just to what is needed: a balloon grows in small steps. The builder's table stays where it
+ * is, since the toolstack may know it. */
+static int enlarge(unsigned long pfns)
 {
     const unsigned long per_page = PAGE_SIZE / sizeof(*p2m);
-    unsigned long *table;
+    unsigned long wanted = pfns > 2 * p2m_capacity ? pfns : 2 * p2m_capacity;
+    unsigned long pages = (wanted + per_page - 1) / per_page;
+    unsigned long *table = pages_alloc(pages), *old = p2m;
 
+    if (table == NULL)
+        return -ENOMEM;
+    memcpy(table, p2m, p2m_entries * sizeof(*p2m));
+    p2m = table;
+    if (grown)
+        pages_free(old, p2m_capacity / per_page);
+    grown = true;
+    p2m_capacity = pages * per_page;
+    return 0;
+}
+
+int p2m_grow(unsigned long pfns)
+{
     if (pfns > DIRECT_MAP_PAGES)
         return -ENOSPC;
-    if (pfns > p2m_capacity) {
-        unsigned long pages = (pfns + per_page - 1) / per_page;
-
-        table = pages_alloc(pages);
-        if (table == NULL)
-            return -ENOMEM;
-        memcpy(table, p2m, p2m_entries * sizeof(*p2m));
-        /* The previous table stays where it is: the toolstack may know it, and growing is rare. */
-        p2m = table;
-        p2m_capacity = pages * per_page;
-    }
+    if (pfns > p2m_capacity && enlarge(pfns) != 0)
+        return -ENOMEM;
     for (; p2m_entries < pfns; p2m_entries++)
         p2m[p2m_entries] = INVALID_P2M;
     return 0;

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Reads a ustar archive. Nothing in it is trusted: sizes are checked against the archive, names are bounded, and a
- * header with a wrong checksum ends the archive.
+ * header with a wrong checksum ends the archive. A file with holes (GNU tar's type S, up to four stretches of data) gets
+ * memory of its own, zeroed: a blank disk takes a header in the archive.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,17 @@ struct ustar {
     char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8];
     char type, linkname[100], magic[6], version[2], uname[32], gname[32], devmajor[8], devminor[8], prefix[155];
     char pad[12];
+};
+
+/* The rest of a header of type S, from byte 386 on; realsize is the file's, the header's size that of the data. */
+#define SPARSE_AT      386
+#define SPARSE_ENTRIES 4
+
+struct sparse {
+    struct {
+        char offset[12], size[12];
+    } entry[SPARSE_ENTRIES];
+    char extended, realsize[12];
 };
 
 static struct file **files;
@@ -140,19 +152,48 @@ static void add_parents(const char *path)
     }
 }
 
+/* The contents with the holes filled, or NULL: no memory, or it does not add up. */
+static char *fill_holes(const struct ustar *header, const char *data, size_t size, size_t *realsize)
+{
+    const struct sparse *sparse = (const struct sparse *)((const char *)header + SPARSE_AT);
+    uint64_t whole = octal(sparse->realsize, sizeof(sparse->realsize));
+    char *out =
+        sparse->extended == '\0' && whole <= FILES_SPARSE_MAX ? calloc(1, whole != 0 ? (size_t)whole : 1) : NULL;
+
+    if (out == NULL)
+        return NULL;
+    for (unsigned int i = 0; i < SPARSE_ENTRIES; i++) {
+        uint64_t offset = octal(sparse->entry[i].offset, sizeof(sparse->entry[i].offset));
+        uint64_t count = octal(sparse->entry[i].size, sizeof(sparse->entry[i].size));
+
+        if (offset > whole || count > whole - offset || count > size) {
+            free(out);
+            return NULL;
+        }
+        memcpy(out + (size_t)offset, data, (size_t)count);
+        data += count;
+        size -= (size_t)count;
+    }
+    *realsize = (size_t)whole;
+    return out;
+}
+
 static void add_from_header(const struct ustar *header, const char *data, size_t size)
 {
     char name[sizeof(header->prefix) + sizeof(header->name) + 2] = "", path[FILES_PATH_MAX];
+    bool sparse = header->type == 'S';
     size_t used = 0;
     struct file *file;
 
-    if (header->prefix[0] != '\0') {
+    if (header->prefix[0] != '\0' && !sparse) {
         used = strnlen(header->prefix, sizeof(header->prefix));
         memcpy(name, header->prefix, used);
         name[used++] = '/';
     }
     memcpy(name + used, header->name, strnlen(header->name, sizeof(header->name)));
     if (!files_normalise(name, path))
+        return;
+    if (sparse && (data = fill_holes(header, data, size, &size)) == NULL)
         return;
     add_parents(path);
     file = add_entry(path);
@@ -179,7 +220,7 @@ unsigned int files_load(const void *archive, size_t size)
         at += BLOCK;
         if (length > (uint64_t)(end - at))
             break;
-        if (header->type == '0' || header->type == '\0' || header->type == '5')
+        if (header->type == '0' || header->type == '\0' || header->type == '5' || header->type == 'S')
             add_from_header(header, at, header->type == '5' ? 0 : (size_t)length);
         length = (length + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
         at += length > (uint64_t)(end - at) ? (size_t)(end - at) : (size_t)length;

@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FILES_PATH_MAX 256
+#define FILES_PATH_MAX   256
+#define FILES_SPARSE_MAX (512u << 20) /* of a file with holes, which are memory once it is read */
 
 struct file {
     char path[FILES_PATH_MAX];

@@ -3,6 +3,7 @@
 """The RAM disk and the initramfs: what goes in comes out, always as the same bytes; a bad kernel leaves nothing behind."""
 import gzip
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -76,6 +77,24 @@ def test_memory_follows_the_contents(tmp_path):
 
     assert memory("small") == memory("small", "initrd") > 96
     assert memory("small", "kernel") >= memory("small") + 64
+
+
+def test_holes(tmp_path):
+    """A blank disk must not make the RAM disk larger and the machine's start slower; its bytes are all there."""
+    few = bytearray(3 << 20)
+    few[5:9], few[1 << 20 : (1 << 20) + 5000] = b"head", b"x" * 5000
+    files = {"blank": bytes(16 << 20), "few": bytes(few), "full": os.urandom(2 << 20), "small": bytes(4096),
+             "many": b"".join(b"x" + bytes(99_999) for _ in range(20)), "tail": bytes(2 << 20) + b"end"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    disk = tmp_path / "disk"
+    assert run("ramdisk.py", disk, *(f"images/{name}={tmp_path}/{name}" for name in files)).stderr == ""
+    assert disk.stat().st_size < (5 << 20)
+    with tarfile.open(disk) as archive:
+        assert {name: archive.extractfile(f"images/{name}").read() for name in files} == files
+    listing = subprocess.run(["tar", "tvf", disk], capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"{16 << 20} .* images/blank\n", listing)
+    assert int((tmp_path / "disk.memory").read_text()) > 96 + 16 + 3 + 2
 
 
 def entries(archive):

@@ -15,7 +15,9 @@ import time
 import pexpect
 
 BUILD = os.environ.get("BUILD", "build")
-OPTIONS = "console=com1 dom0_mem=96M loglvl=info"
+with open(f"{BUILD}/dom0.rd.memory", encoding="ascii") as _needed:
+    DOM0_MEM = f"dom0_mem={_needed.read().strip()}M"  # as the image has it
+OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info"
 PROMPT = "vane> "
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
@@ -25,7 +27,7 @@ LEAVE_CONSOLE = "\x1d"
 class Machine:
     """Boots Paravane (or another Multiboot kernel) and talks to its first serial port."""
 
-    def __init__(self, cpus=1, memory="512M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=(),
+    def __init__(self, cpus=1, memory="640M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=(),
                  cpu="max"):
         arguments = ["-accel", "tcg", "-cpu", cpu, "-smp", str(cpus), "-m", memory, "-display", "none",
                      "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none",
@@ -168,7 +170,10 @@ def ramdisk(path, files):
     """dom0's RAM disk plus files (name to contents); the -initrd that carries it."""
     with tarfile.open(f"{BUILD}/dom0.rd") as old, tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as new:
         for member in old.getmembers():
-            new.addfile(member, old.extractfile(member))
+            data = old.extractfile(member)
+            if member.issparse():
+                member.type = tarfile.REGTYPE
+            new.addfile(member, data)
         directory = tarfile.TarInfo("guests")
         directory.type = tarfile.DIRTYPE
         directory.mode = 0o555

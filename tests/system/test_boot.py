@@ -4,7 +4,7 @@
 import pexpect
 import pytest
 
-from machine import BUILD, Machine, booted, built
+from machine import BUILD, DOM0_MEM, Machine, booted, built
 
 
 def test_iso_reaches_the_prompt():
@@ -27,7 +27,7 @@ def test_no_module_is_said():
 
 def test_unknown_option_is_a_warning():
     """A mistyped option must neither be silent nor stop the machine."""
-    with booted(append="console=com1 dom0_mem=96M frobnicate=7") as machine:
+    with booted(append=f"console=com1 {DOM0_MEM} frobnicate=7") as machine:
         assert "frobnicate" in machine.text()
 
 
@@ -79,7 +79,7 @@ def test_machine_that_is_too_small():
 
 def test_bad_values_are_warnings():
     """Options that exist with values that cannot be."""
-    append = "console=com1 dom0_mem=96M maxcpus=zero loglvl=loud com1=nonsense,8n1 =5 = " + "x" * 300
+    append = f"console=com1 {DOM0_MEM} maxcpus=zero loglvl=loud com1=nonsense,8n1 =5 = " + "x" * 300
     with booted(append=append) as machine:
         assert "not understood and ignored" in machine.text()
         assert "Domain-0" in machine.command("list")
@@ -87,7 +87,7 @@ def test_bad_values_are_warnings():
 
 def test_maxcpus_and_dom0_max_vcpus():
     """Limits from the command line are kept, by the hypervisor and for dom0."""
-    with booted(cpus=4, append="console=com1 dom0_mem=96M maxcpus=2 dom0_max_vcpus=1") as machine:
+    with booted(cpus=4, append=f"console=com1 {DOM0_MEM} maxcpus=2 dom0_max_vcpus=1") as machine:
         assert machine.json("info")["nr_cpus"] == 2
         assert len(machine.json("vcpu-list 0")) == 1
 

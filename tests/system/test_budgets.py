@@ -10,7 +10,7 @@ import time
 
 import pexpect
 
-from machine import BUILD, Machine, booted
+from machine import BUILD, DOM0_MEM, Machine, booted
 
 ICOUNT = ("-icount", "shift=0,sleep=off", "-rtc", "clock=vm")
 IMAGE_BYTES = 160 * 1024
@@ -57,7 +57,7 @@ def test_instructions_of_create():
     Idle CPUs keep cleared frames in stock, so each measured one comes after half a second of idleness; those between
     them come without a pause and may cost what clearing 16 MiB costs on top.
     """
-    append = "console=com1 dom0_mem=128M loglvl=info"
+    append = f"console=com1 {DOM0_MEM} loglvl=info"
     with booted(memory="2048M", append=append, extra=ICOUNT) as machine:
         looking = cost(machine, "domid Domain-0")
         rested, hurried = [], []

@@ -64,6 +64,27 @@ def test_ring(host):
     host.wait_gone("ring-peer")
 
 
+@pytest.mark.parametrize("width", ["32", "64"])
+def test_disk(host, width):
+    """Requests of every size and offset over a ring of either width: no sector lost, late or elsewhere."""
+    text = host.command(f"create -c /examples/disk.cfg 'kernel=\"/boot/disk{width}\"'")
+    assert_lines(text, expected("disk"))
+    host.wait_gone("disk")
+
+
+def test_ping(host):
+    """Frames between two guests of different widths, found by ARP; a big one and a small one arrive whole."""
+    host.command("create /examples/ping.cfg")
+    for extra in ["", " 'extra=\"ip=10.0.0.11 to=10.0.0.10 size=1472\"'", " 'extra=\"ip=10.0.0.11 to=10.0.0.10 size=1\"'"]:
+        text = host.command(f"create -c /examples/ping-peer.cfg{extra}")
+        if not extra:
+            assert_lines(text, expected("ping"))
+        assert "ping: 4 of 4 answered" in text
+    text = host.command("create -c /examples/ping-peer.cfg 'extra=\"ip=10.0.0.11 to=10.0.0.77 count=1\"'")
+    assert "ping: 0 of 1 answered" in text, "nobody has that address"
+    host.destroy_all()
+
+
 def test_balloon(host):
     """Memory given back and taken again by the guest itself; past the maximum it stops, with the number."""
     host.command("create /examples/balloon.cfg")

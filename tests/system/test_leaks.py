@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from machine import LEAVE_CONSOLE, booted
+from machine import DOM0_MEM, LEAVE_CONSOLE, booted
 
-OPTIONS = "console=com1 dom0_mem=128M loglvl=info guest_loglvl=none"
+OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info guest_loglvl=none"
 GUESTS = ["hello32", "hello64", "ticker", "balloon", "rogue", "ring", "ring-peer", "grub32", "grub64"]
 
 
@@ -127,7 +127,7 @@ def test_reboots(machine):
 
 def test_two_hundred_guests_at_once():
     """On 2 GiB: all run, all answer, the prompt stays usable, and all leave as they came."""
-    with booted(cpus=2, memory="2048M", append="console=com1 dom0_mem=128M loglvl=info") as machine:
+    with booted(cpus=2, memory="2048M", append=f"console=com1 {DOM0_MEM} loglvl=info") as machine:
         machine.command("create /examples/ticker.cfg; destroy ticker")
         before = settled(machine)
         for start in range(0, 200, 10):

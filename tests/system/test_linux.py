@@ -117,14 +117,25 @@ def test_memory_that_is_too_small(linux):
     assert "Nothing was created" in linux.command(f"create -n /examples/linux.cfg name=small memory={found[3]}")
 
 
+def test_neighbour(linux):
+    """The second guest is at the other address of the same switch: both sides of the network path, and its backend."""
+    linux.command("create /examples/linux2.cfg")
+    linux.wait_log("linux2", "eth0: 10.0.0.2/24", timeout=120)
+    assert "3 packets received" in ask(linux, "ping -c 3 -i 0.2 10.0.0.2")
+    linux.command("destroy linux2")
+    assert ask(linux, "ping -c 1 -W 1 10.0.0.2 >/dev/null; echo $?") == "1"
+
+
 def test_reboot_and_poweroff(linux):
-    """reboot at the shell brings the domain back as another; shutdown runs poweroff inside, and the domain goes."""
+    """reboot at the shell brings the domain back as another, with its disk as it was; shutdown runs poweroff inside."""
     before = linux.domains()["linux"]["domid"]
+    assert ask(linux, "dmesg >/mnt/log; md5sum </mnt/log >/mnt/sum; df /mnt | grep -c xvda") == "1"
     with console(linux):
         linux.send("reboot\r")
         linux.expect("Restarting system", timeout=30)
     linux.wait("the domain's return", lambda: linux.domains().get("linux", {"domid": before})["domid"] != before)
     linux.wait_log("linux", SHELL, timeout=120)
+    assert ask(linux, "md5sum </mnt/log | cmp - /mnt/sum && echo sa''me") == "same"
     linux.command("shutdown linux")
     linux.wait_gone("linux")
     assert re.search("reboot: (Power down|System halted)", linux.log("linux"))

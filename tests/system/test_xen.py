@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from machine import BUILD, Machine, booted
+from machine import BUILD, DOM0_MEM, Machine, booted
 
 XEN = sorted(glob.glob("/boot/xen-4.17-amd64.gz"))
 
 # The emulator reads a ring-3 iret's stack as a supervisor: with SMAP on, every 64-bit kernel's own iret faults there.
-OPTIONS = "console=com1 com1=115200,8n1 dom0_mem=128M loglvl=warning smap=0"
+OPTIONS = f"console=com1 com1=115200,8n1 {DOM0_MEM} loglvl=warning smap=0"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def genuine(tmp_path_factory):
 @pytest.fixture(scope="module")
 def paravane():
     """The same dom0 on Paravane."""
-    with booted(cpus=2, memory="768M", append="console=com1 dom0_mem=128M loglvl=warning",
+    with booted(cpus=2, memory="768M", append=f"console=com1 {DOM0_MEM} loglvl=warning",
                 initrd=f"{BUILD}/guest64/dom0,{BUILD}/dom0.rd") as machine:
         yield machine
 

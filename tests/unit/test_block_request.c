@@ -59,8 +59,11 @@ START_TEST(reads_the_layout_of_32_bit)
     struct blkif_x86_32_request *request = &ring->ring[5].req;
     struct block_request out;
 
-    *request = (struct blkif_x86_32_request){.operation = BLKIF_OP_WRITE, .nr_segments = 2, .handle = 0x1234,
-                                             .id = 0x1122334455667788, .sector_number = 0x99aabbccdd};
+    *request = (struct blkif_x86_32_request){.operation = BLKIF_OP_WRITE,
+                                             .nr_segments = 2,
+                                             .handle = 0x1234,
+                                             .id = 0x1122334455667788,
+                                             .sector_number = 0x99aabbccdd};
     request->seg[1] = (struct blkif_request_segment){.gref = 77, .first_sect = 3, .last_sect = 4};
     block_request_read(BLOCK_X86_32, ring, 32, 5 + 32 * 7, &out);
     ck_assert_uint_eq(out.operation, BLKIF_OP_WRITE);
@@ -81,8 +84,11 @@ START_TEST(reads_the_layout_of_64_bit)
     struct blkif_x86_64_request_indirect *request = (void *)&ring->ring[31].req;
     struct block_request out;
 
-    *request = (struct blkif_x86_64_request_indirect){.operation = BLKIF_OP_INDIRECT, .indirect_op = BLKIF_OP_READ,
-                                                      .nr_segments = 256, .id = 42, .sector_number = 1ull << 40};
+    *request = (struct blkif_x86_64_request_indirect){.operation = BLKIF_OP_INDIRECT,
+                                                      .indirect_op = BLKIF_OP_READ,
+                                                      .nr_segments = 256,
+                                                      .id = 42,
+                                                      .sector_number = 1ull << 40};
     request->indirect_grefs[7] = 4711;
     block_request_read(BLOCK_X86_64, ring, 32, UINT32_MAX, &out);
     ck_assert(out.indirect);
@@ -99,8 +105,8 @@ END_TEST
 START_TEST(stays_inside_the_ring)
 {
     for (int i = 0; i < 2; i++) {
-        size_t entry = both[i] == BLOCK_X86_32 ? sizeof(union blkif_x86_32_sring_entry)
-                                               : sizeof(union blkif_x86_64_sring_entry);
+        size_t entry =
+            both[i] == BLOCK_X86_32 ? sizeof(union blkif_x86_32_sring_entry) : sizeof(union blkif_x86_64_sring_entry);
         char *ring = make_ring(64 + 32 * entry);
         struct block_request out;
 

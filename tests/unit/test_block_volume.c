@@ -53,8 +53,11 @@ static void done(struct volume_request *request, int status)
 static int submit(struct volume *volume, enum volume_operation operation, uint64_t sector, void *data, uint32_t bytes)
 {
     struct volume_segment segment = {.data = data, .bytes = bytes};
-    struct volume_request request = {.operation = operation, .sector = sector, .segments = &segment,
-                                     .segment_count = operation == VOLUME_FLUSH ? 0 : 1, .done = done};
+    struct volume_request request = {.operation = operation,
+                                     .sector = sector,
+                                     .segments = &segment,
+                                     .segment_count = operation == VOLUME_FLUSH ? 0 : 1,
+                                     .done = done};
 
     ended = 0;
     volume_submit(volume, &request);

@@ -190,9 +190,8 @@ START_TEST(wrong_settings)
     domain_refused("vcpus=129", "guest.cfg:1:7: vcpus = 129 is out of range: 1 to 128 are possible");
     domain_refused("name='g'\nkernel='k'\nmemory=64\nmaxmem=32",
                    "guest.cfg:4:1: maxmem (32 MiB) is less than memory (64 MiB)");
-    domain_refused("on_crash='soft-reset'",
-                   "guest.cfg:1:10: on_crash = \"soft-reset\" is not possible here; "
-                   "use destroy, restart, rename-restart or preserve");
+    domain_refused("on_crash='soft-reset'", "guest.cfg:1:10: on_crash = \"soft-reset\" is not possible here; "
+                                            "use destroy, restart, rename-restart or preserve");
     domain_refused("on_crash='explode'",
                    "guest.cfg:1:10: on_crash must be \"destroy\", \"restart\", \"rename-restart\", "
                    "\"preserve\", \"coredump-destroy\" or \"coredump-restart\"");

@@ -101,16 +101,30 @@ START_TEST(numbers_of_names)
         const char *name;
         unsigned int number;
     } good[] = {
-        {"xvda", 51712},      {"xvda1", 51713},     {"xvdb", 51728},    {"xvdp15", 51967},
-        {"xvdq", 1u << 28 | 16 << 8},               {"xvda16", 1u << 28 | 16},
-        {"xvdtq37", 1u << 28 | 536 << 8 | 37},      {"d536p37", 1u << 28 | 536 << 8 | 37},
-        {"d0", 51712},        {"d0p0", 51712},      {"d1p2", 51730},    {"sda", 2048},
-        {"sdb3", 2067},       {"sdp15", 2303},      {"hda", 768},       {"hdb2", 834},
-        {"hdc", 5632},        {"hdd63", 5759},      {"51712", 51712},   {"0xca00", 51712},
+        {"xvda", 51712},
+        {"xvda1", 51713},
+        {"xvdb", 51728},
+        {"xvdp15", 51967},
+        {"xvdq", 1u << 28 | 16 << 8},
+        {"xvda16", 1u << 28 | 16},
+        {"xvdtq37", 1u << 28 | 536 << 8 | 37},
+        {"d536p37", 1u << 28 | 536 << 8 | 37},
+        {"d0", 51712},
+        {"d0p0", 51712},
+        {"d1p2", 51730},
+        {"sda", 2048},
+        {"sdb3", 2067},
+        {"sdp15", 2303},
+        {"hda", 768},
+        {"hdb2", 834},
+        {"hdc", 5632},
+        {"hdd63", 5759},
+        {"51712", 51712},
+        {"0xca00", 51712},
     };
-    static const char *const bad[] = {"",      "xvd",   "xvda256", "xvda01", "xvdA", "sdq",     "sda16",  "hde", "hda64",
-                                      "d",     "dp1",   "d0p",     "d0p256", "vda",  "xvdaaaaa", "xvda1x", "0",   "-1",
-                                      "51712x"};
+    static const char *const bad[] = {"",         "xvd",    "xvda256", "xvda01", "xvdA",  "sdq",    "sda16",
+                                      "hde",      "hda64",  "d",       "dp1",    "d0p",   "d0p256", "vda",
+                                      "xvdaaaaa", "xvda1x", "0",       "-1",     "51712x"};
     unsigned int number;
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {

@@ -88,6 +88,71 @@ START_TEST(finds_files_and_implied_directories)
 }
 END_TEST
 
+/* A header of type S with the entries (offset, size) given, its data behind it. */
+static void add_sparse(struct archive *a, const char *name, size_t realsize, const size_t entries[4][2],
+                       const char *data, size_t length)
+{
+    char *header = add(a, name, data, length, 'S');
+
+    for (unsigned int i = 0; i < 4; i++) {
+        snprintf(header + 386 + 24 * i, 12, "%011zo", entries[i][0]);
+        snprintf(header + 398 + 24 * i, 12, "%011zo", entries[i][1]);
+    }
+    snprintf(header + 483, 12, "%011zo", realsize);
+    put_checksum(header);
+}
+
+/* A disk image with little on it: the holes read as zeros, the data lie where they belong. */
+START_TEST(fills_holes)
+{
+    static const size_t blank[4][2] = {{100000, 0}}, some[4][2] = {{0, 3}, {5000, 4}, {9999, 1}};
+    struct archive a = {0};
+    const struct file *file;
+
+    add_sparse(&a, "blank", 100000, blank, "", 0);
+    add_sparse(&a, "some", 10000, some, "onefour!", 8);
+    add(&a, "behind", "x", 1, '0');
+    files_load(a.bytes, a.size);
+    file = files_find("blank");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(file->size, 100000);
+    for (size_t i = 0; i < file->size; i++)
+        ck_assert_int_eq(file->data[i], 0);
+    file = files_find("some");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(file->size, 10000);
+    ck_assert(memcmp(file->data, "one\0", 4) == 0);
+    ck_assert(memcmp(file->data + 4999, "\0four\0", 6) == 0);
+    ck_assert_int_eq(file->data[9999], '!');
+    ck_assert_ptr_nonnull(files_find("behind"));
+    free(a.bytes);
+}
+END_TEST
+
+/* Data outside the file, more data than there are, a size beyond all memory: no such file, and nothing is touched. */
+START_TEST(refuses_holes_that_lie)
+{
+    static const size_t outside[4][2] = {{90, 20}}, far[4][2] = {{077777777777, 1}}, more[4][2] = {{0, 50}, {60, 20}},
+                        none[4][2] = {{0, 0}};
+    struct archive a = {0};
+
+    add_sparse(&a, "outside", 100, outside, "12345678901234567890", 20);
+    add_sparse(&a, "far", 100, far, "1", 1);
+    add_sparse(&a, "more", 100, more, "12345", 5);
+    add_sparse(&a, "huge", 077777777777, none, "", 0);
+    add_sparse(&a, "extended", 100, none, "", 0);
+    a.bytes[a.size - BLOCK + 482] = 1;
+    put_checksum(a.bytes + a.size - BLOCK);
+    files_load(a.bytes, a.size);
+    ck_assert_ptr_null(files_find("outside"));
+    ck_assert_ptr_null(files_find("far"));
+    ck_assert_ptr_null(files_find("more"));
+    ck_assert_ptr_null(files_find("huge"));
+    ck_assert_ptr_null(files_find("extended"));
+    free(a.bytes);
+}
+END_TEST
+
 START_TEST(refuses_a_size_past_the_end)
 {
     struct archive a = {0};
@@ -222,6 +287,8 @@ int main(void)
     int failed;
 
     tcase_add_test(files, finds_files_and_implied_directories);
+    tcase_add_test(files, fills_holes);
+    tcase_add_test(files, refuses_holes_that_lie);
     tcase_add_test(files, refuses_a_size_past_the_end);
     tcase_add_test(files, stops_at_a_wrong_checksum);
     tcase_add_test(files, takes_names_without_an_end);

@@ -72,7 +72,10 @@ void virtio_give_up(struct virtio_device *device)
 
 uint64_t virtio_config(const struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
-    return offset == 0 ? fake.capacity : offset == 8 ? fake.size_max : offset == 12 ? fake.segments_max : fake.block_size;
+    return offset == 0    ? fake.capacity
+           : offset == 8  ? fake.size_max
+           : offset == 12 ? fake.segments_max
+                          : fake.block_size;
 }
 
 int interrupt_attach(unsigned int gsi, interrupt_handler_t *fn, void *data)
@@ -232,8 +235,8 @@ START_TEST(test_cut_up)
         uint64_t features;
         uint16_t queue_size;
         uint32_t segments_max;
-    } devices[] = {{ALL, 128, 254}, {ALL, 4, 1},           {ALL & ~VIRTIO_F_INDIRECT_DESC, 4, 100}, {ALL, 2 * 2, 3},
-                   {0, 128, 0},     {1u << 2 | 1u << 9, 8, 5}};
+    } devices[] = {{ALL, 128, 254}, {ALL, 4, 1}, {ALL & ~VIRTIO_F_INDIRECT_DESC, 4, 100},
+                   {ALL, 2 * 2, 3}, {0, 128, 0}, {1u << 2 | 1u << 9, 8, 5}};
     static uint8_t from[40 * 9 * 512], back[40 * 9 * 512];
     static struct tracked requests[40];
     static const unsigned int sizes[] = {1, 3, 8, 2, 1, 1, 4};
@@ -241,8 +244,7 @@ START_TEST(test_cut_up)
     for (unsigned int i = 0; i < sizeof(from); i++)
         from[i] = (uint8_t)(i * 2654435761u >> 24);
     for (unsigned int d = 0; d < sizeof(devices) / sizeof(devices[0]); d++) {
-        struct machine_device *device =
-            start(devices[d].features, devices[d].queue_size, devices[d].segments_max);
+        struct machine_device *device = start(devices[d].features, devices[d].queue_size, devices[d].segments_max);
 
         ck_assert_msg(device->problem[0] == '\0', "%s", device->problem);
         memset(medium, 0, sizeof(medium));
@@ -360,8 +362,11 @@ START_TEST(test_device_goes_mad)
     struct machine_device *device = start(ALL, 8, 1);
 
     for (unsigned int i = 0; i < 199; i++)
-        submit(&requests[i], i == 50 ? VOLUME_FLUSH : i % 2 ? VOLUME_READ : VOLUME_WRITE, 0, data, sizes,
-               i == 50 ? 0 : 3);
+        submit(&requests[i],
+               i == 50 ? VOLUME_FLUSH
+               : i % 2 ? VOLUME_READ
+                       : VOLUME_WRITE,
+               0, data, sizes, i == 50 ? 0 : 3);
     run();
     complete(&side, 100, 0);
     run();
