@@ -147,7 +147,7 @@ START_TEST(domain_settings)
     ck_assert_msg(load("name = 'g'\nkernel='/boot/k'\nramdisk='/boot/r'\nmemory=64\nmaxmem=128\nvcpus=2\nmaxvcpus='4'\n"
                        "root='/dev/xvda'\nextra='quiet'\ncpus='0-2,^1'\ncpu_weight=512\ncap=50\n"
                        "on_crash='preserve'\nuuid='01234567-89ab-cdef-0123-456789abcdef'\ntype='pv'\n"
-                       "max_event_channels=255\nvif=['bridge=x']\ndisk=[]\n") == 0,
+                       "max_event_channels=255\nvif=['bridge=x']\nvfb=['x']\ndisk=[]\n") == 0,
                   "%s", error.text);
     ck_assert_str_eq(domain.name, "g");
     ck_assert_uint_eq(domain.memory_kib, 64 * 1024);
@@ -162,7 +162,9 @@ START_TEST(domain_settings)
     ck_assert_uint_eq(domain.uuid[15], 0xef);
     ck_assert_int_eq(domain.max_event_channels, 254);
     ck_assert_uint_eq(domain.note_count, 1);
-    ck_assert_str_eq(domain.notes[0], "guest.cfg:17: vif is not supported yet and has no effect");
+    ck_assert_str_eq(domain.notes[0], "guest.cfg:18: vfb is not supported yet and has no effect");
+    ck_assert_uint_eq(domain.vif_count, 1);
+    ck_assert_str_eq(domain.vifs[0].bridge, "x");
 }
 END_TEST
 
