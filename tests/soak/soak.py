@@ -111,14 +111,21 @@ def minimal_config(number):
     return f"/guests/ticker{32 if number % 2 else 64}.cfg"
 
 
+def absent(machine):
+    """The guests that should be there and are not."""
+    running = machine.domains()
+    names = [f"linux{number}" for number in range(LINUX)] + [f"tick{number}" for number in range(MINIMAL)]
+    return [name for name in names if name not in running]
+
+
 def populate(machine):
     for number in range(LINUX):
         machine.command(f"create /guests/linux.cfg name=linux{number}", timeout=300)
     for number in range(MINIMAL):
         machine.command(f"create {minimal_config(number)} name=tick{number}", timeout=120)
-    running = machine.domains()
-    if len(running) != 1 + LINUX + MINIMAL:
-        sys.exit(f"soak: only {len(running) - 1} guests could be made:\n{machine.text()[-2000:]}")
+    missing = absent(machine)
+    if missing:
+        sys.exit(f"soak: {', '.join(missing)} could not be made:\n{machine.text()[-2000:]}")
 
 
 def soak(machine, minutes):
@@ -138,9 +145,8 @@ def soak(machine, minutes):
         victim = looks % MINIMAL
         machine.command(f"destroy tick{victim}; create {minimal_config(victim)} name=tick{victim}", timeout=300)
         watch.forget(f"tick{victim}")
-        names = machine.domains()
-        if len(names) != 1 + LINUX + MINIMAL:
-            watch.problem(f"only {len(names) - 1} guests are left")
+        for name in absent(machine):
+            watch.problem(f"{name} is gone")
         print(f"soak: {(time.monotonic() - started) / 60:.1f} min, {sum(rounds.values())} rounds passed, "
               f"{answered:.1f} s for {LINUX + MINIMAL // 5} logs", flush=True)
     return watch.problems, sum(rounds.values())
