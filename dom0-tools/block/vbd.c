@@ -36,7 +36,7 @@ static void explain(const char *target, bool read_only, char reason[VBD_REASON_M
     const char *what = strerror(error);
 
     if (error == ENOENT)
-        what = "there is no such file or disk; ls shows the files, info the machine's disks";
+        what = "there is no such file or disk; ls shows the files, ls /dev the machine's disks";
     else if (error == EROFS)
         what = "it is read-only; say access=ro, or make the file writable before the RAM disk is packed";
     else if (error == EBUSY)
