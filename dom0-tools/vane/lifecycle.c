@@ -17,6 +17,7 @@
 #include <abi/sched.h>
 
 #include "dom0-tools/builder/unpack.h"
+#include "dom0-tools/builder/workspace.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
 #include "devices.h"
@@ -76,7 +77,7 @@ static void close_files(struct open_files *files)
 {
     if (files->unpacked == NULL)
         whole_file_close(&files->kernel);
-    free(files->unpacked);
+    workspace_put(files->unpacked, files->kernel.size);
     for (size_t i = 0; i < files->module_count; i++)
         whole_file_close(&files->modules[i]);
     free(files->modules);
