@@ -52,7 +52,7 @@ def by_name(machine):
 
 @pytest.mark.parametrize("width, options", [
     (32, ""), (64, ""), (32, ",event_idx=off,indirect_desc=off"), (32, ",queue-size=4,seg-max-adjust=on"),
-    (64, ",queue-size=4,indirect_desc=off"), (32, ",disable-legacy=on")])
+    (64, ",queue-size=4,indirect_desc=off"), (32, ",disable-legacy=on,bus=pcie.0")])
 def test_disk_to_disk(tmp_path, width, options):
     """Every byte of one disk comes out on the other, by whatever way the device offers to describe requests.
 
@@ -60,7 +60,8 @@ def test_disk_to_disk(tmp_path, width, options):
     """
     source, target = image(tmp_path / "source.img", 3 * MIB + 512, 1), empty(tmp_path / "target.img", 4 * MIB)
     with booted(initrd=f"{BUILD}/guest{width}/dom0,{BUILD}/dom0.rd",
-                extra=disk(source, options, ",readonly=on") + disk(target, options)) as machine:
+                extra=disk(source, options, ",readonly=on") + disk(target, options) +
+                ["-machine", "q35" if "pcie" in options else "pc"]) as machine:
         assert "cp:" not in machine.command("cp /dev/vda /tmp/copy; cp /tmp/copy /dev/vdb")
         devices = by_name(machine)
         assert devices["/dev/vda"]["in_bytes"] == 3 * MIB + 512 and devices["/dev/vda"]["out_bytes"] == 0
