@@ -9,7 +9,7 @@
 
 #include "vane.h"
 
-#define OUTFILE_BUFFER (64u * 1024u)
+#define OUTFILE_BUFFER (256u * 1024u)
 
 struct outfile {
     struct vane *vane;
