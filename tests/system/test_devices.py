@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """The machine's own disks and cards: what dom0 writes must be in the host's file, what the host sends must arrive."""
-import hashlib
 import os
 import random
 import socket
 import struct
+import subprocess
 import threading
 
 import pexpect
@@ -32,11 +32,6 @@ def image(path, size, seed):
 def empty(path, size):
     path.write_bytes(bytes(size))
     return str(path)
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def power_off(machine):
@@ -140,6 +135,31 @@ def test_what_cannot_be_used(tmp_path):
         assert "ends after 1024 KiB" in machine.command("cp /boot/grub-x86_64-xen.bin /dev/vdc")
         disk_guest(machine, "disk", "/dev/vdc", 0)
         assert "busy" in machine.command("cp /examples/disk.cfg /dev/vdc").lower()
+
+
+def test_bad_sector(tmp_path):
+    """A sector that the host cannot read is an error for whoever asked for it, and for nobody else."""
+    rules = tmp_path / "rules"
+    rules.write_text('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "1000"\n')
+    bad = ["-drive", f"if=none,id=bad,format=raw,file.driver=blkdebug,file.config={rules},file.image.driver=file,"
+           f"file.image.filename={image(tmp_path / 'bad.img', MIB, 2)}", "-device", "virtio-blk-pci,drive=bad"]
+    with booted(extra=bad + disk(empty(tmp_path / "good.img", MIB))) as machine:
+        assert "Input/output error" in machine.command("cp /dev/vda /tmp/copy").replace("I/O", "Input/output")
+        assert by_name(machine)["/dev/vda"]["errors"] == 1
+        output = disk_guest(machine, "disk", "/dev/vda", 1, "-c")
+        assert "at sector" in output and "failed" in output, output
+        assert "0 words wrong" in disk_guest(machine, "disk", "/dev/vdb", 1, "-c")
+
+
+def test_dump_onto_a_disk(tmp_path):
+    """dump-core writes a guest's memory straight onto a disk: the host finds a whole ELF core in its file."""
+    target = empty(tmp_path / "core.img", 24 * MIB)
+    with booted(extra=disk(target)) as machine:
+        machine.command("create /examples/ticker.cfg")
+        assert "cannot" not in machine.command("dump-core ticker /dev/vda")
+        power_off(machine)
+    listing = subprocess.run(["readelf", "-hS", target], capture_output=True, text=True, check=True).stdout
+    assert "CORE (Core file)" in listing and ".xen_pages" in listing, listing
 
 
 def test_no_devices():
