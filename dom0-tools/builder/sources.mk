@@ -7,4 +7,5 @@ ELFIMAGE_SOURCES := dom0-tools/builder/elfimage.c dom0-tools/builder/elfnotes.c 
 
 BUILDER_SOURCES := $(ELFIMAGE_SOURCES) dom0-tools/builder/layout.c dom0-tools/builder/builder.c \
                    dom0-tools/builder/buildmem.c dom0-tools/builder/buildimage.c dom0-tools/builder/buildboot.c \
-                   dom0-tools/builder/unpack.c dom0-tools/builder/inflate.c
+                   dom0-tools/builder/unpack.c dom0-tools/builder/inflate.c \
+                   dom0-tools/builder/workspace.c

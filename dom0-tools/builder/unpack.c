@@ -6,9 +6,9 @@
  */
 #include "unpack.h"
 #include "inflate.h"
+#include "workspace.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BZIMAGE_SECTORS 0x1f1
@@ -190,9 +190,8 @@ static bool find_payload(struct bytes image, struct bytes *payload)
     return true;
 }
 
-static void *give_up(void *buffer, const char **why, const char *reason)
+static void *give_up(const char **why, const char *reason)
 {
-    free(buffer);
     *why = reason;
     return NULL;
 }
@@ -204,19 +203,22 @@ void *unpack(const void *data, size_t size, size_t limit, size_t *out_size, cons
     bool good;
 
     if (!is_gzip(payload) && is_bzimage(payload) && !find_payload(payload, &payload))
-        return give_up(NULL, why, "a Linux boot image that is truncated, or older than boot protocol 2.08");
+        return give_up(why, "a Linux boot image that is truncated, or older than boot protocol 2.08");
     if (!is_gzip(payload) && !is_lz4(payload))
-        return give_up(NULL, why,
+        return give_up(why,
                        "packed in a way that is not known here (gzip and LZ4 are); unpack it to its vmlinux first");
     if (payload.size < 8)
-        return give_up(NULL, why, "a packed kernel that ends in its header (truncated?)");
+        return give_up(why, "a packed kernel that ends in its header (truncated?)");
     *out_size = word(payload.at + payload.size - 4);
     if (*out_size == 0 || *out_size > limit)
-        return give_up(NULL, why, "a packed kernel that claims an impossible unpacked size (truncated?)");
-    out = malloc(*out_size);
+        return give_up(why, "a packed kernel that claims an impossible unpacked size (truncated?)");
+    out = workspace_get(*out_size);
     if (out == NULL)
-        return give_up(NULL, why,
+        return give_up(why,
                        "domain 0 has not enough memory to unpack it; start the hypervisor with a larger dom0_mem=");
     good = is_gzip(payload) ? unpack_gzip(payload, out, *out_size) : unpack_lz4(payload, out, *out_size);
-    return good ? out : give_up(out, why, "a packed kernel with damaged contents (truncated?)");
+    if (good)
+        return out;
+    workspace_put(out, *out_size);
+    return give_up(why, "a packed kernel with damaged contents (truncated?)");
 }

@@ -17,7 +17,7 @@
 
 bool unpack_needed(const void *data, size_t size);
 
-/* A buffer to be freed, and its size. NULL with *why = what is wrong, a sentence without a full stop. */
+/* Workspace (workspace.h) to be put back, and its size. NULL with *why = what is wrong, a sentence without a full stop. */
 void *unpack(const void *data, size_t size, size_t limit, size_t *out_size, const char **why);
 
 #endif

@@ -240,7 +240,9 @@ static int read_action(struct reading *reading, const struct config_value *value
             return 0;
         }
     }
-    return want(reading, value, "\"destroy\", \"restart\", \"rename-restart\", \"preserve\", \"coredump-destroy\" or \"coredump-restart\"");
+    return want(
+        reading, value,
+        "\"destroy\", \"restart\", \"rename-restart\", \"preserve\", \"coredump-destroy\" or \"coredump-restart\"");
 }
 
 static int read_on_poweroff(struct reading *reading, const struct config_value *value)

@@ -11,15 +11,15 @@
 
 #include <elf.h>
 
-#define NOTE_NONE           0x2000000u
-#define NOTE_HEADER         0x2000001u
-#define NOTE_VERSION        0x2000002u
-#define NOTE_FORMAT         0x2000003u
-#define FORMAT_0_1          1u
-#define MAGIC_PV            0xf00febedu
+#define NOTE_NONE         0x2000000u
+#define NOTE_HEADER       0x2000001u
+#define NOTE_VERSION      0x2000002u
+#define NOTE_FORMAT       0x2000003u
+#define FORMAT_0_1        1u
+#define MAGIC_PV          0xf00febedu
 
-#define CORE_ET_CORE        4
-#define CORE_SHT_PROGBITS   1
+#define CORE_ET_CORE      4
+#define CORE_SHT_PROGBITS 1
 
 struct note_head {
     uint32_t name_size, desc_size, type;
@@ -42,8 +42,8 @@ struct notes {
 
 enum section { NOTHING, NAMES, NOTES, CONTEXTS, SHARED_INFO, FRAMES, PAGES, SECTIONS };
 
-static const char *const section_names[SECTIONS] = {"",          ".shstrtab",        ".note.Xen", ".xen_prstatus",
-                                                    ".xen_shared_info", ".xen_p2m", ".xen_pages"};
+static const char *const section_names[SECTIONS] = {
+    "", ".shstrtab", ".note.Xen", ".xen_prstatus", ".xen_shared_info", ".xen_p2m", ".xen_pages"};
 
 #define NAMES_SIZE 80u
 

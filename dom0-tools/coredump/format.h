@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CORE_PAGE_SIZE    4096u
-#define CORE_CONTEXT_SIZE 5168u /* of a 64-bit vCPU; a 32-bit one's 2800 bytes have zeros behind them */
+#define CORE_PAGE_SIZE       4096u
+#define CORE_CONTEXT_SIZE    5168u /* of a 64-bit vCPU; a 32-bit one's 2800 bytes have zeros behind them */
 #define CORE_CONTEXT_SIZE_32 2800u
-#define CORE_HEAD_MAX     2816u
+#define CORE_HEAD_MAX        2816u
 
 struct core_shape {
     bool is_64bit; /* the guest */

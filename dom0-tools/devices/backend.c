@@ -21,17 +21,18 @@
 
 #include "dom0-tools/xenstored/start.h"
 
-#define ROOT      "/local/domain/0/backend/"
-#define PATH_SIZE 256
-#define KINDS_MAX 4
-#define FRONT     "front" /* token of the watches on frontends' states; those on backends have their kind's name */
+#define ROOT            "/local/domain/0/backend/"
+#define PATH_SIZE       256
+#define KINDS_MAX       4
+#define COMPLAINTS_TOLD 8u
+#define FRONT           "front" /* token of the watches on frontends' states; those on backends have their kind's name */
 
 struct entry {
     struct backend_device device;
-    bool created;      /* the kind's create succeeded */
-    bool connected;    /* its connect did, and disconnect was not called since */
-    bool cut;          /* broke the protocol: no connection before the frontend starts over */
-    unsigned int cuts; /* how often */
+    bool created;   /* the kind's create succeeded */
+    bool connected; /* its connect did, and disconnect was not called since */
+    bool cut;       /* broke the protocol: no connection before the frontend starts over */
+    unsigned int complaints;
 };
 
 static struct xs_handle *store;
@@ -119,6 +120,15 @@ static void write_reason(const struct backend_device *device, int error, const c
     (void)backend_write(device, "hotplug-error", "%s", reason);
 }
 
+/* A frontend may begin again as often as it likes: after the first few, what is wrong is told each time their number has
+ * doubled. */
+static bool is_news(struct entry *entry)
+{
+    unsigned int count = ++entry->complaints;
+
+    return count <= COMPLAINTS_TOLD || (count & (count - 1)) == 0;
+}
+
 void backend_error(struct backend_device *device, int error, const char *format, ...)
 {
     char reason[200];
@@ -127,14 +137,13 @@ void backend_error(struct backend_device *device, int error, const char *format,
     va_start(args, format);
     vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
-    report(device, "%s%s%s", reason, error != 0 ? ": " : "", error != 0 ? strerror(error < 0 ? -error : error) : "");
+    if (is_news(entry_of(device)))
+        report(device, "%s%s%s", reason, error != 0 ? ": " : "",
+               error != 0 ? strerror(error < 0 ? -error : error) : "");
     write_reason(device, error, reason);
 }
 
-/*
- * The caller may be any thread: the backend's own state in the store is what wakes ours. A frontend that starts over
- * only to lie again is reported each time their number has doubled.
- */
+/* The caller may be any thread: the backend's own state in the store is what wakes ours. */
 void backend_cut_off(struct backend_device *device, const char *format, ...)
 {
     struct entry *entry = entry_of(device);
@@ -144,11 +153,10 @@ void backend_cut_off(struct backend_device *device, const char *format, ...)
     if (entry->cut)
         return;
     entry->cut = true;
-    entry->cuts++;
     va_start(args, format);
     vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
-    if ((entry->cuts & (entry->cuts - 1)) == 0)
+    if (is_news(entry))
         report(device, "cut off: %s", reason);
     write_reason(device, EPROTO, reason);
     (void)backend_write(device, "state", "%d", (int)XenbusStateClosing);
@@ -282,22 +290,40 @@ static void free_entry(struct entry *entry)
     free(entry);
 }
 
+/* Whether a domain has devices of a kind; NULL stands for any. */
+static bool any_of(domid_t domid, const struct backend_kind *kind)
+{
+    struct backend_device *device = devices;
+
+    while (device != NULL && (device->domid != domid || (kind != NULL && device->kind != kind)))
+        device = device->next;
+    return device != NULL;
+}
+
+/* What was said about a device goes with it, and the directory of its domain with the last. */
+static void remove_reasons(const struct backend_device *device)
+{
+    char path[PATH_SIZE];
+    int end = snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u", device->kind->name, device->domid);
+
+    if (any_of(device->domid, device->kind))
+        snprintf(path + end, sizeof(path) - (size_t)end, "/%u", device->id);
+    (void)xs_rm(store, XBT_NULL, path);
+}
+
 static void remove_entry(struct entry *entry)
 {
     struct backend_device **link = &devices;
-    char path[PATH_SIZE];
 
     watch_front(entry, false);
     if (entry->created) {
         disconnect(entry);
         entry->device.kind->destroy(&entry->device);
     }
-    snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u/%u", entry->device.kind->name,
-             entry->device.domid, entry->device.id);
-    (void)xs_rm(store, XBT_NULL, path);
     while (*link != &entry->device)
         link = &(*link)->next;
     *link = entry->device.next;
+    remove_reasons(&entry->device);
     free_entry(entry);
     waitq_wake(&departures);
 }
@@ -467,16 +493,7 @@ int backend_serve(const struct backend_kind *kind)
     return 0;
 }
 
-static bool any_of(domid_t domid)
-{
-    struct backend_device *device = devices;
-
-    while (device != NULL && device->domid != domid)
-        device = device->next;
-    return device != NULL;
-}
-
 bool backend_settle(domid_t domid, uint64_t deadline_ns)
 {
-    return wait_event_until(&departures, !any_of(domid), deadline_ns);
+    return wait_event_until(&departures, !any_of(domid, NULL), deadline_ns);
 }

@@ -24,11 +24,11 @@
 #define CARD_FEATURE_MERGEABLE      (1ull << 15)
 #define CARD_FEATURE_STATUS         (1ull << 16)
 
-#define CARD_NEEDS_CHECKSUM 1
-#define CARD_DATA_VALID     2
-#define CARD_GSO_NONE       0
-#define CARD_GSO_TCP4       1
-#define CARD_GSO_TCP6       4
+#define CARD_NEEDS_CHECKSUM         1
+#define CARD_DATA_VALID             2
+#define CARD_GSO_NONE               0
+#define CARD_GSO_TCP4               1
+#define CARD_GSO_TCP6               4
 
 /* In front of every frame, in either direction. */
 struct card_header {

@@ -8,11 +8,10 @@
  */
 #include <string.h>
 #include <abi/grant_table.h>
-#include <pv/hypercall.h>
-#include <pv/pv.h>
 
 #include "card.h"
 #include "dom0-tools/network/packet.h"
+#include "dom0-tools/network/platform.h"
 
 #define COPIES_MAX           128u
 #define TCP_CHECKSUM         16
@@ -55,9 +54,7 @@ static void carry_out(void)
 {
     if (copies.count == 0)
         return;
-    if (HYPERVISOR_grant_table_op(GNTTABOP_copy, copies.ops, copies.count) != 0)
-        for (unsigned int i = 0; i < copies.count; i++)
-            copies.ops[i].status = GNTST_general_error;
+    network_copy(copies.ops, copies.count);
     for (unsigned int i = 0; i < copies.count; i++) {
         if (copies.ops[i].status == GNTST_okay)
             continue;
@@ -77,7 +74,7 @@ static void gather(const struct frame_piece *piece, unsigned int from, unsigned 
     op->source.u.ref = piece->gref;
     op->source.domid = piece->gref_domid;
     op->source.offset = (uint16_t)(piece->offset + from);
-    op->dest.u.gmfn = (xen_pfn_t)(outgoing->pages[at / DMA_PAGE_BYTES].machine >> PAGE_SHIFT);
+    op->dest.u.gmfn = (xen_pfn_t)(outgoing->pages[at / DMA_PAGE_BYTES].machine / DMA_PAGE_BYTES);
     op->dest.domid = DOMID_SELF;
     op->dest.offset = (uint16_t)(at % DMA_PAGE_BYTES);
     op->len = (uint16_t)bytes;
@@ -96,8 +93,8 @@ static bool copy_piece(struct outgoing *outgoing, const struct frame_piece *piec
         if (bytes > room)
             bytes = room;
         if (piece->data != NULL)
-            memcpy(outgoing->pages[at / DMA_PAGE_BYTES].data + at % DMA_PAGE_BYTES,
-                   (const uint8_t *)piece->data + from, bytes);
+            memcpy(outgoing->pages[at / DMA_PAGE_BYTES].data + at % DMA_PAGE_BYTES, (const uint8_t *)piece->data + from,
+                   bytes);
         else if (piece->by_grant)
             gather(piece, from, bytes, outgoing, at);
         else

@@ -86,7 +86,8 @@ static const struct {
     {"cpu\\_weight, cap", "As for sched-credit2."},
     {"uuid", "The domain's UUID; random when missing."},
     {"on\\_poweroff, on\\_reboot, on\\_crash, on\\_watchdog",
-     "What to do when it ends: *destroy*, *restart*, *rename-restart* or *preserve*; *coredump-destroy* and *coredump-restart* first write a core file into /tmp/dump. The default is destroy, for a "
+     "What to do when it ends: *destroy*, *restart*, *rename-restart* or *preserve*; *coredump-destroy* and "
+     "*coredump-restart* first write a core file into /tmp/dump. The default is destroy, for a "
      "reboot "
      "restart."},
     {"max\\_grant\\_frames, max\\_maptrack\\_frames, max\\_grant\\_version, max\\_event\\_channels",

@@ -314,21 +314,28 @@ static bool speak_of_one(void)
     return false;
 }
 
+/* One turn for each that wants it; whether any wants another at once, also through what others sent it. */
+static bool serve_all(uint64_t *deadline)
+{
+    bool more = false;
+
+    for (struct vif *vif = vifs; vif != NULL; vif = vif->next)
+        if (vif_wants_turn(vif) && vif_turn(vif, deadline))
+            vif->kicked = true;
+    while (speak_of_one())
+        ;
+    for (struct vif *vif = vifs; vif != NULL; vif = vif->next)
+        more = more || (vif->connected && vif->kicked);
+    return more;
+}
+
 static void network_loop(void *arg)
 {
     for (;;) {
         uint64_t deadline = WAIT_FOREVER;
 
         woken = false;
-        for (struct vif *vif = vifs; vif != NULL; vif = vif->next) {
-            if (vif_wants_turn(vif) && vif_turn(vif, &deadline))
-                vif->kicked = true;
-            if (vif->connected && vif->kicked && vif->broken[0] == '\0')
-                woken = true;
-        }
-        while (speak_of_one())
-            ;
-        if (woken)
+        if (serve_all(&deadline))
             thread_yield();
         else
             (void)wait_event_until(&wake, woken, deadline);

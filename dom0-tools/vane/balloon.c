@@ -162,7 +162,7 @@ static const char *reason_format(enum balloon_reason reason)
     case BALLOON_PAUSED:
         return "the domain is paused; unpause lets it go on";
     case BALLOON_NO_DRIVER:
-        return "no balloon driver: its kernel does not listen for a target";
+        return "no balloon driver: its kernel does not listen for a target, or not yet";
     case BALLOON_HOST_FULL:
         return "the machine has only %llu MiB free; mem-set or destroy another domain to free more";
     case BALLOON_NOT_ONLINE:

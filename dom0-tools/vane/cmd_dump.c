@@ -51,8 +51,7 @@ int cmd_dump_core(struct vane *vane, int argc, char **argv)
     if (dump_domain(vane, info.domain, argv[2], live, &bytes) != 0)
         return 1;
     report(vane, info.domain, argv[2], bytes);
-    if ((crash || reset) &&
-        ctl_domain_shut_down(vane->ctl, info.domain, crash ? SHUTDOWN_crash : SHUTDOWN_reboot) != 0)
+    if ((crash || reset) && ctl_domain_shut_down(vane->ctl, info.domain, crash ? SHUTDOWN_crash : SHUTDOWN_reboot) != 0)
         return fail(vane, "domain %u was dumped, but ending it failed: %s", info.domain, strerror(errno));
     return 0;
 }
@@ -107,7 +106,8 @@ int cmd_sysrq(struct vane *vane, int argc, char **argv)
     if (strlen(argv[2]) != 1 || !isgraph((unsigned char)argv[2][0]))
         return fail_usage(vane, "one letter is wanted, not \"%s\"", argv[2]);
     if (info.flags & XEN_DOMINF_shutdown)
-        return fail(vane, "domain %u has ended already (%s)", info.domain, shutdown_reason_name(shutdown_reason(&info)));
+        return fail(vane, "domain %u has ended already (%s)", info.domain,
+                    shutdown_reason_name(shutdown_reason(&info)));
     if (info.domain == 0)
         return fail(vane, "domain 0 is the one you are talking to; it has no such keys");
     if (!store_write(vane->xs, info.domain, "control/sysrq", "%c", argv[2][0]))

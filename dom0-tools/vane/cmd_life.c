@@ -108,7 +108,8 @@ static int request_one(struct vane *vane, domid_t domid, const char *what)
     if (info.flags & XEN_DOMINF_paused)
         say(vane, "note: it is paused and will act once it is unpaused\n");
     else if (!listens(vane, domid, what))
-        say(vane, "note: its kernel has not said that it listens (control/feature-%s); destroy ends it at once\n", what);
+        say(vane, "note: its kernel has not said that it listens (control/feature-%s); destroy ends it at once\n",
+            what);
     return 0;
 }
 

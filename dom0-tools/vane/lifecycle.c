@@ -17,6 +17,7 @@
 #include <abi/sched.h>
 
 #include "dom0-tools/builder/unpack.h"
+#include "dom0-tools/builder/workspace.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
 #include "devices.h"
@@ -76,7 +77,7 @@ static void close_files(struct open_files *files)
 {
     if (files->unpacked == NULL)
         whole_file_close(&files->kernel);
-    free(files->unpacked);
+    workspace_put(files->unpacked, files->kernel.size);
     for (size_t i = 0; i < files->module_count; i++)
         whole_file_close(&files->modules[i]);
     free(files->modules);
@@ -379,7 +380,8 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     switch (action) {
     case ACTION_DESTROY:
     case ACTION_COREDUMP_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name, more);
+        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
+               more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:

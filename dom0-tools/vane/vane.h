@@ -29,7 +29,6 @@ struct vane {
 
 #define VANE_ERROR_SIZE 512
 
-
 enum completion { COMPLETE_NOTHING, COMPLETE_DOMAIN, COMPLETE_FILE, COMPLETE_VERB };
 
 struct verb {

@@ -235,6 +235,49 @@ static void test_bad_returns(void)
 #endif
 }
 
+static bool is_amd(void)
+{
+    unsigned int a = 0, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return b == 0x68747541;
+}
+
+static unsigned char sysenter_code[] = {0x0f, 0x34, 0x0f, 0x0b};
+
+/* Out of 32-bit user code, as the vDSO of a kernel of either width executes it on Intel's processors. */
+static void sysenter(const char *what)
+{
+    unsigned long good_cs = raw_user_cs, count = raw_count;
+
+    printf("    %s\n", what);
+    memset(raw_frame, 0, sizeof(raw_frame));
+#ifdef __x86_64__
+    raw_user_cs = 0xe023;
+#endif
+    run_user(sysenter_code, FLAG_FIXED | FLAG_IF);
+    raw_user_cs = good_cs;
+    CHECK_EQ(raw_count, count + 1, "enters the kernel once");
+}
+
+static void test_sysenter(void)
+{
+    if (is_amd())
+        return;
+    check_group("sysenter");
+    set_gate(TRAP_GP, 4, raw_escape);
+    sysenter("without a callback");
+    CHECK_EQ(raw(RAW_ERROR, 0), 0, "it is a protection fault");
+    CHECK_EQ(raw(RAW_CS, 1) & 3, 3, "of the user");
+    set_callback(CALLBACKTYPE_sysenter, CALLBACKF_mask_events, raw_escape);
+    sysenter("with one");
+    CHECK_EQ(raw(RAW_IP, 0), 0, "the frame has no return address");
+    CHECK_EQ(raw(RAW_CS, 0) & 3, 3, "comes from the user");
+    CHECK_EQ(raw(RAW_FLAGS, 0) & FLAG_IF, FLAG_IF, "who was open to interrupts");
+    CHECK_EQ(raw(RAW_SP, 0), 0, "and has no stack");
+    CHECK_EQ(upcall_mask(), 1, "events are masked as asked");
+}
+
 #ifdef __x86_64__
 static long mmu_ext(unsigned int command, unsigned long mfn)
 {
@@ -304,14 +347,6 @@ static void check_compat_frame(int error, unsigned int offset)
     CHECK_EQ(raw(RAW_FLAGS, error) & FLAG_IF, FLAG_IF, "the interrupt flag");
     CHECK_EQ(raw(RAW_SP, error), (unsigned long)user_stack + sizeof(user_stack), "the stack");
     CHECK_EQ(raw(RAW_SS, error) & 0xffff, 0xe02b, "and its selector");
-}
-
-static bool is_amd(void)
-{
-    unsigned int a = 0, b, c, d;
-
-    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-    return b == 0x68747541;
 }
 
 static void test_compat_user(void)
@@ -405,6 +440,7 @@ int main(int argc, char **argv)
     test_stacks();
     test_nmi();
     test_bad_returns();
+    test_sysenter();
 #ifdef __x86_64__
     test_user_table();
     test_compat_user();

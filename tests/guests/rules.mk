@@ -6,19 +6,20 @@
 
 GUEST_TESTS := $(filter-out check,$(basename $(notdir $(wildcard tests/guests/*.c))))
 
-define guest_test
-$(eval $(call guest_program,test-$(1),tests/guests/$(1).c tests/guests/check.c tests/guests/raw32.S,32))
-$(eval $(call guest_program,test-$(1),tests/guests/$(1).c tests/guests/check.c tests/guests/raw64.S,64))
-endef
-$(foreach t,$(GUEST_TESTS),$(call guest_test,$(t)))
+GUEST_TESTS_NARROW := pae
+GUEST_TESTS_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS))
+
+guest_test = $(eval $(call guest_program,test-$(2),tests/guests/$(2).c tests/guests/check.c tests/guests/raw$(1).S,$(1)))
+$(foreach t,$(GUEST_TESTS),$(call guest_test,32,$(t)))
+$(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 
 # Those that look at vCPUs which wait for a processor.
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
 
-GUEST_TEST_KERNELS := $(foreach w,32 64,$(foreach t,$(GUEST_TESTS),$(B)/guest$(w)/test-$(t)))
+GUEST_TEST_KERNELS := $(GUEST_TESTS:%=$(B)/guest32/test-%) $(GUEST_TESTS_WIDE:%=$(B)/guest64/test-%)
 XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 
-.PHONY: check-guests check-guests-sharing check-guests-xen check-hello-xen
+.PHONY: check-guests check-guests-sharing check-guests-intel check-guests-xen check-hello-xen
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 $(GUEST_TEST_KERNELS)
@@ -28,10 +29,16 @@ check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --vcpus 2 \
 	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_SHARING),$(B)/guest$(w)/test-$(t)))
 
+# Intel's processors have SYSENTER in long mode, and other features.
+check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
+	@echo 'Guest tests on a model of an Intel processor:'
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Haswell \
+	    $(foreach w,32 64,$(foreach t,entry traps privileged,$(B)/guest$(w)/test-$(t)))
+
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
 GUEST_TEST_DOM0_ONLY := control
-GUEST_TEST_DOMU := $(foreach w,32 64,$(foreach t,$(filter-out $(GUEST_TEST_DOM0_ONLY),$(GUEST_TESTS)),$(B)/guest$(w)/test-$(t)))
+GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
 	$(Q)mkdir -p $(@D)
@@ -57,7 +64,7 @@ check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --compare $(B)/xen $(B)/guest64/hello
 
-CHECKS += check-guests check-guests-sharing check-guests-domu
+CHECKS += check-guests check-guests-sharing check-guests-intel check-guests-domu
 ifneq ($(XEN_IMAGE),)
 CHECKS += check-guests-xen check-hello-xen
 endif

@@ -23,9 +23,9 @@ SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
 
-def qemu_command(hypervisor, kernel, cpus, memory, arguments, vcpus=None):
+def qemu_command(hypervisor, kernel, cpus, memory, arguments, vcpus=None, model="max"):
     options = f"console=com1 com1=115200,8n1 dom0_mem={memory}M dom0_max_vcpus={vcpus or cpus} guest_loglvl=all noreboot"
-    return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(cpus), "-display", "none",
+    return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", model, "-m", "512", "-smp", str(cpus), "-display", "none",
             "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", hypervisor, "-append", options,
             "-initrd", f"{kernel} {arguments}".strip()]
 
@@ -135,6 +135,7 @@ def main():
     parser.add_argument("--cpus", default="1")
     parser.add_argument("--vcpus", type=int, help="dom0's vCPUs; as many as CPUs if not given")
     parser.add_argument("--memory", type=int, default=192)
+    parser.add_argument("--model", default="max", help="QEMU's name of the processor")
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
@@ -152,7 +153,7 @@ def main():
             results = []
             for cpus in options.cpus.split(","):
                 command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory,
-                                       "sharing" if options.vcpus else "", options.vcpus)
+                                       "sharing" if options.vcpus else "", options.vcpus, options.model)
                 place = f"on {cpus} CPU{'s' if cpus != '1' else ''}"
                 if options.vcpus:
                     place += f" with {options.vcpus} vCPUs"

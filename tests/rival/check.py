@@ -15,7 +15,7 @@ import packages
 BUILD = os.environ.get("BUILD", "build")
 KEPT = os.path.join(BUILD, "rival")
 SECTIONS = ["dmesg", "cpuinfo", "clocksource", "vulnerabilities", "iomem", "devices"]
-LIMIT = 400
+LIMIT = 900
 
 
 def facts(kind):

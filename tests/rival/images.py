@@ -58,28 +58,25 @@ def needed(path):
     return re.findall(r"\(NEEDED\).*\[(.*)\]", output)
 
 
-def add_libraries(archive, programs):
-    """The shared libraries that the programs need, from their packages, and the dynamic loader."""
+def add_libraries(archive, programs, owners):
+    """The shared libraries that the programs need, from the packages that own them, and the dynamic loader."""
     found = {}
-    for package in LIBRARIES:
+    for package in owners:
         for directory, _, files in os.walk(packages.tree(package)):
             found.update({name: os.path.join(directory, name) for name in files if ".so" in name})
-    for directory in ("xen-utils-4.17", "libxenmisc4.17"):
-        for base, _, files in os.walk(packages.tree(directory)):
-            found.update({name: os.path.join(base, name) for name in files if ".so" in name})
     # The thread library opens the one for unwinding by itself.
-    archive.add("usr/lib/x86_64-linux-gnu/libgcc_s.so.1", packages.read(found["libgcc_s.so.1"]), 0o755)
-    todo, done = list(programs), set()
-    while todo:
-        for name in needed(todo.pop()):
-            if name in done:
-                continue
-            done.add(name)
-            if name not in found:
-                raise SystemExit(f"rival: no package listed in {__file__} has the library {name}")
-            path = os.path.realpath(found[name])
-            archive.add(f"usr/lib/x86_64-linux-gnu/{name}", packages.read(path), 0o755)
-            todo.append(path)
+    names = ["libgcc_s.so.1", *(name for program in programs for name in needed(program))]
+    done = set()
+    while names:
+        name = names.pop()
+        if name in done:
+            continue
+        done.add(name)
+        if name not in found:
+            raise SystemExit(f"rival: no package listed here has the library {name}: {' '.join(owners)}")
+        path = os.path.realpath(found[name])
+        archive.add(f"usr/lib/x86_64-linux-gnu/{name}", packages.read(path), 0o755)
+        names += needed(path)
     archive.add("lib64/ld-linux-x86-64.so.2", packages.read(found["ld-linux-x86-64.so.2"]), 0o755)
 
 
@@ -103,16 +100,16 @@ def dom0():
         for name in names:
             archive.copy(packages.tree(package), name)
             programs.append(os.path.join(packages.tree(package), name))
-    add_libraries(archive, programs)
+    add_libraries(archive, programs, LIBRARIES + ["xen-utils-4.17"])
     add_modules(archive, kernel_package(GENERIC), DOM0_MODULES)
     archive.add("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n")
     archive.add("etc/group", b"root:x:0:\n")
     return archive
 
 
-def guest(script=None, files=()):
-    """The packed archive of a Linux guest; files are (name, contents) and executable."""
-    archive = base("guest-init")
+def guest(script=None, files=(), archive=None):
+    """The packed archive of a Linux guest; files are (name, contents) and executable. It may be begun by the caller."""
+    archive = archive or base("guest-init")
     add_modules(archive, kernel_package(CLOUD), GUEST_MODULES)
     if script:
         archive.add("script", script.encode(), 0o755)

@@ -73,7 +73,7 @@ def test_kernel_for_another_processor_is_said(tmp_path):
 
 def test_machine_that_is_too_small():
     """Not enough memory for dom0's image and tables: numbers, no triple fault."""
-    with Machine(memory="16M", append="console=com1") as machine:
+    with Machine(memory="48M", append="console=com1") as machine:
         machine.expect("dom0 needs at least [0-9]+ KiB.*raise dom0_mem= or the machine's memory", timeout=20)
 
 

@@ -72,6 +72,82 @@ def test_disk_to_disk(tmp_path, width, options):
         assert written == file.read() + bytes(MIB - 512)
 
 
+def pattern(kib, rounds):
+    """What examples/disk leaves: each word names its sector, its place there and the round."""
+    words = ((sector << 32 | word << 16 | rounds) * 0x9e3779b97f4a7c15 & (1 << 64) - 1
+             for sector in range(kib * 2) for word in range(64))
+    return b"".join(word.to_bytes(8, "little") for word in words)
+
+
+def disk_guest(machine, name, target, rounds, console=""):
+    return machine.command(f"create {console} /examples/disk.cfg 'name=\"{name}\"' 'disk=[\"{target},raw,xvda,rw\"]' "
+                           f"'extra=\"rounds={rounds}\"'")
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_guest_writes_the_host_disk(tmp_path, width):
+    """What a guest wrote, flushed and read back is in the host's file once the machine is off, byte for byte.
+
+    The device fetches the data from the guest's own pages: an address wrong by a page would show in either direction.
+    """
+    target = empty(tmp_path / "target.img", 2 * MIB)
+    with booted(initrd=f"{BUILD}/guest{width}/dom0,{BUILD}/dom0.rd", cpus=2, extra=disk(target)) as machine:
+        output = disk_guest(machine, "disk", "/dev/vda", 2, "-c")
+        assert output.count(" 0 words wrong") == 2 and "disk: done" in output, output
+        power_off(machine)
+    with open(target, "rb") as file:
+        assert file.read() == pattern(1024, 2) + bytes(MIB)
+
+
+def test_guests_end_while_the_disk_works(tmp_path):
+    """A guest that is destroyed with requests at the device leaves nothing behind, and never a page the device still uses.
+
+    The disk is slow, so that requests are under way at any moment; the neighbour's data stays right throughout.
+    """
+    slow = disk(empty(tmp_path / "slow.img", 4 * MIB), drive=",throttling.bps-total=2097152")
+    with booted(cpus=2, extra=slow + disk(empty(tmp_path / "other.img", 2 * MIB))) as machine:
+        disk_guest(machine, "first", "/dev/vdb", 1)  # what dom0's tables need once
+        machine.wait_gone("first")
+        free = machine.json("info")["free_pages"]
+        disk_guest(machine, "neighbour", "/dev/vdb", 0)
+        machine.wait_log("neighbour", "round 1,")
+        for _ in range(4):
+            disk_guest(machine, "victim", "/dev/vda", 0)
+            before = by_name(machine)["/dev/vda"]["out_requests"]
+            machine.wait("requests", lambda: by_name(machine)["/dev/vda"]["out_requests"] > before + 2)
+            machine.command("destroy victim")
+        rounds = machine.log("neighbour").count("0 words wrong")
+        machine.wait("the neighbour to go on", lambda: machine.log("neighbour").count("0 words wrong") > rounds)
+        machine.command("destroy neighbour")
+        machine.wait("every page back", lambda: machine.json("info")["free_pages"] == free)
+        assert all(device["errors"] == 0 for device in by_name(machine).values())
+        assert "cp:" not in machine.command("cp /dev/vda /tmp/copy")
+
+
+def test_what_cannot_be_used(tmp_path):
+    """A device that cannot be driven, a disk that may not be written, or is in use: the reason, and nothing else stops."""
+    good, old, small = (empty(tmp_path / f"{name}.img", MIB) for name in ("good", "old", "small"))
+    with booted(extra=disk(good, drive=",readonly=on") + disk(old, ",disable-modern=on,disable-legacy=off") +
+                disk(small)) as machine:
+        assert "/dev/vdb" not in machine.command("ls /dev")
+        assert "before virtio 1.0" in by_name(machine)["/dev/vdb"]["problem"]
+        assert "cannot be used: it offers only" in machine.text()
+        assert "read-only" in machine.command("devices").splitlines()[1]
+        assert "read-only" in machine.command("cp /examples/disk.cfg /dev/vda")
+        output = disk_guest(machine, "disk", "/dev/vda", 1)
+        assert "read-only" in output.lower() and list(machine.domains()) == ["Domain-0"], output
+        assert "ends after 1024 KiB" in machine.command("cp /boot/grub-x86_64-xen.bin /dev/vdc")
+        disk_guest(machine, "disk", "/dev/vdc", 0)
+        assert "busy" in machine.command("cp /examples/disk.cfg /dev/vdc").lower()
+
+
+def test_no_devices():
+    """A machine without them is none the worse, and says so."""
+    with booted() as machine:
+        assert "no disk and no network card" in machine.command("devices")
+        assert machine.json("devices") == [] and machine.command("ls /dev") == ""
+
+
 class Peer:
     """A host on the other end of the card's wire: a UDP socket that carries Ethernet frames."""
 

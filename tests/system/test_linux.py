@@ -109,12 +109,12 @@ def test_store_has_its_word(linux):
 
 def test_memory_that_is_too_small(linux):
     """The error names the sizes and the smallest memory, which then is enough for the builder."""
-    output = linux.command("create /examples/linux.cfg name=small memory=40")
+    output = linux.command("create /examples/linux.cfg name=small disk=[] memory=40")
     found = re.search(r"a kernel of (\d+) KiB with a ramdisk or modules of (\d+) KiB needs memory = (\d+) \(MiB\) at "
                       r"least, the domain has 40", output)
     assert found, output
     assert int(found[2]) == os.path.getsize(f"{BUILD}/linux/initrd") // 1024
-    assert "Nothing was created" in linux.command(f"create -n /examples/linux.cfg name=small memory={found[3]}")
+    assert "Nothing was created" in linux.command(f"create -n /examples/linux.cfg name=small disk=[] memory={found[3]}")
 
 
 def test_neighbour(linux):

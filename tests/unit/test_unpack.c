@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dom0-tools/builder/unpack.h"
+#include "dom0-tools/builder/workspace.h"
 
 #define SIZE 300000
 
@@ -66,7 +67,7 @@ static void expect_same(const uint8_t *packed, size_t size)
     ck_assert_msg(out != NULL, "%s", why);
     ck_assert_uint_eq(out_size, SIZE);
     ck_assert(memcmp(out, original, SIZE) == 0);
-    free(out);
+    workspace_put(out, out_size);
     free(copy);
 }
 
@@ -164,7 +165,7 @@ START_TEST(lz4_by_hand)
     ck_assert_msg(out != NULL, "%s", why);
     ck_assert_uint_eq(out_size, 33);
     ck_assert(memcmp(out, "abcdabcdabcdxxxxxxxxxxxxxxxxxxxx!", 33) == 0);
-    free(out);
+    workspace_put(out, out_size);
     free(image);
 }
 END_TEST
@@ -193,7 +194,7 @@ START_TEST(damage)
                 copy[(size_t)rand_r(&seed) % (rand_r(&seed) % 2 && cut > 1700 ? 1700 : cut)] = (uint8_t)rand_r(&seed);
             out = unpack(copy, cut, 4 * SIZE, &out_size, &why);
             ck_assert(out != NULL || why != NULL);
-            free(out);
+            workspace_put(out, out_size);
             free(copy);
         }
         free(image);

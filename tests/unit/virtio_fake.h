@@ -18,14 +18,14 @@
 #include "dom0-tools/machine/virtqueue.h"
 
 /* Devices keep their pages for ever. */
-static void *kept[1024];
+static void *kept[8192];
 static unsigned int kept_count;
 
 void *dma_page_alloc(uint64_t *machine)
 {
     void *page = kept[kept_count++] = aligned_alloc(DMA_PAGE_BYTES, DMA_PAGE_BYTES);
 
-    ck_assert_uint_lt(kept_count, 1024);
+    ck_assert_uint_lt(kept_count, 8192);
     memset(page, 0, DMA_PAGE_BYTES);
     *machine = (uint64_t)(uintptr_t)page;
     return page;
