@@ -6,6 +6,7 @@
  */
 #include "console.h"
 #include "json.h"
+#include "devices.h"
 #include "lifecycle.h"
 #include "vane.h"
 #include "wholefile.h"
@@ -134,6 +135,7 @@ static int dry_run(struct vane *vane, const struct domain_config *config)
         return fail(vane, "%s", error.text);
     }
     show_notes(vane, config);
+    warn_of_duplicates(vane, config);
     say_plan(vane, config, plan);
     json_begin(&json, vane);
     json_open(&json, NULL, '{');
@@ -190,6 +192,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
         return status;
     }
     /* With -c nothing is missed either way; starting after the console is attached shows it as it happens. */
+    warn_of_duplicates(vane, &config);
     record = create_domain(vane, &config, true, &error);
     if (record == NULL) {
         domain_config_free(&config);
