@@ -24,7 +24,7 @@
 #define TURN_REQUESTS  32u
 #define TURN_BYTES     (512u * 1024)
 #define EVENTS_AT_ONCE 32u
-#define PATIENCE_NS    30000000000ull
+#define PATIENCE_NS    5000000000ull
 
 static xenevtchn_handle *evtchn;
 static xengnttab_handle *gnttab;
@@ -109,6 +109,8 @@ static void release(struct connection *connection)
         (void)xengnttab_unmap(gnttab, connection->ring, connection->setup.ring_pages);
     if (connection->parked != NULL)
         io_free(connection->parked);
+    if (connection->abandoned)
+        volume_close(connection->setup.volume, !connection->setup.read_only);
     free(connection);
 }
 
@@ -379,7 +381,9 @@ void connection_close(struct connection *connection)
         release(connection);
         return;
     }
-    connection->abandoned = true;
+    connection->abandoned =
+        true; /* what is under way still uses the volume: nobody else has it alone before that ends */
+    (*(connection->setup.read_only ? &connection->setup.volume->readers : &connection->setup.volume->writers))++;
     backend_error(connection->setup.device, ETIMEDOUT,
                   "the volume does not end %u requests; their memory stays mapped until it does",
                   connection->under_way);
