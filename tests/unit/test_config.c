@@ -205,6 +205,26 @@ START_TEST(wrong_settings)
 }
 END_TEST
 
+/* A mistake in one disk of several is named at its own place. */
+START_TEST(disks_of_a_domain)
+{
+    ck_assert_msg(load("name='g'\nkernel='k'\ndisk=['/i/a.img,,xvda', 'vdev=xvdb, access=ro, target=/i/b.img']") == 0,
+                  "%s", error.text);
+    ck_assert_uint_eq(domain.disk_count, 2);
+    ck_assert_uint_eq(domain.disks[1].number, 51728);
+    ck_assert(domain.disks[1].read_only);
+    ck_assert(load("name='g'\nkernel='k'\ndisk=['/i/a.img,,xvda',\n'/i/b.img,,d0']") != 0);
+    ck_assert_str_eq(error.text, "guest.cfg:4:1: disk \"/i/b.img,,d0\": xvda is taken by /i/a.img already");
+    ck_assert(load("name='g'\nkernel='k'\ndisk=['/i/a.img,qcow2,xvda']") != 0);
+    ck_assert_ptr_nonnull(
+        strstr(error.text, "guest.cfg:3:7: disk \"/i/a.img,qcow2,xvda\": format=qcow2 is not possible"));
+    ck_assert(load("name='g'\nkernel='k'\ndisk='/i/a.img,,xvda'") != 0);
+    ck_assert_ptr_nonnull(strstr(error.text, "disk must be a list"));
+    ck_assert(load("name='g'\nkernel='k'\ndisk=[['/i/a.img']]") != 0);
+    ck_assert_ptr_nonnull(strstr(error.text, "disk must be a list of disks"));
+}
+END_TEST
+
 START_TEST(cpu_maps)
 {
     struct cpu_map map;
@@ -257,6 +277,7 @@ int main(void)
     tcase_add_test(tests, syntax_errors_name_the_place);
     tcase_add_test(tests, overrides);
     tcase_add_test(tests, domain_settings);
+    tcase_add_test(tests, disks_of_a_domain);
     tcase_add_test(tests, wrong_settings);
     tcase_add_test(tests, cpu_maps);
     tcase_add_test(tests, random_text);
