@@ -16,6 +16,7 @@
 
 #define UNCLAIMED_MAX    1000u
 #define SLOW_INTERVAL_NS 1000000u
+#define SLOW_STACK_BYTES 8192u
 
 struct listener {
     interrupt_handler_t *handler;
@@ -73,22 +74,18 @@ static struct pin *pin_find(unsigned int gsi)
 static int pin_open(unsigned int gsi, struct listener *listener)
 {
     struct pin *pin = calloc(1, sizeof(*pin));
-    struct thread *thread;
-    int rc = pirq_prepare(gsi);
+    int rc = pin != NULL ? pirq_prepare(gsi) : -ENOMEM;
 
-    if (pin == NULL || rc != 0) {
-        free(pin);
-        return rc != 0 ? rc : -ENOMEM;
+    if (rc == 0) {
+        pin->gsi = gsi;
+        pin->listeners = listener;
+        rc = event_bind_pirq(gsi, true, on_interrupt, pin);
     }
-    pin->gsi = gsi;
-    pin->listeners = listener;
-    thread = thread_create_stack("interrupts", serve_slowly, pin, 8192);
-    pin->slow = thread != NULL;
-    rc = event_bind_pirq(gsi, true, on_interrupt, pin);
     if (rc < 0) {
-        pin->listeners = NULL; /* the thread still has the pin: it stays, and stays unused */
+        free(pin);
         return rc;
     }
+    pin->slow = thread_create_stack("interrupts", serve_slowly, pin, SLOW_STACK_BYTES) != NULL;
     pin->next = pins;
     pins = pin;
     return 0;
