@@ -51,6 +51,9 @@ help:
 	@echo 'make run        set up, build, boot build/paravane.iso in QEMU: ends at the vane> prompt (Ctrl-A X leaves QEMU)'
 	@echo 'make check      set up, build, run every test'
 	@echo 'make bench      cost of each operation in instructions, beside genuine Xen'
+	@echo 'make bench-linux   what a Linux guest does, in instructions, beside genuine Xen and no hypervisor'
+	@echo 'make check-rival   the boot log of a Linux guest, here and on genuine Xen'
+	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
 	@echo 'make iso        build/paravane.iso alone'
 	@echo 'make clean      remove what was built, except the cached newlib; distclean removes that too'
 	@echo

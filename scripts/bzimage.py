@@ -73,7 +73,7 @@ def find_payload(data):
     """(offset, length) of the packed kernel."""
     version = struct.unpack_from("<H", data, VERSION)[0]
     if version < OLDEST_VERSION:
-        raise BadImage(VERSION, f"boot protocol {version >> 8}.{version & 255:02}: at least 2.08 (Linux 2.6.26) is needed")
+        raise BadImage(VERSION, f"boot protocol {version >> 8}.{version & 255:02}: 2.08 (Linux 2.6.26) is needed")
     offset, length = struct.unpack_from("<II", data, PAYLOAD)
     start = setup_bytes(data) + offset
     if length < 8 or start + length > len(data):

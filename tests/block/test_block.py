@@ -139,6 +139,30 @@ def test_attach_and_detach(machine):
     neighbour_goes_on(machine)
 
 
+def test_same_disks_after_a_reboot(machine):
+    """A guest that reboots has its disks again, those attached meanwhile too. Guards against images that the dead domain
+    still holds, and configurations that forget."""
+    machine.command("create /guests/neighbour.cfg name=again 'disk=[\"/images/b.img,,xvda\"]'")
+    machine.wait_log("again", "round 1, ")
+    assert machine.command("block-attach again /images/kept.img,,xvdb,ro") == ""
+    before = machine.domains()["again"]["domid"]
+    machine.command("reboot again")
+    machine.wait("a new domain", lambda: machine.domains().get("again", {}).get("domid", before) != before)
+    assert [disk["dev"] for disk in machine.json("block-list again")] == ["xvda", "xvdb"]
+    machine.wait("its disk to work", lambda: machine.json("block-list again")[0]["state"] == 4)
+    machine.command("destroy again")
+
+
+def test_image_in_tmp(machine):
+    """A copy of an image in /tmp serves as a disk too, and is written there. Guards against volumes that only know the
+    RAM disk."""
+    machine.command("cp /images/a.img /tmp/copy.img")
+    machine.command("create /guests/bare.cfg 'disk=[\"/tmp/copy.img,,xvda\"]'")
+    machine.wait_log("bare", "round 1, 2048 sectors .* 0 words wrong")
+    machine.wait_gone("bare")
+    machine.command("rm /tmp/copy.img")
+
+
 def test_detach_is_refused(machine, request):
     """A guest that does not let go keeps its disk, and goes on. Guards against nodes taken away under a driver that was
     only asked."""
