@@ -57,7 +57,7 @@ help:
 	@echo 'make iso        build/paravane.iso alone'
 	@echo 'make clean      remove what was built, except the cached newlib; distclean removes that too'
 	@echo
-	@echo 'V=1             show the commands       CPUS=n  MEM=m   the machine of make run (default 2, 1024M)'
+	@echo 'V=1             show the commands       CPUS=n  MEM=m   the machine of make run (default 2, 1024M or more)'
 	@echo 'DOM0=64         a 64-bit embedded dom0  GUESTS=DIR      add your kernels and configurations under /guests'
 	@echo 'DISK="FILE ..."  disks of the machine: /dev/vda, /dev/vdb ... of dom0; FILE:ro is read-only'
 	@echo 'NET=user        a network card, eth0 of dom0, at a -netdev of QEMU: user, tap, socket,...'

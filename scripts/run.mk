@@ -4,9 +4,9 @@
 # The bootable image and the machine it runs in.
 
 CPUS ?= 2
-MEM ?= 1024M
+MEM ?=
 QEMU ?= qemu-system-x86_64
-QEMU_MACHINE := -accel tcg -cpu max -smp $(CPUS) -m $(MEM) -no-reboot -nic none
+QEMU_MACHINE := -accel tcg -cpu max -smp $(CPUS) -m $(or $(MEM),$$(scripts/machine-memory $(B)/dom0.rd.memory)) -no-reboot -nic none
 
 # What dom0 finds as /dev/vda, /dev/vdb ... and as eth0.
 DISK ?=

@@ -253,7 +253,7 @@ static void destroy(struct backend_device *device)
 
 int vbd_start(void)
 {
-    static const struct backend_kind kind = {VBD_KIND, create, connect, disconnect, destroy};
+    static const struct backend_kind kind = {VBD_KIND, create, connect, disconnect, destroy, NULL};
     int status = connection_start();
 
     return status != 0 ? status : backend_serve(&kind);

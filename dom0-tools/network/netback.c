@@ -100,6 +100,7 @@ static bool write_features(const struct backend_device *device)
         {"feature-ipv6-csum-offload", 1},
         {"feature-rx-copy", 1},
         {"feature-rx-flip", 0},
+        {"feature-xdp-headroom", 1},
         {"feature-multicast-control", 1},
         {"feature-dynamic-multicast-control", 1},
         {"feature-split-event-channels", 1},
@@ -283,6 +284,17 @@ static int bind_ports(struct backend_device *device)
     return vif->rx_port < 0 ? vif->rx_port : 0;
 }
 
+/* The guest's programs that look at packets before its network stack want room in front of them; may change at any time. */
+static void read_headroom(struct backend_device *device)
+{
+    struct vif *vif = device->own;
+    uint64_t bytes;
+
+    if (!backend_read_number(device, true, "xdp-headroom", &bytes))
+        bytes = 0;
+    vif->rx.headroom = (uint16_t)(bytes < RX_HEADROOM_MAX ? bytes : RX_HEADROOM_MAX);
+}
+
 static void read_abilities(struct backend_device *device)
 {
     struct vif *vif = device->own;
@@ -333,6 +345,7 @@ static int connect(struct backend_device *device)
         return status;
     }
     read_abilities(device);
+    read_headroom(device);
     watch_filter(device, true);
     vif_start(vif);
     woken = true;
@@ -340,7 +353,7 @@ static int connect(struct backend_device *device)
     return 0;
 }
 
-static const struct backend_kind vif_kind = {"vif", create, connect, disconnect, destroy};
+static const struct backend_kind vif_kind = {"vif", create, connect, disconnect, destroy, read_headroom};
 
 /* Whatever speaks may let other threads run, and so change the list: one at a time. */
 static bool speak_of_one(void)

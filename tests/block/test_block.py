@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from machine import BUILD, booted, built, config
+from machine import BUILD, booted, built, config, ramdisk
 
 HEADER = "Vdev  BE  handle state evt-ch ring-ref BE-path                       "
 MIB = 1 << 20
@@ -195,3 +195,22 @@ def test_nothing_is_left(machine):
     machine.wait("all memory to be free again", lambda: machine.free_mib() >= machine.free_before)
     assert list(machine.domains()) == ["Domain-0"]
     assert "5171" not in machine.command("xenstore-ls /local/domain/0")
+
+
+def test_disk_that_does_not_answer(tmp_path):
+    """A guest is destroyed while a slow disk of the machine still works for it: its memory stays mapped and the disk in use
+    until the last answer, and then all is free. Guards against memory that goes to somebody else under a disk's hands."""
+    (tmp_path / "disk").write_bytes(bytes(MIB))
+    files = {"disk64": built("guest64/disk"), "slow.cfg": disk_config("slow", "disk64", "/dev/vda,,xvda", extra="rounds=0")}
+    drive = f"file={tmp_path}/disk,if=none,id=slow,format=raw,throttling.bps-total=40000"
+    with booted(cpus=2, append="console=com1 dom0_mem=128M loglvl=warning", initrd=ramdisk(tmp_path / "rd", files),
+                extra=["-drive", drive, "-device", "virtio-blk-pci,drive=slow"]) as machine:
+        before = machine.free_mib()
+        assert "is running" in machine.command("create /guests/slow.cfg")
+        machine.wait("requests", lambda: machine.json("block-list slow")[0]["state"] == 4)
+        machine.wait_log("slow", "half a sector")
+        machine.command("destroy slow")
+        assert "the volume does not end" in machine.dmesg()
+        assert "another device uses it" in machine.command("create -n /guests/slow.cfg")
+        machine.wait("the last answer", lambda: machine.free_mib() == before, timeout=60)
+        machine.wait("the disk to be free", lambda: "Nothing was created" in machine.command("create -n /guests/slow.cfg"))
