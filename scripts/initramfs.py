@@ -115,4 +115,5 @@ def main():
         file.write(archive.finish())
 
 
-main()
+if __name__ == "__main__":
+    main()

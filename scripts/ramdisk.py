@@ -135,6 +135,8 @@ def pack(output, entries):
 
 
 def main():
+    if len(sys.argv) < 3 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     output = sys.argv[1]
     unfinished = f"{output}.part"
     try:

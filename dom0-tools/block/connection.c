@@ -19,47 +19,12 @@
 #include <pv/time.h>
 
 #include "dom0-tools/devices/backend.h"
+#include "io.h"
 
-#define IOS_MAX        64u /* requests of one connection under way */
 #define TURN_REQUESTS  32u
 #define TURN_BYTES     (512u * 1024)
 #define EVENTS_AT_ONCE 32u
-#define PATIENCE_NS    30000000000ull
-
-/* What a request still has to do, in this order. */
-enum { STEP_FLUSH_BEFORE = 1, STEP_DATA = 2, STEP_FLUSH_AFTER = 4 };
-
-/* A request under way, with room for `capacity` segments. */
-struct io {
-    struct connection *connection;
-    struct volume_request request;
-    struct block_request asked;
-    unsigned int steps;
-    unsigned int page_count, capacity;
-    struct granted_page **pages;
-    struct volume_segment *segments;
-    struct io *next;
-};
-
-struct connection {
-    struct connection_setup setup;
-    void *ring;
-    unsigned int entries;
-    evtchn_port_t port;
-    uint32_t taken, answered; /* our indices: requests consumed, responses produced */
-    uint32_t published;       /* responses that the guest was told of */
-    struct page_pool pool;
-    unsigned int under_way, ios;
-    struct io *free_ios;
-    struct io *parked; /* taken from the ring, waits for pages */
-    bool barrier;      /* one is under way, or waits for those before it */
-    bool waiting;      /* look again when a request ends */
-    bool busy;         /* the serving thread is at it */
-    bool stopping, abandoned;
-    bool ready; /* in the list of those that have a turn */
-    struct connection *next_ready, *next;
-    struct waitq quiet;
-};
+#define PATIENCE_NS    5000000000ull
 
 static xenevtchn_handle *evtchn;
 static xengnttab_handle *gnttab;
@@ -129,66 +94,13 @@ static void respond(struct connection *connection, const struct block_request *a
         publish(connection);
 }
 
-static void free_io(struct io *io)
-{
-    free(io->pages);
-    free(io->segments);
-    free(io);
-}
-
-/* The room for segments grows with what is asked for, and stays. */
-static bool make_room(struct io *io, unsigned int segments)
-{
-    struct granted_page **pages;
-    struct volume_segment *more;
-
-    if (segments <= io->capacity)
-        return true;
-    pages = realloc(io->pages, segments * sizeof(struct granted_page *));
-    if (pages != NULL)
-        io->pages = pages;
-    more = realloc(io->segments, segments * sizeof(*more));
-    if (more != NULL)
-        io->segments = more;
-    if (pages == NULL || more == NULL)
-        return false;
-    io->capacity = segments;
-    return true;
-}
-
-static struct io *take_io(struct connection *connection)
-{
-    struct io *io = connection->free_ios;
-
-    if (io != NULL) {
-        connection->free_ios = io->next;
-    } else if (connection->ios < IOS_MAX) {
-        io = calloc(1, sizeof(*io));
-        if (io == NULL)
-            return NULL;
-        io->connection = connection;
-        connection->ios++;
-    } else {
-        return NULL;
-    }
-    io->page_count = 0;
-    io->steps = 0;
-    return io;
-}
-
-static void return_io(struct io *io)
-{
-    io->next = io->connection->free_ios;
-    io->connection->free_ios = io;
-}
-
 static void release(struct connection *connection)
 {
     struct io *io = connection->free_ios, *next;
 
     for (; io != NULL; io = next) {
         next = io->next;
-        free_io(io);
+        io_free(io);
     }
     pool_destroy(&connection->pool);
     if (connection->port != 0)
@@ -196,12 +108,14 @@ static void release(struct connection *connection)
     if (connection->ring != NULL)
         (void)xengnttab_unmap(gnttab, connection->ring, connection->setup.ring_pages);
     if (connection->parked != NULL)
-        free_io(connection->parked);
+        io_free(connection->parked);
+    if (connection->abandoned)
+        volume_close(connection->setup.volume, !connection->setup.read_only);
     free(connection);
 }
 
 /* Pages go before the answer: the guest may take its grants back as soon as it has that. */
-static void finish(struct io *io, int status)
+void connection_finish(struct io *io, int status)
 {
     struct connection *connection = io->connection;
 
@@ -209,7 +123,7 @@ static void finish(struct io *io, int status)
     respond(connection, &io->asked, status);
     if (io->asked.operation == BLKIF_OP_WRITE_BARRIER)
         connection->barrier = false;
-    return_io(io);
+    io_return(io);
     connection->under_way--;
     if (connection->waiting)
         make_ready(connection);
@@ -220,116 +134,11 @@ static void finish(struct io *io, int status)
         release(connection);
 }
 
-static void go_on(struct io *io);
-
-static void step_done(struct volume_request *request, int status)
-{
-    struct io *io = request->owner;
-
-    if (status != 0)
-        finish(io, BLKIF_RSP_ERROR);
-    else
-        go_on(io);
-}
-
-/* Starts the next step, or ends the request after the last. */
-static void go_on(struct io *io)
-{
-    struct volume_request *request = &io->request;
-
-    memset(request, 0, sizeof(*request));
-    request->owner = io;
-    request->done = step_done;
-    request->operation = VOLUME_FLUSH;
-    if (io->steps & STEP_FLUSH_BEFORE) {
-        io->steps &= ~(unsigned int)STEP_FLUSH_BEFORE;
-    } else if (io->steps & STEP_DATA) {
-        io->steps &= ~(unsigned int)STEP_DATA;
-        request->operation = io->asked.operation == BLKIF_OP_READ ? VOLUME_READ : VOLUME_WRITE;
-        request->sector = io->asked.sector;
-        request->segments = io->segments;
-        request->segment_count = io->page_count;
-    } else if (io->steps & STEP_FLUSH_AFTER) {
-        io->steps &= ~(unsigned int)STEP_FLUSH_AFTER;
-    } else {
-        finish(io, BLKIF_RSP_OKAY);
-        return;
-    }
-    volume_submit(io->connection->setup.volume, request);
-}
-
-static void plan_steps(struct io *io)
-{
-    io->steps = io->asked.segment_count > 0 ? STEP_DATA : 0;
-    if (io->asked.operation == BLKIF_OP_FLUSH_DISKCACHE || io->asked.operation == BLKIF_OP_WRITE_BARRIER)
-        io->steps |= STEP_FLUSH_BEFORE;
-    if (io->asked.operation == BLKIF_OP_WRITE_BARRIER)
-        io->steps |= STEP_FLUSH_AFTER;
-}
-
-/* The segments of an indirect request, copied out of the guest's pages. 0 or a negative errno. */
-static int read_indirect(struct io *io, struct blkif_request_segment *segments)
-{
-    struct granted_page *pages[BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
-    unsigned int count = block_indirect_pages(io->asked.segment_count), left = io->asked.segment_count;
-    struct page_pool *pool = &io->connection->pool;
-    int status = pool_take(pool, io->asked.indirect_grefs, count, true, pages);
-
-    if (status != 0)
-        return status;
-    for (unsigned int i = 0; i < count; i++) {
-        unsigned int here = left < 512 ? left : 512;
-
-        memcpy(segments + 512 * i, pages[i]->mapping.addr, here * sizeof(*segments));
-        left -= here;
-    }
-    __asm__ volatile("" ::: "memory");
-    pool_release(pool, pages, count);
-    return 0;
-}
-
-static void set_segment(struct volume_segment *segment, const struct granted_page *page,
-                        const struct blkif_request_segment *asked)
-{
-    uint32_t offset = asked->first_sect * VOLUME_SECTOR_SIZE;
-
-    segment->data = (char *)page->mapping.addr + offset;
-    segment->machine = page->machine + offset;
-    segment->bytes = (asked->last_sect - asked->first_sect + 1u) * VOLUME_SECTOR_SIZE;
-}
-
-/* Maps the pages of a request. 0, -EAGAIN to try again when others have ended, or a negative errno. */
-static int map_pages(struct io *io)
-{
-    struct blkif_request_segment indirect[CONNECTION_INDIRECT_SEGMENTS_MAX];
-    const struct blkif_request_segment *segments = io->asked.indirect ? indirect : io->asked.segments;
-    grant_ref_t grefs[CONNECTION_INDIRECT_SEGMENTS_MAX];
-    unsigned int count = io->asked.segment_count;
-    uint32_t sectors;
-    int status = io->asked.indirect ? read_indirect(io, indirect) : 0;
-
-    if (status != 0 || count == 0)
-        return status;
-    if (!block_segments_check(segments, count, &sectors))
-        return -EINVAL;
-    if (!make_room(io, count))
-        return -ENOMEM;
-    for (unsigned int i = 0; i < count; i++)
-        grefs[i] = segments[i].gref;
-    status = pool_take(&io->connection->pool, grefs, count, io->asked.operation != BLKIF_OP_READ, io->pages);
-    if (status != 0)
-        return status;
-    io->page_count = count;
-    for (unsigned int i = 0; i < count; i++)
-        set_segment(&io->segments[i], io->pages[i], &segments[i]);
-    return 0;
-}
-
 /* False: it is parked until another request ends. */
 static bool start(struct io *io)
 {
     struct connection *connection = io->connection;
-    int status = map_pages(io);
+    int status = io_map(io);
 
     if (status == -EAGAIN && connection->under_way > 0) {
         connection->parked = io;
@@ -337,11 +146,10 @@ static bool start(struct io *io)
     }
     connection->under_way++;
     if (status != 0) {
-        finish(io, BLKIF_RSP_ERROR);
+        connection_finish(io, BLKIF_RSP_ERROR);
         return true;
     }
-    plan_steps(io);
-    go_on(io);
+    io_run(io);
     return true;
 }
 
@@ -356,7 +164,7 @@ static bool refuse(struct io *io)
     if (status == BLKIF_RSP_OKAY)
         return false;
     respond(io->connection, asked, status);
-    return_io(io);
+    io_return(io);
     return true;
 }
 
@@ -382,7 +190,7 @@ static enum taken take_request(struct connection *connection, unsigned int *byte
                         producer - connection->answered, connection->entries);
         return BROKEN;
     }
-    io = take_io(connection);
+    io = io_take(connection);
     if (io == NULL)
         return LATER;
     block_request_read(connection->setup.protocol, connection->ring, connection->entries, connection->taken++,
@@ -573,7 +381,9 @@ void connection_close(struct connection *connection)
         release(connection);
         return;
     }
-    connection->abandoned = true;
+    connection->abandoned =
+        true; /* what is under way still uses the volume: nobody else has it alone before that ends */
+    (*(connection->setup.read_only ? &connection->setup.volume->readers : &connection->setup.volume->writers))++;
     backend_error(connection->setup.device, ETIMEDOUT,
                   "the volume does not end %u requests; their memory stays mapped until it does",
                   connection->under_way);

@@ -36,7 +36,7 @@ static void explain(const char *target, bool read_only, char reason[VBD_REASON_M
     const char *what = strerror(error);
 
     if (error == ENOENT)
-        what = "there is no such file or disk; ls shows the files, info the machine's disks";
+        what = "there is no such file or disk; ls shows the files, ls /dev the machine's disks";
     else if (error == EROFS)
         what = "it is read-only; say access=ro, or make the file writable before the RAM disk is packed";
     else if (error == EBUSY)
@@ -77,23 +77,21 @@ struct volume *vbd_open(const char *target, bool read_only, bool shared, char re
         return NULL;
     }
     volume = volume_open(target, !read_only, shared);
-    if (volume == NULL) {
+    if (volume == NULL)
         explain(target, read_only, reason);
-        return NULL;
-    }
-    if (is_whole(volume, target, reason))
-        return volume;
-    volume_close(volume, !read_only);
-    return NULL;
+    return volume;
 }
 
 bool vbd_check(const struct disk *disk, char reason[VBD_REASON_MAX])
 {
     struct volume *volume = vbd_open(disk->target, disk->read_only, disk->shared, reason);
+    bool whole;
 
-    if (volume != NULL)
-        volume_close(volume, !disk->read_only);
-    return volume != NULL;
+    if (volume == NULL)
+        return false;
+    whole = is_whole(volume, disk->target, reason);
+    volume_close(volume, !disk->read_only);
+    return whole;
 }
 
 static bool reads_as(const struct backend_device *device, const char *node, const char *wanted)
@@ -255,7 +253,7 @@ static void destroy(struct backend_device *device)
 
 int vbd_start(void)
 {
-    static const struct backend_kind kind = {VBD_KIND, create, connect, disconnect, destroy};
+    static const struct backend_kind kind = {VBD_KIND, create, connect, disconnect, destroy, NULL};
     int status = connection_start();
 
     return status != 0 ? status : backend_serve(&kind);

@@ -19,10 +19,10 @@
 /* Starts serving virtual disks. 0 or a negative errno. */
 int vbd_start(void);
 
-/* Opens what a disk's target names, or says in a sentence what hinders. */
+/* Opens what a disk's target names, or says in a sentence what hinders. Reads nothing. */
 struct volume *vbd_open(const char *target, bool read_only, bool shared, char reason[VBD_REASON_MAX]);
 
-/* Whether vbd_open would succeed now. */
+/* Whether vbd_open would succeed now, and the image is as long as its contents say: waits for the disk. */
 bool vbd_check(const struct disk *disk, char reason[VBD_REASON_MAX]);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Which volumes there are and who uses them. A disk of the machine stays; a file of the RAM disk becomes a volume when
  * it is opened first, by its normalised path, and stops being one with its last user. What is written to it stays in
- * the file's own memory until the machine ends.
+ * the file's own memory until the machine ends. Files elsewhere: volume_file.c.
  */
 #include "volume.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "guest-pv/libc/files.h"
+#include "volume_file.h"
 
 #define WRITE_BITS 0222u
 
@@ -44,13 +45,18 @@ static void file_submit(struct volume *volume, struct volume_request *request)
     request->done(request, 0);
 }
 
-static void file_close(struct volume *volume)
+void volume_unregister(struct volume *volume)
 {
     struct volume **link = &volumes;
 
     while (*link != volume)
         link = &(*link)->next;
     *link = volume->next;
+}
+
+static void file_close(struct volume *volume)
+{
+    volume_unregister(volume);
     free(volume);
 }
 
@@ -95,7 +101,7 @@ static struct volume *volume_of_file(const char *path, const char *name)
     struct file_volume *made;
 
     if (file == NULL)
-        return fail(ENOENT);
+        return volume_of_mounted(path, name);
     if (file->is_directory)
         return fail(EISDIR);
     if (file->size == 0 || file->size % VOLUME_SECTOR_SIZE != 0)

@@ -232,6 +232,18 @@ static void begin(struct entry *entry, bool online)
     set_state(entry, XenbusStateInitWait);
 }
 
+/* Only from Connected: a guest cannot skip the checks of connecting this way. */
+static void reconfigure(struct entry *entry, bool online)
+{
+    if (!online) {
+        close_device(entry);
+    } else if (entry->connected && entry->device.state == XenbusStateConnected) {
+        if (entry->device.kind->reconfigure != NULL)
+            entry->device.kind->reconfigure(&entry->device);
+        set_state(entry, XenbusStateReconfigured);
+    }
+}
+
 static void follow(struct entry *entry)
 {
     bool online = is_online(entry);
@@ -250,6 +262,11 @@ static void follow(struct entry *entry)
             set_state(entry, XenbusStateClosing);
         else if (!online)
             close_device(entry);
+        else if (entry->device.state == XenbusStateReconfigured)
+            set_state(entry, XenbusStateConnected);
+        break;
+    case XenbusStateReconfiguring:
+        reconfigure(entry, online);
         break;
     case XenbusStateClosing: /* it still ends its work */
         if (entry->connected)

@@ -38,6 +38,8 @@ struct backend_kind {
     void (*disconnect)(struct backend_device *device);
     /* The nodes are gone: undo create. */
     void (*destroy)(struct backend_device *device);
+    /* The frontend is Reconfiguring: read again what it may change while connected. Then Reconfigured. NULL: nothing. */
+    void (*reconfigure)(struct backend_device *device);
 };
 
 /* Starts serving a kind: existing nodes and those to come. 0 or a negative errno. */

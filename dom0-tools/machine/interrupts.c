@@ -9,15 +9,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <pv/event.h>
-#include <pv/hypercall.h>
 #include <pv/threads.h>
 
 #include "interrupts.h"
+#include "pirq.h"
 
 #define UNCLAIMED_MAX    1000u
 #define SLOW_INTERVAL_NS 1000000u
-#define TRIGGER_LEVEL    1
-#define POLARITY_LOW     1
+#define SLOW_STACK_BYTES 8192u
 
 struct listener {
     interrupt_handler_t *handler;
@@ -35,13 +34,6 @@ struct pin {
 
 static struct pin *pins;
 
-static void end_interrupt(const struct pin *pin)
-{
-    struct physdev_eoi eoi = {.irq = pin->gsi};
-
-    (void)HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi);
-}
-
 static void on_interrupt(evtchn_port_t port, void *data)
 {
     struct pin *pin = data;
@@ -54,7 +46,7 @@ static void on_interrupt(evtchn_port_t port, void *data)
         pin->waits = true;
         waitq_wake(&pin->wake);
     } else {
-        end_interrupt(pin);
+        pirq_end(pin->gsi);
     }
 }
 
@@ -66,25 +58,8 @@ static void serve_slowly(void *data)
         wait_event(&pin->wake, pin->waits);
         thread_sleep_ns(SLOW_INTERVAL_NS);
         pin->waits = false;
-        end_interrupt(pin);
+        pirq_end(pin->gsi);
     }
-}
-
-/* A pin whose level trigger the firmware's tables do not mention has the one PCI prescribes. */
-static int prepare(unsigned int gsi)
-{
-    struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = (int)gsi, .pirq = (int)gsi};
-    struct physdev_irq_status_query query = {.irq = gsi};
-    struct physdev_setup_gsi setup = {.gsi = (int)gsi, .triggering = TRIGGER_LEVEL, .polarity = POLARITY_LOW};
-    long rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map));
-
-    if (rc != 0)
-        return (int)rc;
-    rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query));
-    if (rc != 0 || (query.flags & XENIRQSTAT_needs_eoi))
-        return (int)rc;
-    rc = pv_error(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup));
-    return rc == -EEXIST ? 0 : (int)rc;
 }
 
 static struct pin *pin_find(unsigned int gsi)
@@ -99,22 +74,18 @@ static struct pin *pin_find(unsigned int gsi)
 static int pin_open(unsigned int gsi, struct listener *listener)
 {
     struct pin *pin = calloc(1, sizeof(*pin));
-    struct thread *thread;
-    int rc = prepare(gsi);
+    int rc = pin != NULL ? pirq_prepare(gsi) : -ENOMEM;
 
-    if (pin == NULL || rc != 0) {
-        free(pin);
-        return rc != 0 ? rc : -ENOMEM;
+    if (rc == 0) {
+        pin->gsi = gsi;
+        pin->listeners = listener;
+        rc = event_bind_pirq(gsi, true, on_interrupt, pin);
     }
-    pin->gsi = gsi;
-    pin->listeners = listener;
-    thread = thread_create_stack("interrupts", serve_slowly, pin, 8192);
-    pin->slow = thread != NULL;
-    rc = event_bind_pirq(gsi, true, on_interrupt, pin);
     if (rc < 0) {
-        pin->listeners = NULL; /* the thread still has the pin: it stays, and stays unused */
+        free(pin);
         return rc;
     }
+    pin->slow = thread_create_stack("interrupts", serve_slowly, pin, SLOW_STACK_BYTES) != NULL;
     pin->next = pins;
     pins = pin;
     return 0;

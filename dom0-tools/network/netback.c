@@ -29,6 +29,7 @@
 static struct vif *vifs;
 static struct waitq wake;
 static volatile bool woken;
+static struct xs_handle *filter_store; /* for the watches on who filters groups */
 
 static void report(const struct vif *vif, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void report(const struct vif *vif, const char *format, ...)
@@ -99,7 +100,9 @@ static bool write_features(const struct backend_device *device)
         {"feature-ipv6-csum-offload", 1},
         {"feature-rx-copy", 1},
         {"feature-rx-flip", 0},
+        {"feature-xdp-headroom", 1},
         {"feature-multicast-control", 1},
+        {"feature-dynamic-multicast-control", 1},
         {"feature-split-event-channels", 1},
         {"multi-queue-max-queues", 1},
     };
@@ -140,6 +143,58 @@ static int create(struct backend_device *device)
     return 0;
 }
 
+static bool front_says(struct backend_device *device, const char *node)
+{
+    uint64_t number;
+
+    return backend_read_number(device, true, node, &number) && number != 0;
+}
+
+/* Whether it filters groups may change at any time: a watch on that node alone, whose token names the port. */
+static void watch_filter(struct backend_device *device, bool on)
+{
+    struct vif *vif = device->own;
+    char path[160], token[16];
+
+    if (filter_store == NULL || vif->watched == on)
+        return;
+    snprintf(path, sizeof(path), "%s/request-multicast-control", device->front);
+    snprintf(token, sizeof(token), "%u.%u", device->domid, device->id);
+    vif->watched = on && xs_watch(filter_store, path, token);
+    if (!on)
+        (void)xs_unwatch(filter_store, path, token);
+}
+
+static void take_filter_event(const char *token)
+{
+    unsigned int domid, id;
+    bool filters;
+
+    if (sscanf(token, "%u.%u", &domid, &id) != 2)
+        return;
+    for (struct vif *vif = vifs; vif != NULL; vif = vif->next) {
+        struct backend_device *device = vif->device;
+
+        if (device->domid != domid || device->id != id)
+            continue;
+        filters = front_says(device, "request-multicast-control");
+        vif->filters = filters;
+        return;
+    }
+}
+
+static void filter_loop(void *arg)
+{
+    unsigned int count;
+    char **event;
+
+    while ((event = xs_read_watch(filter_store, &count)) != NULL) {
+        take_filter_event(event[XS_WATCH_TOKEN]);
+        free(event);
+        thread_yield();
+    }
+}
+
 static void disconnect(struct backend_device *device)
 {
     struct vif *vif = device->own;
@@ -147,6 +202,7 @@ static void disconnect(struct backend_device *device)
     if (vif == NULL)
         return;
     vif_stop(vif);
+    watch_filter(device, false);
     vif->port.takes_gso = vif->port.takes_gso6 = false;
     vif->port.takes_checksum_blank = vif->port.takes_checksum_blank6 = false;
     if (vif->rx_port > 0 && vif->rx_port != vif->tx_port)
@@ -188,13 +244,6 @@ static bool read_front(struct backend_device *device, const char *node, uint32_t
     return true;
 }
 
-static bool front_says(struct backend_device *device, const char *node)
-{
-    uint64_t number;
-
-    return backend_read_number(device, true, node, &number) && number != 0;
-}
-
 static int map_ring(struct backend_device *device, unsigned int which, const char *node)
 {
     struct vif *vif = device->own;
@@ -233,6 +282,17 @@ static int bind_ports(struct backend_device *device)
         return vif->tx_port;
     vif->rx_port = split ? bind(device, "event-channel-rx") : vif->tx_port;
     return vif->rx_port < 0 ? vif->rx_port : 0;
+}
+
+/* The guest's programs that look at packets before its network stack want room in front of them; may change at any time. */
+static void read_headroom(struct backend_device *device)
+{
+    struct vif *vif = device->own;
+    uint64_t bytes;
+
+    if (!backend_read_number(device, true, "xdp-headroom", &bytes))
+        bytes = 0;
+    vif->rx.headroom = (uint16_t)(bytes < RX_HEADROOM_MAX ? bytes : RX_HEADROOM_MAX);
 }
 
 static void read_abilities(struct backend_device *device)
@@ -285,13 +345,15 @@ static int connect(struct backend_device *device)
         return status;
     }
     read_abilities(device);
+    read_headroom(device);
+    watch_filter(device, true);
     vif_start(vif);
     woken = true;
     waitq_wake(&wake);
     return 0;
 }
 
-static const struct backend_kind vif_kind = {"vif", create, connect, disconnect, destroy};
+static const struct backend_kind vif_kind = {"vif", create, connect, disconnect, destroy, read_headroom};
 
 /* Whatever speaks may let other threads run, and so change the list: one at a time. */
 static bool speak_of_one(void)
@@ -344,7 +406,10 @@ static void network_loop(void *arg)
 
 int netback_start(void)
 {
-    if (thread_create("network", network_loop, NULL) == NULL)
+    filter_store = xs_open(0);
+    if (filter_store == NULL)
+        return -errno;
+    if (thread_create("network", network_loop, NULL) == NULL || thread_create("groups", filter_loop, NULL) == NULL)
         return -ENOMEM;
     return backend_serve(&vif_kind);
 }

@@ -56,9 +56,15 @@ static unsigned int posted(struct rx *rx)
     return produced - rx->ring.req_cons;
 }
 
-static unsigned int slots_for(const struct frame *frame)
+/* The bytes of a page that a frame may fill. */
+static uint32_t room(const struct rx *rx)
 {
-    return (frame->bytes + COPY_PAGE_BYTES - 1) / COPY_PAGE_BYTES + (frame->gso_type != 0);
+    return COPY_PAGE_BYTES - rx->headroom;
+}
+
+static unsigned int slots_for(const struct rx *rx, const struct frame *frame)
+{
+    return (frame->bytes + room(rx) - 1) / room(rx) + (frame->gso_type != 0);
 }
 
 static struct netif_rx_request take_request(struct rx *rx)
@@ -76,7 +82,7 @@ static void answer(struct rx *rx, uint16_t id, uint16_t flags, uint32_t bytes)
     struct netif_rx_response *response = RING_GET_RESPONSE(&rx->ring, rx->ring.rsp_prod_pvt);
 
     response->id = id;
-    response->offset = 0;
+    response->offset = rx->headroom;
     response->flags = flags;
     response->status = (int16_t)bytes;
     rx->ring.rsp_prod_pvt++;
@@ -105,7 +111,7 @@ static uint16_t fill_page(struct rx *rx, struct cursor *cursor, uint32_t bytes)
 {
     unsigned int slot = rx->ring.req_cons % RX_RING_MAX;
     struct netif_rx_request request = take_request(rx);
-    struct copy_target target = {rx->domid, request.gref, 0, &rx->failed[slot]};
+    struct copy_target target = {rx->domid, request.gref, rx->headroom, &rx->failed[slot]};
 
     while (bytes > 0) {
         const struct frame_piece *piece = &cursor->frame->pieces[cursor->piece];
@@ -137,7 +143,7 @@ static void place(struct rx *rx, const struct frame *frame)
     else if (frame->data_validated)
         flags |= NETRXF_data_validated;
     for (uint32_t done = 0, part; done < frame->bytes; done += part) {
-        part = frame->bytes - done < COPY_PAGE_BYTES ? frame->bytes - done : COPY_PAGE_BYTES;
+        part = frame->bytes - done < room(rx) ? frame->bytes - done : room(rx);
         id = fill_page(rx, &cursor, part);
         answer(rx, id, (uint16_t)(flags | (done + part < frame->bytes ? NETRXF_more_data : 0)), part);
         if ((flags & NETRXF_extra_info) != 0) {
@@ -180,11 +186,11 @@ static bool enqueue(struct rx *rx, const struct frame *frame)
 
 bool rx_frame(struct rx *rx, const struct frame *frame)
 {
-    if (rx->first == NULL && posted(rx) >= slots_for(frame)) {
+    if (rx->first == NULL && posted(rx) >= slots_for(rx, frame)) {
         place(rx, frame);
         return true;
     }
-    if (rx->lied || slots_for(frame) > RING_SIZE(&rx->ring) || !enqueue(rx, frame))
+    if (rx->lied || slots_for(rx, frame) > RING_SIZE(&rx->ring) || !enqueue(rx, frame))
         return false;
     rx_resume(rx); /* asks to be told of pages; some may have come already */
     return true;
@@ -227,7 +233,7 @@ void rx_resume(struct rx *rx)
 
     while (rx->first != NULL && !rx->lied) {
         make_frame(rx->first, &frame);
-        if (!may_place(rx, slots_for(&frame)))
+        if (!may_place(rx, slots_for(rx, &frame)))
             break;
         place(rx, &frame);
         waiting = unqueue(rx);

@@ -20,6 +20,7 @@
 #define RX_QUEUES_BYTES (24u * 1024 * 1024)  /* of all together */
 #define RX_STALL_NS     (10ull * 1000000000) /* without progress for so long, what waits is dropped */
 #define RX_RING_MAX     256u
+#define RX_HEADROOM_MAX 256u
 
 struct rx_waiting {
     struct rx_waiting *next;
@@ -34,6 +35,7 @@ struct rx {
     struct netif_rx_back_ring ring;
     domid_t domid;
     bool failed[RX_RING_MAX]; /* by slot: the page could not be written */
+    uint16_t headroom;        /* bytes that stay free at the start of each page, at most RX_HEADROOM_MAX */
     bool no_queue;            /* the guest gives no signal when it posts pages: frames cannot wait */
     RING_IDX pushed;          /* answers before this are visible */
     bool lied;                /* the guest's index cannot be: no more is read */

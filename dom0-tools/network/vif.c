@@ -15,6 +15,8 @@
 #include "platform.h"
 
 #define BATCH 32u
+#define BATCH_BYTES                                                                                                    \
+    (256u * 1024) /* and no more packets than that, so that a turn is short even when all ports get all */
 
 struct outgoing {
     struct tx_packet packet;
@@ -218,11 +220,12 @@ static void sort(struct vif *vif, unsigned int index, const char *why)
 static unsigned int gather(struct vif *vif, bool *empty, uint64_t *deadline_ns)
 {
     unsigned int count = 0;
+    uint32_t bytes = 0;
     char why[sizeof(vif->broken)];
 
     *empty = false;
     header_copy_count = 0;
-    for (; count < BATCH; count++) {
+    for (; count < BATCH && bytes < BATCH_BYTES; count++) {
         vif->spent = !has_credit(vif, deadline_ns);
         if (vif->spent)
             break;
@@ -233,6 +236,7 @@ static unsigned int gather(struct vif *vif, bool *empty, uint64_t *deadline_ns)
         if (*empty || batch[count].outcome == TX_LIE)
             break;
         sort(vif, count, why);
+        bytes += batch[count].packet.bytes;
     }
     return count;
 }

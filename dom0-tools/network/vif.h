@@ -36,7 +36,7 @@ struct vif {
     bool spent; /* waits for credit */
 
     /* Groups it wants to hear, when it filters. */
-    bool filters;
+    bool filters, watched; /* watched: netback.c's */
     unsigned int group_count;
     uint8_t groups[VIF_GROUPS_MAX][6];
 

@@ -90,6 +90,8 @@ int cmd_block_attach(struct vane *vane, int argc, char **argv)
         return 1;
     if (info.domain == 0)
         return fail(vane, "domain 0 serves the disks and takes none");
+    if (info.flags & XEN_DOMINF_dying)
+        return fail(vane, "domain %u is being destroyed", info.domain);
     spec = join_words(argc - 2, argv + 2);
     if (spec == NULL)
         return fail(vane, "out of memory");

@@ -6,6 +6,7 @@
  */
 #include "console.h"
 #include "json.h"
+#include "devices.h"
 #include "lifecycle.h"
 #include "vane.h"
 #include "wholefile.h"
@@ -66,6 +67,15 @@ static void json_config(struct json *json, const struct domain_config *config)
     json_string(json, "on_poweroff", domain_action_name(config->on_poweroff));
     json_string(json, "on_reboot", domain_action_name(config->on_reboot));
     json_string(json, "on_crash", domain_action_name(config->on_crash));
+    json_open(json, "disks", '[');
+    for (size_t i = 0; i < config->disk_count; i++) {
+        json_open(json, NULL, '{');
+        json_string(json, "vdev", config->disks[i].vdev);
+        json_string(json, "target", config->disks[i].target);
+        json_bool(json, "read_only", config->disks[i].read_only);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
     json_open(json, "notes", '[');
     for (size_t i = 0; i < config->note_count; i++)
         json_string(json, NULL, config->notes[i]);
@@ -101,6 +111,9 @@ static void say_plan(const struct vane *vane, const struct domain_config *config
     say_part(vane, "console", &layout->console);
     say_part(vane, "page tables", &layout->page_tables);
     say_part(vane, "boot stack", &layout->boot_stack);
+    for (size_t i = 0; i < config->disk_count; i++)
+        say(vane, "  disk %-7s %s, %s\n", config->disks[i].vdev, config->disks[i].target,
+            config->disks[i].read_only ? "read-only" : "writable");
     say(vane, "Nothing was created (dry run).\n");
 }
 
@@ -122,6 +135,7 @@ static int dry_run(struct vane *vane, const struct domain_config *config)
         return fail(vane, "%s", error.text);
     }
     show_notes(vane, config);
+    warn_of_duplicates(vane, config);
     say_plan(vane, config, plan);
     json_begin(&json, vane);
     json_open(&json, NULL, '{');
@@ -178,6 +192,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
         return status;
     }
     /* With -c nothing is missed either way; starting after the console is attached shows it as it happens. */
+    warn_of_duplicates(vane, &config);
     record = create_domain(vane, &config, true, &error);
     if (record == NULL) {
         domain_config_free(&config);

@@ -72,16 +72,6 @@ static unsigned int free_id(struct vane *vane, domid_t domid)
     return name.id;
 }
 
-static void warn_of_duplicate(struct vane *vane, const struct vif_config *vif)
-{
-    char text[18];
-
-    vif_mac_format(vif->mac, text);
-    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port))
-        if (vif->has_mac && memcmp(port->address, vif->mac, sizeof(vif->mac)) == 0)
-            say(vane, "note: %s has the address %s too; what is sent to it goes there\n", port->name, text);
-}
-
 static int attach(struct vane *vane, domid_t domid, struct vif_config *vif)
 {
     struct domain_config config = {.vifs = vif, .vif_count = 1};
@@ -89,7 +79,7 @@ static int attach(struct vane *vane, domid_t domid, struct vif_config *vif)
     struct json json;
     char mac[18];
 
-    warn_of_duplicate(vane, vif);
+    warn_of_duplicates(vane, &config);
     give_addresses(&config);
     if (attach_vif(vane, domid, vif, &error) != 0)
         return fail(vane, "%s", error.text);

@@ -54,12 +54,27 @@ int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struc
     return build_fail(error, "disk %s: %s", disk->vdev, reason);
 }
 
-static bool address_taken(const uint8_t mac[6])
+static const struct switch_port *port_with(const uint8_t mac[6])
 {
-    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port))
-        if (memcmp(port->address, mac, 6) == 0)
-            return true;
-    return false;
+    const struct switch_port *port = switch_next(NULL);
+
+    while (port != NULL && memcmp(port->address, mac, sizeof(port->address)) != 0)
+        port = port->next;
+    return port;
+}
+
+void warn_of_duplicates(const struct vane *vane, const struct domain_config *config)
+{
+    char mac[18];
+
+    for (size_t i = 0; i < config->vif_count; i++) {
+        const struct switch_port *port = config->vifs[i].has_mac ? port_with(config->vifs[i].mac) : NULL;
+
+        vif_mac_format(config->vifs[i].mac, mac);
+        if (port != NULL)
+            say(vane, "note: %s has the address %s too; on one bridge, what is sent to it goes there\n", port->name,
+                mac);
+    }
 }
 
 void give_addresses(struct domain_config *config)
@@ -71,7 +86,7 @@ void give_addresses(struct domain_config *config)
             uint64_t mixed = (clock_ns() + clock_seconds() + ++number) * 0x9e3779b97f4a7c15ull;
 
             vif_config_make_mac(&config->vifs[i], (uint32_t)(mixed >> 32));
-            config->vifs[i].has_mac = !address_taken(config->vifs[i].mac);
+            config->vifs[i].has_mac = port_with(config->vifs[i].mac) == NULL;
         }
     }
 }

@@ -18,6 +18,9 @@ int attach_devices(struct vane *vane, domid_t domid, const struct domain_config 
 /* Interfaces without an address get one that no other has; it belongs to the configuration from then on. */
 void give_addresses(struct domain_config *config);
 
+/* Notes for the user about addresses that interfaces of other domains have already. */
+void warn_of_duplicates(const struct vane *vane, const struct domain_config *config);
+
 int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error);
 
 int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error);

@@ -27,13 +27,16 @@ static int put(void *own, const void *data, size_t size)
 static int check_room(struct vane *vane, const char *path, uint64_t size)
 {
     uint64_t room = ramfs_limit() > ramfs_used() ? ramfs_limit() - ramfs_used() : 0, needed = size + size / 256;
+    struct stat st = {.st_size = 0};
     struct place place;
-    struct stat st;
+    bool there = stat(path, &st) == 0;
 
+    if (there && S_ISBLK(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size < size)
+        return fail(vane, "%s: the core file takes %llu MiB, the disk has %llu", path,
+                    (unsigned long long)(size >> 20) + 1, (unsigned long long)st.st_size >> 20);
     if (place_find(path, &place) != 0 || place.mount != &ramfs)
         return 0;
-    if (stat(path, &st) == 0)
-        room += (uint64_t)st.st_size;
+    room += there ? (uint64_t)st.st_size : 0;
     if (needed <= room)
         return 0;
     return fail(vane,

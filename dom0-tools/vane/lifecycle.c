@@ -357,12 +357,16 @@ static char *words_at_end(domid_t domid, unsigned int reason)
     return text != NULL ? text : strdup("");
 }
 
-/* What the user wants to know about an end beyond its reason. Takes its time: the record may be gone after it. */
+/*
+ * What the user wants to know about an end beyond its reason; one of many in a row is told once. Takes its time: the
+ * record may be gone after it.
+ */
 static char *describe_end(struct vane *vane, domid_t domid, const char *name, enum domain_action action,
-                          unsigned int reason)
+                          unsigned int reason, bool again)
 {
     bool dumped = action == ACTION_COREDUMP_DESTROY || action == ACTION_COREDUMP_RESTART;
-    char *words = words_at_end(domid, reason), *core = dumped ? dump_crashed(vane, domid, name) : NULL, *text;
+    char *words = again ? NULL : words_at_end(domid, reason), *core = dumped ? dump_crashed(vane, domid, name) : NULL,
+         *text;
 
     if (asprintf(&text, "%s%s", core ? core : "", words ? words : "") < 0)
         text = NULL;
@@ -403,9 +407,10 @@ static void act(struct vane *vane, struct domain_record *record, unsigned int re
     struct domain_end *end = end_add(record->domid, reason);
     domid_t domid = record->domid;
     char *name = strdup(record->config.name), *more;
+    bool again = record->fast_restarts > 0 && action != ACTION_PRESERVE && action != ACTION_DESTROY;
 
     record->handled = true;
-    more = describe_end(vane, domid, name ? name : "domain", action, reason);
+    more = describe_end(vane, domid, name ? name : "domain", action, reason, again);
     record = record_find(domid);
     if (record != NULL) /* somebody may have destroyed it meanwhile */
         perform(vane, record, action, end, more ? more : "");

@@ -39,6 +39,24 @@ static void print_arguments(int argc, char **argv)
         printf("hello: argument %d is \"%s\"\n", i, argv[i]);
 }
 
+/* What `modules` of the configuration brought: a list of offsets into one package, whose end has no start. */
+static void print_modules(void)
+{
+    const char *package = (const char *)(uintptr_t)start_info->mod_start;
+    const struct xen_multiboot_mod_list *module = (const void *)package;
+
+    if ((start_info->flags & SIF_MULTIBOOT_MOD) == 0)
+        return;
+    for (; module->mod_start != 0; module++) {
+        const char *contents = package + module->mod_start;
+        uint32_t size = module->mod_end + 1 - module->mod_start, sum = 0;
+
+        for (uint32_t i = 0; i < size; i++)
+            sum += (uint8_t)contents[i];
+        printf("hello: module \"%s\", %" PRIu32 " bytes, sum %" PRIu32 "\n", package + module->cmdline, size, sum);
+    }
+}
+
 static void print_hypervisor(void)
 {
     long version = HYPERVISOR_xen_version(XENVER_version, NULL);
@@ -92,6 +110,7 @@ int main(int argc, char **argv)
 {
     print_place();
     print_arguments(argc, argv);
+    print_modules();
     print_hypervisor();
     print_work();
     print_time();

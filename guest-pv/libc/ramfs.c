@@ -252,13 +252,18 @@ static struct node *find(const char *path, int *error)
     return lookup(path, &directory, &name, error);
 }
 
+/* Behind those that are there: a listing shows the oldest first. */
 static void link_in(struct node *node, struct node *directory, const char *name)
 {
+    struct node **at = &directory->children;
+
+    while (*at != NULL)
+        at = &(*at)->next;
     memset(node->name, 0, sizeof(node->name));
     strncpy(node->name, name, RAMFS_NAME_MAX - 1);
     node->parent = directory;
-    node->next = directory->children;
-    directory->children = node;
+    node->next = NULL;
+    *at = node;
 }
 
 static void take_out(struct node *node)

@@ -44,13 +44,13 @@ static void ioapic_write(volatile u32 *ioapic, u32 reg, u32 value)
     ioapic[IOAPIC_WINDOW] = value;
 }
 
+/* All but the destination, which never changes. */
 static void write_pin(unsigned gsi)
 {
     struct pin *p = &pins[gsi];
     u32 low = (FIRST_VECTOR + gsi) | (p->level ? PIN_LEVEL : 0) | (p->active_low ? PIN_LOW : 0) |
               (p->masked ? PIN_MASKED : 0);
 
-    ioapic_write(p->ioapic, 0x11 + p->index * 2u, percpu_of(0)->apic_id << 24);
     ioapic_write(p->ioapic, 0x10 + p->index * 2u, low);
 }
 
@@ -112,6 +112,7 @@ static void add_ioapic(unsigned n)
         unsigned gsi = acpi.ioapics[n].gsi_base + i;
         pins[gsi] =
             (struct pin){.ioapic = ioapic, .index = (u8)i, .masked = true, .level = gsi >= 16, .active_low = gsi >= 16};
+        ioapic_write(ioapic, 0x11 + i * 2, percpu_of(0)->apic_id << 24);
         write_pin(gsi);
     }
 }

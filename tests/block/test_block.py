@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from machine import BUILD, booted, built, config
+from machine import BUILD, booted, built, config, ramdisk
 
 HEADER = "Vdev  BE  handle state evt-ch ring-ref BE-path                       "
 MIB = 1 << 20
@@ -139,6 +139,30 @@ def test_attach_and_detach(machine):
     neighbour_goes_on(machine)
 
 
+def test_same_disks_after_a_reboot(machine):
+    """A guest that reboots has its disks again, those attached meanwhile too. Guards against images that the dead domain
+    still holds, and configurations that forget."""
+    machine.command("create /guests/neighbour.cfg name=again 'disk=[\"/images/b.img,,xvda\"]'")
+    machine.wait_log("again", "round 1, ")
+    assert machine.command("block-attach again /images/kept.img,,xvdb,ro") == ""
+    before = machine.domains()["again"]["domid"]
+    machine.command("reboot again")
+    machine.wait("a new domain", lambda: machine.domains().get("again", {}).get("domid", before) != before)
+    assert [disk["dev"] for disk in machine.json("block-list again")] == ["xvda", "xvdb"]
+    machine.wait("its disk to work", lambda: machine.json("block-list again")[0]["state"] == 4)
+    machine.command("destroy again")
+
+
+def test_image_in_tmp(machine):
+    """A copy of an image in /tmp serves as a disk too, and is written there. Guards against volumes that only know the
+    RAM disk."""
+    machine.command("cp /images/a.img /tmp/copy.img")
+    machine.command("create /guests/bare.cfg 'disk=[\"/tmp/copy.img,,xvda\"]'")
+    machine.wait_log("bare", "round 1, 2048 sectors .* 0 words wrong")
+    machine.wait_gone("bare")
+    machine.command("rm /tmp/copy.img")
+
+
 def test_detach_is_refused(machine, request):
     """A guest that does not let go keeps its disk, and goes on. Guards against nodes taken away under a driver that was
     only asked."""
@@ -171,3 +195,22 @@ def test_nothing_is_left(machine):
     machine.wait("all memory to be free again", lambda: machine.free_mib() >= machine.free_before)
     assert list(machine.domains()) == ["Domain-0"]
     assert "5171" not in machine.command("xenstore-ls /local/domain/0")
+
+
+def test_disk_that_does_not_answer(tmp_path):
+    """A guest is destroyed while a slow disk of the machine still works for it: its memory stays mapped and the disk in use
+    until the last answer, and then all is free. Guards against memory that goes to somebody else under a disk's hands."""
+    (tmp_path / "disk").write_bytes(bytes(MIB))
+    files = {"disk64": built("guest64/disk"), "slow.cfg": disk_config("slow", "disk64", "/dev/vda,,xvda", extra="rounds=0")}
+    drive = f"file={tmp_path}/disk,if=none,id=slow,format=raw,throttling.bps-total=40000"
+    with booted(cpus=2, append="console=com1 dom0_mem=128M loglvl=warning", initrd=ramdisk(tmp_path / "rd", files),
+                extra=["-drive", drive, "-device", "virtio-blk-pci,drive=slow"]) as machine:
+        before = machine.free_mib()
+        assert "is running" in machine.command("create /guests/slow.cfg")
+        machine.wait("requests", lambda: machine.json("block-list slow")[0]["state"] == 4)
+        machine.wait_log("slow", "half a sector")
+        machine.command("destroy slow")
+        assert "the volume does not end" in machine.dmesg()
+        assert "another device uses it" in machine.command("create -n /guests/slow.cfg")
+        machine.wait("the last answer", lambda: machine.free_mib() == before, timeout=60)
+        machine.wait("the disk to be free", lambda: "Nothing was created" in machine.command("create -n /guests/slow.cfg"))

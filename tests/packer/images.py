@@ -66,13 +66,14 @@ def seal(image):
     return image[:-4] + struct.pack("<I", zlib.crc32(image[:-4]) ^ 0xFFFFFFFF)
 
 
-def sign(image):
+def sign(image, width=64):
     """The image with a PE header and a signature as far as the packer looks: the digest somewhere in it."""
     image = bytearray(image)
     header = 0x80
     struct.pack_into("<I", image, 0x3C, header)
     image[header : header + 4] = b"PE\0\0"
-    entry = header + 136 + 8 * 4
+    struct.pack_into("<H", image, header + 24, 0x20B if width == 64 else 0x10B)
+    entry = header + (136 if width == 64 else 120) + 8 * 4
     digest = hashlib.sha256(image[: header + 88] + image[header + 92 : entry] + image[entry + 8 :]).digest()
     struct.pack_into("<II", image, entry, len(image), 96)
     return bytes(image) + b"\x30\x82" + bytes(30) + digest + bytes(32)

@@ -55,12 +55,26 @@ def test_truncated(image):
 
 
 def test_flipped_bits(image):
-    """One bit anywhere, in the headers or the data: nothing is packed half."""
+    """One bit anywhere in the packed kernel: nothing is packed half or wrong."""
     source = random.Random(2)
+    start, length = bzimage.find_payload(image)
     for _ in range(60):
         damaged = bytearray(image)
-        damaged[source.randrange(0x208, len(image))] ^= 1 << source.randrange(8)
+        damaged[source.randrange(start, start + length)] ^= 1 << source.randrange(8)
         refused(bytes(damaged))
+
+
+def test_flipped_bits_outside_the_kernel(packing, image):
+    """The code around the packed kernel never runs here: damage there may pass, but not change a byte of the kernel."""
+    source = random.Random(4)
+    start, _ = bzimage.find_payload(image)
+    for _ in range(60):
+        damaged = bytearray(image)
+        damaged[source.randrange(0x206, start)] ^= 1 << source.randrange(8)
+        try:
+            assert bzimage.unwrap(bytes(damaged)) == (packing, KERNEL)
+        except bzimage.BadImage:
+            pass
 
 
 def test_damage_under_a_right_checksum(image):
@@ -97,16 +111,34 @@ def test_payload_outside_the_file():
         assert "payload is said to lie" in refused(bytes(image))
 
 
-def test_signed(image):
+@pytest.mark.parametrize("width", [32, 64])
+@pytest.mark.parametrize("unchecked", bzimage.UNCHECKED_PACKINGS)
+def test_signed(unchecked, width):
     """Debian signs its kernels, which voids the checksum: then the digest in the signature is what has to match."""
-    signed = images.sign(image)
+    image = images.wrap(images.pack(KERNEL, unchecked))
+    signed = images.sign(image, width)
     assert bzimage.unwrap(signed)[1] == KERNEL
     assert "truncated" in refused(signed[:-1])
     source = random.Random(3)
     for _ in range(20):
         damaged = bytearray(signed)
         damaged[source.randrange(0x400, len(image))] ^= 1
-        assert "signature" in refused(bytes(damaged))
+        refused(bytes(damaged))
+    damaged = bytearray(signed)
+    damaged[0x500] ^= 1
+    assert "signature" in refused(bytes(damaged))
+
+
+def test_kernel_without_a_checksum(packing):
+    """Linux 6.16 and later have no checksum: an older kernel without a right one is damaged, a newer one is not."""
+    image = bytearray(images.wrap(images.pack(KERNEL, packing)))
+    struct.pack_into("<H", image, 0x20E, 0x100)
+    for text, good in ((b"6.15.9-x", packing not in bzimage.UNCHECKED_PACKINGS), (b"6.16.0-x", True), (b"7.1", True)):
+        image[0x300:0x310] = text.ljust(16, b"\0")
+        if good:
+            assert bzimage.unwrap(bytes(image))[1] == KERNEL
+        else:
+            assert "checksum" in refused(bytes(image))
 
 
 def test_debians_own():

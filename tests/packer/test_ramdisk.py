@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""The RAM disk and the initramfs: what goes in comes out, always as the same bytes; a bad kernel leaves nothing behind."""
+"""The RAM disk and the initramfs: what goes in comes out, always the same bytes; a bad kernel leaves nothing behind."""
 import gzip
 import os
 import re

@@ -25,6 +25,7 @@ RULES = [(re.compile(pattern), replacement) for pattern, replacement in (
     (r"(random: crng init done).*", r"\1"),
     (r"(sched_clock: Marking stable) .*", r"\1"), (r"(bogomips\s*: ).*", r"\1N"),
     (r"hrtimer: interrupt took .*", ""),                        # a busy testing machine
+    (r"xenbus_probe_frontend: Waiting for devices.*", ""),      # the same
     (r"(Freeing initrd memory: ).*", r"\1N"),                   # xl's builder unpacks it, ours leaves that to Linux
     (r"raid6: (.*) gen\(\).*", r"raid6: \1 gen()"),
 )]

@@ -1,9 +1,11 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Prints what CPUID says in a guest, twice: as the processor answers a program, and as the hypervisor answers a kernel
-// (the instruction behind Xen's prefix for forced emulation). For comparing hypervisors. With "raw" only the former, for
-// a machine without a hypervisor, where the prefix is an invalid instruction.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Prints what CPUID says in a guest, twice: as the processor answers a program, and as the hypervisor answers a kernel
+ * (the instruction behind Xen's prefix for forced emulation). For comparing hypervisors. With "raw" only the former, for
+ * a machine without a hypervisor, where the prefix is an invalid instruction.
+ */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """Boot: the prompt by every road, and a sentence instead of silence when it cannot be."""
+import re
+import subprocess
+
 import pexpect
 import pytest
 
@@ -142,6 +145,16 @@ def test_input_switch_and_debug_keys():
         machine.send("\x01\x01\x01")
         machine.expect("Serial input to DOM0")
         assert "Domain-0" in machine.command("list")
+
+
+def test_backtrace_names_our_functions(host):
+    """Names of functions are packed in the image: each address must get the name that the linker knows it by."""
+    symbols = subprocess.run(["nm", f"{BUILD}/paravane.elf64"], check=True, capture_output=True, text=True).stdout
+    addresses = {name: int(address, 16) for address, _, name in map(str.split, symbols.splitlines())}
+    calls = re.findall(r"\[0x([0-9a-f]{16})\] (\w+)\+(0x[0-9a-f]+)", host.debug_key("d"))
+    assert {"debug_key", "do_sysctl"} <= {name for _, name, _ in calls}
+    for address, name, offset in calls:
+        assert int(address, 16) == addresses[name] + int(offset, 16), name
 
 
 def test_poweroff_ends_the_machine():

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """The machine's own disks and cards: what dom0 writes must be in the host's file, what the host sends must arrive."""
-import hashlib
 import os
 import random
 import socket
 import struct
+import subprocess
 import threading
 
 import pexpect
@@ -34,11 +34,6 @@ def empty(path, size):
     return str(path)
 
 
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
 def power_off(machine):
     """The machine ends by itself: what it wrote is in the file then."""
     machine.send("poweroff\r")
@@ -52,7 +47,7 @@ def by_name(machine):
 
 @pytest.mark.parametrize("width, options", [
     (32, ""), (64, ""), (32, ",event_idx=off,indirect_desc=off"), (32, ",queue-size=4,seg-max-adjust=on"),
-    (64, ",queue-size=4,indirect_desc=off"), (32, ",disable-legacy=on")])
+    (64, ",queue-size=4,indirect_desc=off"), (32, ",disable-legacy=on,bus=pcie.0")])
 def test_disk_to_disk(tmp_path, width, options):
     """Every byte of one disk comes out on the other, by whatever way the device offers to describe requests.
 
@@ -60,7 +55,8 @@ def test_disk_to_disk(tmp_path, width, options):
     """
     source, target = image(tmp_path / "source.img", 3 * MIB + 512, 1), empty(tmp_path / "target.img", 4 * MIB)
     with booted(initrd=f"{BUILD}/guest{width}/dom0,{BUILD}/dom0.rd",
-                extra=disk(source, options, ",readonly=on") + disk(target, options)) as machine:
+                extra=disk(source, options, ",readonly=on") + disk(target, options) +
+                ["-machine", "q35" if "pcie" in options else "pc"]) as machine:
         assert "cp:" not in machine.command("cp /dev/vda /tmp/copy; cp /tmp/copy /dev/vdb")
         devices = by_name(machine)
         assert devices["/dev/vda"]["in_bytes"] == 3 * MIB + 512 and devices["/dev/vda"]["out_bytes"] == 0
@@ -139,6 +135,31 @@ def test_what_cannot_be_used(tmp_path):
         assert "ends after 1024 KiB" in machine.command("cp /boot/grub-x86_64-xen.bin /dev/vdc")
         disk_guest(machine, "disk", "/dev/vdc", 0)
         assert "busy" in machine.command("cp /examples/disk.cfg /dev/vdc").lower()
+
+
+def test_bad_sector(tmp_path):
+    """A sector that the host cannot read is an error for whoever asked for it, and for nobody else."""
+    rules = tmp_path / "rules"
+    rules.write_text('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "1000"\n')
+    bad = ["-drive", f"if=none,id=bad,format=raw,file.driver=blkdebug,file.config={rules},file.image.driver=file,"
+           f"file.image.filename={image(tmp_path / 'bad.img', MIB, 2)}", "-device", "virtio-blk-pci,drive=bad"]
+    with booted(extra=bad + disk(empty(tmp_path / "good.img", MIB))) as machine:
+        assert "Input/output error" in machine.command("cp /dev/vda /tmp/copy").replace("I/O", "Input/output")
+        assert by_name(machine)["/dev/vda"]["errors"] == 1
+        output = disk_guest(machine, "disk", "/dev/vda", 1, "-c")
+        assert "at sector" in output and "failed" in output, output
+        assert "0 words wrong" in disk_guest(machine, "disk", "/dev/vdb", 1, "-c")
+
+
+def test_dump_onto_a_disk(tmp_path):
+    """dump-core writes a guest's memory straight onto a disk: the host finds a whole ELF core in its file."""
+    target = empty(tmp_path / "core.img", 24 * MIB)
+    with booted(extra=disk(target)) as machine:
+        machine.command("create /examples/ticker.cfg")
+        assert "cannot" not in machine.command("dump-core ticker /dev/vda")
+        power_off(machine)
+    listing = subprocess.run(["readelf", "-hS", target], capture_output=True, text=True, check=True).stdout
+    assert "CORE (Core file)" in listing and ".xen_pages" in listing, listing
 
 
 def test_no_devices():

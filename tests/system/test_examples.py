@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from machine import LEAVE_CONSOLE
+from machine import BUILD, LEAVE_CONSOLE
 
 FIELD = re.compile(r"\\\{\w+\\\}")
 
@@ -34,6 +34,23 @@ def test_hello(host, width):
     assert_lines(text[text.index("hello: a"):], expected("hello"))
     assert f"a {width}-bit guest in ring {1 if width == '32' else 3}" in text
     assert f"hello{width}" not in host.domains()
+
+
+@pytest.mark.parametrize("width", ["32", "64"])
+def test_modules(shared_host, width):
+    """Several files for one guest: each arrives whole, apart from the others, with the words behind its name."""
+    files = {"/examples/ticker.cfg one two": "examples/ticker/ticker.cfg", "/boot/hello64": f"{BUILD}/guest64/hello",
+             "/examples/ring.cfg": "examples/ring/ring.cfg"}
+    listed = ", ".join(f'"{words}"' for words in files)
+    shared_host.send(f"create -c /examples/hello{width}.cfg 'modules=[{listed}]'\r")
+    text = shared_host.expect(rf"\[hello{width}: the domain has ended \(poweroff\)\]")
+    shared_host.prompt()
+    found = []
+    for words, path in files.items():
+        with open(path, "rb") as file:
+            data = file.read()
+        found.append(f'hello: module "{words}", {len(data)} bytes, sum {sum(data) % (1 << 32)}')
+    assert [line for line in text.splitlines() if "hello: module" in line] == found
 
 
 def test_ticker(host):

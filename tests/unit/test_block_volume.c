@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dom0-tools/block/image.h"
 #include "dom0-tools/block/volume.h"
@@ -161,6 +162,33 @@ START_TEST(no_such_image)
 }
 END_TEST
 
+/* A file outside the RAM disk works the same, and one that was cut while in use gives errors and no bytes. */
+START_TEST(files_elsewhere)
+{
+    char name[] = "/tmp/volumeXXXXXX", data[1024], back[1024];
+    int fd = mkstemp(name);
+    struct volume *volume;
+
+    ck_assert_int_eq(ftruncate(fd, 4096), 0);
+    volume = volume_open(name, true, false);
+    ck_assert_ptr_nonnull(volume);
+    ck_assert_uint_eq(volume->sectors, 8);
+    memset(data, 'z', sizeof(data));
+    ck_assert_int_eq(submit(volume, VOLUME_WRITE, 6, data, 1024), 0);
+    ck_assert_int_eq(submit(volume, VOLUME_READ, 6, back, 1024), 0);
+    ck_assert(memcmp(data, back, sizeof(data)) == 0);
+    ck_assert_int_eq(submit(volume, VOLUME_FLUSH, 0, NULL, 0), 0);
+    ck_assert_ptr_null(volume_open(name, true, false));
+    ck_assert_int_eq(ftruncate(fd, 1024), 0);
+    ck_assert_int_eq(submit(volume, VOLUME_READ, 6, back, 1024), -EIO);
+    volume_close(volume, true);
+    ck_assert_ptr_null(volume_next(NULL));
+    unlink(name);
+    ck_assert_int_eq(reason(name), ENOENT);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_name_is_registered_once)
 {
     static struct volume disk = {.name = "/dev/vda", .sectors = 4};
@@ -238,6 +266,7 @@ int main(void)
     tcase_add_test(volumes, read_only_stays_as_it_is);
     tcase_add_test(volumes, one_writer_alone);
     tcase_add_test(volumes, no_such_image);
+    tcase_add_test(volumes, files_elsewhere);
     tcase_add_test(volumes, a_name_is_registered_once);
     tcase_add_test(images, claims_of_images);
     tcase_add_test(images, claims_of_short_images);

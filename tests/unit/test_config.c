@@ -147,7 +147,7 @@ START_TEST(domain_settings)
     ck_assert_msg(load("name = 'g'\nkernel='/boot/k'\nramdisk='/boot/r'\nmemory=64\nmaxmem=128\nvcpus=2\nmaxvcpus='4'\n"
                        "root='/dev/xvda'\nextra='quiet'\ncpus='0-2,^1'\ncpu_weight=512\ncap=50\n"
                        "on_crash='preserve'\nuuid='01234567-89ab-cdef-0123-456789abcdef'\ntype='pv'\n"
-                       "max_event_channels=255\nvif=['bridge=x']\ndisk=[]\n") == 0,
+                       "max_event_channels=255\nvif=['bridge=x']\nvfb=['x']\ndisk=[]\n") == 0,
                   "%s", error.text);
     ck_assert_str_eq(domain.name, "g");
     ck_assert_uint_eq(domain.memory_kib, 64 * 1024);
@@ -162,7 +162,9 @@ START_TEST(domain_settings)
     ck_assert_uint_eq(domain.uuid[15], 0xef);
     ck_assert_int_eq(domain.max_event_channels, 254);
     ck_assert_uint_eq(domain.note_count, 1);
-    ck_assert_str_eq(domain.notes[0], "guest.cfg:17: vif is not supported yet and has no effect");
+    ck_assert_str_eq(domain.notes[0], "guest.cfg:18: vfb is not supported yet and has no effect");
+    ck_assert_uint_eq(domain.vif_count, 1);
+    ck_assert_str_eq(domain.vifs[0].bridge, "x");
 }
 END_TEST
 
@@ -200,6 +202,26 @@ START_TEST(wrong_settings)
     domain_refused("uuid='xyz'", "guest.cfg:1:6: uuid must be a UUID such as \"b1c0aa3e-6b7a-4d0e-9d43-2f3a5c6e7f80\"");
     domain_refused("cpus='3-1'", "guest.cfg:1:6: cpus = \"3-1\": a CPU range must go from a lower to a higher number");
     domain_refused("cpus='1,^1'", "guest.cfg:1:6: cpus = \"1,^1\" leaves no CPU to run on");
+}
+END_TEST
+
+/* A mistake in one disk of several is named at its own place. */
+START_TEST(disks_of_a_domain)
+{
+    ck_assert_msg(load("name='g'\nkernel='k'\ndisk=['/i/a.img,,xvda', 'vdev=xvdb, access=ro, target=/i/b.img']") == 0,
+                  "%s", error.text);
+    ck_assert_uint_eq(domain.disk_count, 2);
+    ck_assert_uint_eq(domain.disks[1].number, 51728);
+    ck_assert(domain.disks[1].read_only);
+    ck_assert(load("name='g'\nkernel='k'\ndisk=['/i/a.img,,xvda',\n'/i/b.img,,d0']") != 0);
+    ck_assert_str_eq(error.text, "guest.cfg:4:1: disk \"/i/b.img,,d0\": xvda is taken by /i/a.img already");
+    ck_assert(load("name='g'\nkernel='k'\ndisk=['/i/a.img,qcow2,xvda']") != 0);
+    ck_assert_ptr_nonnull(
+        strstr(error.text, "guest.cfg:3:7: disk \"/i/a.img,qcow2,xvda\": format=qcow2 is not possible"));
+    ck_assert(load("name='g'\nkernel='k'\ndisk='/i/a.img,,xvda'") != 0);
+    ck_assert_ptr_nonnull(strstr(error.text, "disk must be a list"));
+    ck_assert(load("name='g'\nkernel='k'\ndisk=[['/i/a.img']]") != 0);
+    ck_assert_ptr_nonnull(strstr(error.text, "disk must be a list of disks"));
 }
 END_TEST
 
@@ -255,6 +277,7 @@ int main(void)
     tcase_add_test(tests, syntax_errors_name_the_place);
     tcase_add_test(tests, overrides);
     tcase_add_test(tests, domain_settings);
+    tcase_add_test(tests, disks_of_a_domain);
     tcase_add_test(tests, wrong_settings);
     tcase_add_test(tests, cpu_maps);
     tcase_add_test(tests, random_text);

@@ -170,6 +170,31 @@ START_TEST(test_small)
 }
 END_TEST
 
+/* Room in front of each part, as a guest with a program at its interface asks: kept free in every page of a packet. */
+START_TEST(test_headroom)
+{
+    struct netif_tx_request *request = put(guests[0], 0, 4096, NETTXF_more_data);
+    uint8_t sent[4196], got[4196];
+    struct netif_rx_response *response;
+
+    guests[1]->vif.rx.headroom = RX_HEADROOM_MAX;
+    guests[0]->vif.port.mtu = guests[1]->vif.port.mtu = 9000;
+    address(page_of(guests[0], request), 2, 1);
+    memcpy(sent, page_of(guests[0], request), 4096);
+    memcpy(sent + 4096, page_of(guests[0], put(guests[0], 0, 100, 0)), 100);
+    request->size = 4196;
+    post(guests[1], 8);
+    ck_assert(!turn(guests[0]));
+    for (uint32_t part = 0, done = 0; part < 2; part++, done += (uint32_t)response->status) {
+        response = received(guests[1]);
+        ck_assert_int_eq(response->status, part == 0 ? 4096 - RX_HEADROOM_MAX : 100 + RX_HEADROOM_MAX);
+        ck_assert_uint_eq(response->offset, RX_HEADROOM_MAX);
+        memcpy(got + done, fake_pages[1][response->id].bytes + response->offset, (size_t)response->status);
+    }
+    ck_assert(!memcmp(sent, got, sizeof(sent)));
+}
+END_TEST
+
 /* A large packet of many slots with segmentation still to do: in order, whole, and with its extra information. */
 START_TEST(test_large)
 {
@@ -479,6 +504,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_small);
+    tcase_add_test(tests, test_headroom);
     tcase_add_test(tests, test_large);
     tcase_add_loop_test(tests, test_lies, 0, 12);
     tcase_add_loop_test(tests, test_refusals, 0, 5);

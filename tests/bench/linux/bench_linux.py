@@ -24,6 +24,12 @@ import packages  # noqa: E402
 BUILD = os.environ.get("BUILD", "build")
 KEPT = os.path.join(BUILD, "bench-linux")
 LIMIT = 1500
+RESULTS_HEAD = """# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What `make bench-linux` printed last, and what each batch of each row took.
+
+"""
 COMPUTE_LIMIT = 1.02
 
 
@@ -63,10 +69,10 @@ until ping -c 1 -W 1 10.0.0.2 >/dev/null; do :; done
 
 
 def rows(text):
-    """Name to median, in the order of the run."""
+    """Name to median and batches, in the order of the run."""
     found = {}
     for match in re.finditer(r"^.*?row ([^\n]*?) (\d+\.\d\d)((?: \d+\.\d\d){9})\s*$", text, re.M):
-        found[match[1]] = float(match[2])
+        found[match[1]] = (float(match[2]), match[3])
     failed = re.search(r"bench failed: .*", text)
     if failed:
         print(f"bench-linux: {failed[0]}")
@@ -131,9 +137,12 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for job in [pool.submit(run, column, part) for part in (calls, transfers) for column in columns]:
             job.result()
-    text = table({column: kept(column) for column in COLUMNS})
-    with open(os.path.join(KEPT, "table.txt"), "w", encoding="utf-8") as file:
-        file.write(text)
+    text = table({column: {name: cost for name, (cost, _) in kept(column).items()} for column in COLUMNS})
+    with open(os.path.join(KEPT, "results.txt"), "w", encoding="utf-8") as file:
+        file.write(RESULTS_HEAD + text)
+        for column in COLUMNS:
+            file.write(f"\nBatches of {column}, instructions an operation:\n")
+            file.writelines(f"{name}:{batches}\n" for name, (_, batches) in kept(column).items())
     print(text, end="")
 
 

@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// System calls and signals: entry and exit of the kernel, and what it does at its cheapest.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * System calls and signals: entry and exit of the kernel, and what it does at its cheapest.
+ */
 #define _GNU_SOURCE
 #include "lat.h"
 
@@ -121,7 +123,7 @@ static void catch (void *state, unsigned count)
         check(kill(self, SIGUSR1), "kill");
 }
 
-// A write to a read-only page, caught: the lmbench row "protection fault" with its way back.
+/* A write to a read-only page, caught: the lmbench row "protection fault" with its way back. */
 static void protection_fault(void *state, unsigned count)
 {
     volatile unsigned left = count;

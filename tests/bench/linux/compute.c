@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Work that needs nothing of a kernel: what a hypervisor must not slow down. The first row says what a tick is.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Work that needs nothing of a kernel: what a hypervisor must not slow down. The first row says what a tick is.
+ */
 #include "lat.h"
 
 #include <string.h>

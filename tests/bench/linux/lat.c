@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Costs of a Linux kernel's operations, in the terms of lmbench: lat all | disk PATH | serve PORT | net HOST PORT.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Costs of a Linux kernel's operations, in the terms of lmbench: lat all | disk PATH | serve PORT | net HOST PORT.
+ */
 #include "lat.h"
 
 #include <errno.h>
@@ -49,7 +51,7 @@ void measure(const char *name, work_fn *work, void *state, unsigned count)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && !strcmp(argv[1], "nothing")) // what fork+execve executes
+    if (argc == 2 && !strcmp(argv[1], "nothing")) /* what fork+execve executes */
         return 0;
     if (argc == 2 && !strcmp(argv[1], "all")) {
         bench_compute();

@@ -1,8 +1,10 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// The benchmark program of Linux guests: how a row is measured. A row's work is done in BATCHES batches; its cost is the
-// median batch divided by the batch's operations, in ticks of the TSC (instructions, under QEMU's -icount).
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The benchmark program of Linux guests: how a row is measured. A row's work is done in BATCHES batches; its cost is the
+ * median batch divided by the batch's operations, in ticks of the TSC (instructions, under QEMU's -icount).
+ */
 #pragma once
 
 #include <stdint.h>
@@ -11,7 +13,7 @@
 
 #define BATCHES 9
 
-// Does count operations; state is the row's own, made by its caller.
+/* Does count operations; state is the row's own, made by its caller. */
 typedef void work_fn(void *state, unsigned count);
 
 static inline uint64_t ticks(void)
@@ -22,13 +24,13 @@ static inline uint64_t ticks(void)
     return (uint64_t)high << 32 | low;
 }
 
-// One warm-up batch, then BATCHES measured ones; prints "row NAME median batch batch ...".
+/* One warm-up batch, then BATCHES measured ones; prints "row NAME median batch batch ...". */
 void measure(const char *name, work_fn *work, void *state, unsigned count);
 
-// A row measured elsewhere, from its batches of count operations each.
+/* A row measured elsewhere, from its batches of count operations each. */
 void report(const char *name, uint64_t batches[BATCHES], unsigned count);
 
-// Ends the program with what failed: a benchmark that goes on after a failure measures something else.
+/* Ends the program with what failed: a benchmark that goes on after a failure measures something else. */
 _Noreturn void fail(const char *what);
 
 static inline long check(long result, const char *what)

@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Address spaces: mapping, unmapping, the faults between. Here a PV kernel asks the hypervisor most.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Address spaces: mapping, unmapping, the faults between. Here a PV kernel asks the hypervisor most.
+ */
 #define _GNU_SOURCE
 #include "lat.h"
 
@@ -24,7 +26,7 @@ static char *map(size_t bytes, int flags, int fd)
     return memory;
 }
 
-// Maps a megabyte of a file, touches every 16th page, unmaps it.
+/* Maps a megabyte of a file, touches every 16th page, unmaps it. */
 static void map_touch_unmap(void *state, unsigned count)
 {
     while (count--) {
@@ -42,7 +44,7 @@ static void map_unmap(void *state, unsigned count)
         munmap(map(MAP_BYTES, MAP_PRIVATE | MAP_ANONYMOUS, -1), MAP_BYTES);
 }
 
-// An operation is one fault on a page that has no frame; mapping and unmapping are shared by FILE_PAGES of them.
+/* An operation is one fault on a page that has no frame; mapping and unmapping are shared by FILE_PAGES of them. */
 static void anonymous_faults(void *state, unsigned count)
 {
     for (; count; count -= FILE_PAGES) {
@@ -55,7 +57,7 @@ static void anonymous_faults(void *state, unsigned count)
     }
 }
 
-// The same on pages of a file that are in memory, in an order that defeats mapping them around a fault.
+/* The same on pages of a file that are in memory, in an order that defeats mapping them around a fault. */
 static void file_faults(void *state, unsigned count)
 {
     for (; count; count -= FILE_PAGES) {
@@ -68,7 +70,7 @@ static void file_faults(void *state, unsigned count)
     }
 }
 
-// An operation makes FILE_PAGES present pages read-only and writable again.
+/* An operation makes FILE_PAGES present pages read-only and writable again. */
 static void protect(void *state, unsigned count)
 {
     while (count--) {

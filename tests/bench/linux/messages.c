@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Processes that pass a byte to each other: context switches, and the latency and bandwidth of pipes and sockets.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Processes that pass a byte to each other: context switches, and the latency and bandwidth of pipes and sockets.
+ */
 #define _GNU_SOURCE
 #include "lat.h"
 
@@ -20,9 +22,9 @@
 #define BULK     (256UL << 10)
 
 struct ring {
-    int in, out; // of the first process
+    int in, out; /* of the first process */
     unsigned processes;
-    size_t footprint; // bytes that each process reads and writes before it passes the token on
+    size_t footprint; /* bytes that each process reads and writes before it passes the token on */
     pid_t children[RING_MAX];
 };
 
@@ -45,7 +47,7 @@ static void pass(const struct ring *ring, int in, int out)
         _exit(0);
 }
 
-// Pipes from process to process in a circle; the children pass tokens on for ever.
+/* Pipes from process to process in a circle; the children pass tokens on for ever. */
 static void ring_make(struct ring *ring)
 {
     int pipes[RING_MAX][2];
@@ -72,7 +74,7 @@ static void ring_end(struct ring *ring)
         close(fd);
 }
 
-// An operation is one switch to the next process of the ring, with the pipe that causes it.
+/* An operation is one switch to the next process of the ring, with the pipe that causes it. */
 static void ring_turn(void *state, unsigned count)
 {
     const struct ring *ring = state;
@@ -150,7 +152,7 @@ static void tcp_pair(struct pair *pair)
     close(listener);
 }
 
-// A child reads whatever comes; an operation writes BULK bytes.
+/* A child reads whatever comes; an operation writes BULK bytes. */
 static void bulk_write(void *state, unsigned count)
 {
     static char data[BULK];

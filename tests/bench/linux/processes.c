@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Processes: making and ending them, running programs, threads.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Processes: making and ending them, running programs, threads.
+ */
 #define _GNU_SOURCE
 #include "lat.h"
 

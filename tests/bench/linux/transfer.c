@@ -1,7 +1,9 @@
-// SPDX-FileCopyrightText: 2026 The Paravane developers
-// SPDX-License-Identifier: BSD-2-Clause
-//
-// Throughput of a guest's devices: a disk without the page cache, and TCP to another guest. Every byte is checked.
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Throughput of a guest's devices: a disk without the page cache, and TCP to another guest. Every byte is checked.
+ */
 #define _GNU_SOURCE
 #include "lat.h"
 
@@ -96,7 +98,7 @@ static struct sockaddr_in address_of(const char *host, const char *port)
     return address;
 }
 
-// Receives exactly that many bytes.
+/* Receives exactly that many bytes. */
 static void receive(int fd, void *to, size_t bytes)
 {
     for (size_t done = 0; done < bytes;) {
@@ -114,7 +116,7 @@ static void transmit(int fd, const void *from, size_t bytes)
         done += (size_t)check(write(fd, (const char *)from + done, bytes - done), "write to the connection");
 }
 
-// A request is one word: 0 is a ping answered by a word, n asks for the n-th bulk block to be taken and its sum returned.
+/* A request is one word: 0 is a ping answered by a word, n asks for the n-th bulk block to be taken and its sum returned. */
 static void serve_one(int fd)
 {
     static uint32_t block[NET_BYTES / 4];
