@@ -42,7 +42,7 @@ while :; do
     round=$((round + 1))
     stress-ng --quiet --temp-path /tmp --timeout 60 --verify --cpu 1 --vm 1 --vm-bytes 32M --fork 1 --timer 1 \
         --timer-freq 100 --mmap 1 --mmap-bytes 16M &&
-    stress-ng --quiet --temp-path /tmp --verify --pipe 2 --pipe-ops 200000 &&
+    stress-ng --quiet --temp-path /tmp --verify --pipe 2 --pipe-ops 10000 &&
     echo "round $round passed" || echo "round $round failed"
 done
 """
