@@ -41,7 +41,7 @@ GRUB_DISK64 += boot/vmlinux.gz=$(LINUX)/vmlinuz boot/initrd=$(B)/linux/initrd
 endif
 
 define grub_disk
-$(B)/images/grub-disk$(1).img: scripts/diskimage.py scripts/bzimage.py $(foreach p,$(GRUB_DISK$(1)),$(lastword $(subst =, ,$(p))))
+$(B)/images/grub-disk$(1).img: scripts/diskimage.py scripts/bzimage.py $(B)/dom0.choice $(foreach p,$(GRUB_DISK$(1)),$(lastword $(subst =, ,$(p))))
 	$$(call say,DISK,$$@)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$(PYTHON) $$< $$@ 1024 grub$(1) $(GRUB_DISK$(1))

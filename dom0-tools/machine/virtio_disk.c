@@ -156,7 +156,7 @@ static bool hand_out_part(struct disk *disk, struct job *job)
 {
     static const uint32_t types[] = {
         [VOLUME_READ] = TYPE_READ, [VOLUME_WRITE] = TYPE_WRITE, [VOLUME_FLUSH] = TYPE_FLUSH};
-    static struct virtqueue_buffer buffers[VIRTQUEUE_INDIRECT_MAX];
+    static struct virtqueue_buffer buffers[VIRTQUEUE_SIZE_MAX];
     struct part *part = disk->free_parts;
     unsigned int before = job->next_segment, count, out, in;
     uint64_t sectors;

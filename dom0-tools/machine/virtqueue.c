@@ -40,7 +40,7 @@ struct virtqueue_used {
 
 _Static_assert(sizeof(struct virtqueue_descriptor) == 16, "the standard's descriptor");
 _Static_assert(USED_OFFSET + sizeof(struct virtqueue_used) <= DMA_PAGE_BYTES, "a queue lies in one page");
-_Static_assert(VIRTQUEUE_INDIRECT_MAX * sizeof(struct virtqueue_descriptor) <= DMA_PAGE_BYTES, "so does a table");
+_Static_assert(VIRTQUEUE_SIZE_MAX * sizeof(struct virtqueue_descriptor) <= DMA_PAGE_BYTES, "so does a table");
 
 static void full_barrier(void)
 {
@@ -79,7 +79,7 @@ uint64_t virtqueue_used_machine(const struct virtqueue *queue)
 
 unsigned int virtqueue_buffers_max(const struct virtqueue *queue)
 {
-    return queue->indirect ? VIRTQUEUE_INDIRECT_MAX : queue->size;
+    return queue->size;
 }
 
 static uint16_t take_free(struct virtqueue *queue)

@@ -11,8 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIRTQUEUE_SIZE_MAX     128u /* so that a queue lies in one page */
-#define VIRTQUEUE_INDIRECT_MAX 256u /* descriptors in an indirect table of one page */
+#define VIRTQUEUE_SIZE_MAX 128u /* so that a queue lies in one page, and an indirect table, too */
 
 struct virtqueue_descriptor;
 struct virtqueue_available;
@@ -47,7 +46,7 @@ bool virtqueue_init(struct virtqueue *queue, uint16_t size, bool event_index, bo
 uint64_t virtqueue_available_machine(const struct virtqueue *queue);
 uint64_t virtqueue_used_machine(const struct virtqueue *queue);
 
-/* How many buffers one virtqueue_add takes at most when the queue is empty. */
+/* How many buffers one virtqueue_add takes at most: the standard allows no chain that is longer than its queue. */
 unsigned int virtqueue_buffers_max(const struct virtqueue *queue);
 
 /*

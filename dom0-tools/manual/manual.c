@@ -72,8 +72,8 @@ static const struct {
     {"name", "The domain's name. Required."},
     {"kernel",
      "The kernel's file: an ELF image of either width for Xen's PV interface, also packed with gzip, or a Linux "
-     "bzImage with a gzip or LZ4 payload. Required."},
-    {"ramdisk", "One module, handed over as it is."},
+     "bzImage with a gzip or LZ4 payload; the packer of the RAM disk makes LZ4 of the other packings. Required."},
+    {"ramdisk", "One module, an initramfs for Linux, handed over as it is."},
     {"modules",
      "A list of modules; behind a blank each may have a command line. They arrive as one package with a list in "
      "front (SIF\\_MULTIBOOT\\_MOD)."},

@@ -52,6 +52,7 @@ static void deliver(struct switch_port *port, const struct frame *frame)
         port->dropped++;
         return;
     }
+    vif->kicked |= vif->rx.first != NULL; /* its next turn sees to it that nothing waits for ever */
     port->delivered++;
     port->delivered_bytes += frame->bytes;
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * How fast the TSC counts, and what time of day it is. Neither waits longer than it must: 8 ms for the TSC, measured
+ * How fast the TSC counts, and what time of day it is. Neither waits longer than it must: twice 4 ms for the TSC, measured
  * against the PIT's second channel; for the day's time at most the moment in which the
  * CMOS clock is being updated.
  */
@@ -12,7 +12,8 @@
 #define PIT_CHANNEL2  0x42
 #define PIT_COMMAND   0x43
 #define PIT_GATE      0x61
-#define MEASURE_TICKS (PIT_HZ / 125) /* 8 ms */
+#define MEASURE_TICKS (PIT_HZ / 250) /* 4 ms */
+#define TRIES         16
 #define LOOKS         16
 #define PATIENCE      1000000 /* port reads after which the PIT is taken for dead */
 #define TSC_FALLBACK  1000000000ULL
@@ -64,24 +65,59 @@ static struct pit_sample pit_sample(void)
     return best;
 }
 
+/* Waits for MEASURE_TICKS from `from` on; how many it were, 0 when the PIT is dead. */
+static u64 measure_ticks(const struct pit_sample *from, struct pit_sample *to)
+{
+    for (unsigned i = 0; i < PATIENCE; i++) {
+        *to = pit_look();
+        if ((u16)(from->count - to->count) < MEASURE_TICKS)
+            continue;
+        *to = pit_sample();
+        return (u16)(from->count - to->count);
+    }
+    return 0;
+}
+
+static u64 rate(u64 cycles, u64 ticks)
+{
+    return ticks ? cycles * PIT_HZ / ticks : 0;
+}
+
+/*
+ * Two stretches in a row have to agree. An emulator that is not scheduled for 55 ms misses a whole round of the count, and
+ * one stretch alone would make the TSC many times too fast.
+ */
+static u64 measure_stretches(void)
+{
+    struct pit_sample start = pit_sample(), middle, end;
+    u64 first, second, ticks, least = ~0UL;
+
+    for (unsigned i = 0; i < TRIES; i++) {
+        u64 half = measure_ticks(&start, &middle);
+
+        ticks = half + measure_ticks(&middle, &end);
+        first = rate(middle.tsc - start.tsc, half);
+        second = rate(end.tsc - middle.tsc, ticks - half);
+        if (!first || !second)
+            return 0;
+        if (MAX(first, second) - MIN(first, second) <= first / 64)
+            return rate(end.tsc - start.tsc, ticks);
+        least = MIN(least, MIN(first, second));
+        start = end;
+    }
+    return least;
+}
+
 static u64 measure_by_pit(void)
 {
     u8 gate = port_read(PIT_GATE);
-    struct pit_sample start, end;
-    u64 result = 0;
+    u64 result;
 
     port_write(PIT_GATE, (u8)((gate & ~2) | 1)); /* count, speaker off */
     port_write(PIT_COMMAND, 0xB4);               /* channel 2, both bytes, rate generator */
     port_write(PIT_CHANNEL2, 0);
     port_write(PIT_CHANNEL2, 0);
-    start = pit_sample();
-    for (unsigned i = 0; i < PATIENCE && !result; i++) {
-        end = pit_look();
-        if ((u16)(start.count - end.count) < MEASURE_TICKS)
-            continue;
-        end = pit_sample();
-        result = (end.tsc - start.tsc) * PIT_HZ / (u16)(start.count - end.count);
-    }
+    result = measure_stretches();
     port_write(PIT_GATE, gate);
     return result;
 }

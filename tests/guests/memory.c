@@ -178,6 +178,24 @@ static void test_map_of_machine(void)
     CHECK(list.nr_extents >= 1 && list.nr_extents <= 4 && extents[0] != 0, "in pieces of 2 MiB");
 }
 
+/* The last test: all frames that this kernel has, those it runs on among them, pinned tables and all. What is mapped
+ * stays until it is unmapped, so the kernel lives on. */
+static void test_everything(void)
+{
+    domid_t self = DOMID_SELF;
+    long before = memory_op(XENMEM_current_reservation, &self), given = 0, after;
+    xen_pfn_t frame;
+
+    check_group("everything given back");
+    for (unsigned long pfn = 0; pfn < pfn_limit(); pfn++) {
+        frame = pfn_to_mfn(pfn);
+        given += frame != INVALID_P2M ? reservation(XENMEM_decrease_reservation, &frame, 1, 0, DOMID_SELF) : 0;
+    }
+    after = memory_op(XENMEM_current_reservation, &self);
+    CHECK(given > before / 2 && given <= before, "a kernel may give back all that it has");
+    CHECK(after > 0 && after < before, "what it runs on stays, the rest is gone");
+}
+
 int main(int argc, char **argv)
 {
     test_figures();
@@ -187,6 +205,7 @@ int main(int argc, char **argv)
     test_in_use();
     test_exchange();
     test_map_of_machine();
+    test_everything();
     check_summary("memory");
     return 0;
 }

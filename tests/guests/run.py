@@ -87,7 +87,7 @@ def run_as_guests(options, cpus):
     for kernel in options.kernels:
         width, name = kernel.split("/")[-2:]
         text = prompt.run(f"create -c /tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus}",
-                          "the domain has ended]")
+                          "the domain has ended")
         results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
         prompt.read_until("vane> ")
     prompt.end()

@@ -132,9 +132,10 @@ def test_info_lines(machine):
 JSON_COMMANDS = [
     "help", "help list", "list", "list ticker", "list -l", "list -v", "info", "dmesg", "uptime", "uptime -s", "top",
     "vcpu-list", "vcpu-list ticker", "vcpu-pin ticker 0 all", "vcpu-set ticker 1", "sched-credit2",
-    "sched-credit2 -d ticker -w 256", "mem-set ticker 16", "mem-max ticker 20", "log", "log ticker", "domid ticker",
-    "domname 0", "pause ticker", "unpause ticker", "rename ticker tock", "rename tock ticker", "xenstore-ls",
-    "xenstore-read /local/domain/0/name", "xenstore-write /tool/x 5", "xenstore-rm /tool/x", "debug-keys h", "ls",
+    "sched-credit2 -d ticker -w 256", "mem-set ticker 16", "mem-set -w ticker 16", "mem-max ticker 20", "list -m",
+    "log", "log ticker", "domid ticker", "domname 0", "pause ticker", "unpause ticker", "rename ticker tock",
+    "rename tock ticker", "xenstore-ls", "xenstore-read /local/domain/0/name", "xenstore-write /tool/x 5",
+    "xenstore-rm /tool/x", "debug-keys h", "ls",
     "ls /examples", "cat /examples/ticker.cfg", "create -n /examples/hello64.cfg", "create -p /examples/hello32.cfg",
     "destroy hello32", "create /examples/ticker.cfg name=other", "reboot other", "shutdown -w other",
     "mkdir /tmp/d", "cp /examples/ticker.cfg /tmp/d", "rm /tmp/d/ticker.cfg", "trigger ticker nmi", "sysrq ticker h",

@@ -381,7 +381,7 @@ static void churn(uint16_t size, bool event_index, bool indirect)
     REQUIRE(virtqueue_init(&queue, size, event_index, indirect));
     for (unsigned int step = 0; adds < 70000; step++) {
         unsigned int count = 1 + step % 3;
-        struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+        struct descriptor chain[VIRTQUEUE_SIZE_MAX];
         uint32_t bytes;
         uint16_t head;
 
@@ -390,7 +390,7 @@ static void churn(uint16_t size, bool event_index, bool indirect)
         if (virtqueue_add(&queue, buffers, count - 1, 1, &tokens[step % VIRTQUEUE_SIZE_MAX]))
             out++, adds++;
         else
-            REQUIRE(queue.free_count < (indirect ? 1 : count));
+            REQUIRE(count > size || queue.free_count < (indirect ? 1 : count));
         if (step % 7 != 0)
             continue;
         while (holding < VIRTQUEUE_SIZE_MAX && fetch(&d, &head, chain, &count)) {
@@ -507,7 +507,7 @@ END_TEST
 
 START_TEST(test_queue_limits)
 {
-    struct virtqueue_buffer buffers[VIRTQUEUE_INDIRECT_MAX + 1];
+    struct virtqueue_buffer buffers[VIRTQUEUE_SIZE_MAX + 1];
 
     memset(buffers, 0, sizeof(buffers));
     ck_assert(virtqueue_init(&queue, 8, false, false));
@@ -515,8 +515,10 @@ START_TEST(test_queue_limits)
     ck_assert(!virtqueue_add(&queue, buffers, 9, 0, tokens));
     ck_assert(virtqueue_add(&queue, buffers, 8, 0, tokens));
     ck_assert(virtqueue_init(&queue, 8, false, true));
-    ck_assert(!virtqueue_add(&queue, buffers, VIRTQUEUE_INDIRECT_MAX, 1, tokens));
-    ck_assert(virtqueue_add(&queue, buffers, VIRTQUEUE_INDIRECT_MAX, 0, tokens));
+    ck_assert(!virtqueue_add(&queue, buffers, 8, 1, tokens));
+    for (unsigned int i = 0; i < 8; i++)
+        ck_assert(virtqueue_add(&queue, buffers, 8, 0, tokens));
+    ck_assert(!virtqueue_add(&queue, buffers, 1, 0, tokens));
 }
 END_TEST
 

@@ -180,7 +180,7 @@ static struct machine_device *start(uint64_t offered)
 /* One frame as the device sees it leave; its length with the card's header, 0: none. */
 static unsigned int leaves(uint8_t *bytes)
 {
-    struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+    struct descriptor chain[VIRTQUEUE_SIZE_MAX];
     unsigned int count, used = 0;
     uint16_t head;
 
@@ -411,7 +411,7 @@ END_TEST
 /* The card fills the next page with so many bytes, in front a header if one is given. */
 static void fill(const struct card_header *header, uint32_t bytes, uint8_t value)
 {
-    struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+    struct descriptor chain[VIRTQUEUE_SIZE_MAX];
     unsigned int count;
     uint16_t head;
 

@@ -178,7 +178,7 @@ static uint32_t carry_out(const struct descriptor *chain, unsigned int count)
 static void settle(void)
 {
     for (;;) {
-        struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+        struct descriptor chain[VIRTQUEUE_SIZE_MAX];
         uint16_t heads[VIRTQUEUE_SIZE_MAX];
         uint32_t written[VIRTQUEUE_SIZE_MAX];
         unsigned int count, got = 0;
@@ -277,7 +277,7 @@ START_TEST(test_flush_waits)
     static struct tracked write, flush, late;
     static uint8_t data[2 * 512];
     static const unsigned int one[] = {1};
-    struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+    struct descriptor chain[VIRTQUEUE_SIZE_MAX];
     unsigned int count;
     uint16_t head;
     uint32_t type;
@@ -333,7 +333,7 @@ START_TEST(test_errors)
 
     start(ALL, 128, 1);
     for (unsigned int i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        struct descriptor chain[VIRTQUEUE_INDIRECT_MAX];
+        struct descriptor chain[VIRTQUEUE_SIZE_MAX];
         unsigned int count, part = 0;
         uint16_t head;
 

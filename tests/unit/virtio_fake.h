@@ -72,6 +72,7 @@ static inline bool fetch(struct device_side *d, uint16_t *head, struct descripto
     at = &table[*head];
     if (at->flags & 4) {
         *count = at->bytes / 16;
+        ck_assert_uint_le(*count, d->queue->size);
         memcpy(chain, (void *)(uintptr_t)at->address, at->bytes);
         return true;
     }
