@@ -127,6 +127,7 @@ static bool make_nodes(struct xs_handle *xs, const struct device_name *name, con
     return false;
 }
 
+/* Before the backend has let go, the next device of this name would be taken for the one that was there. */
 static void remove_nodes(struct xs_handle *xs, const struct device_name *name)
 {
     char path[PATH_SIZE];
@@ -135,6 +136,9 @@ static void remove_nodes(struct xs_handle *xs, const struct device_name *name)
     (void)xs_rm(xs, XBT_NULL, path);
     make_path(name, false, path);
     (void)xs_rm(xs, XBT_NULL, path);
+    if (!backend_gone(name->kind, name->domid, name->id, time_monotonic_ns() + LET_GO_NS))
+        fprintf(stderr, "vane: the backend of %s %u of domain %u did not end in time\n", name->kind, name->id,
+                name->domid);
 }
 
 char *device_read(struct xs_handle *xs, const struct device_name *name, bool front, const char *node)

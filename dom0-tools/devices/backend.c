@@ -177,10 +177,21 @@ static void disconnect(struct entry *entry)
     entry->connected = false;
 }
 
+/* Who asks for a device writes our state as well: it may not hide that the device is closed already. */
+static void confirm_closed(struct entry *entry)
+{
+    uint64_t told;
+
+    if (backend_read_number(&entry->device, false, "state", &told) && told != XenbusStateClosed)
+        (void)backend_write(&entry->device, "state", "%d", (int)XenbusStateClosed);
+}
+
 static void close_device(struct entry *entry)
 {
-    if (entry->device.state == XenbusStateClosed)
+    if (entry->device.state == XenbusStateClosed) {
+        confirm_closed(entry);
         return;
+    }
     set_state(entry, XenbusStateClosing);
     if (entry->created)
         disconnect(entry);
@@ -307,6 +318,15 @@ static void free_entry(struct entry *entry)
     free(entry);
 }
 
+static struct backend_device *find(const struct backend_kind *kind, domid_t domid, unsigned int id)
+{
+    struct backend_device *device = devices;
+
+    while (device != NULL && (device->kind != kind || device->domid != domid || device->id != id))
+        device = device->next;
+    return device;
+}
+
 /* Whether a domain has devices of a kind; NULL stands for any. */
 static bool any_of(domid_t domid, const struct backend_kind *kind)
 {
@@ -315,6 +335,15 @@ static bool any_of(domid_t domid, const struct backend_kind *kind)
     while (device != NULL && (device->domid != domid || (kind != NULL && device->kind != kind)))
         device = device->next;
     return device != NULL;
+}
+
+static bool still_there(const struct entry *entry)
+{
+    char *frontend = backend_read(&entry->device, false, "frontend");
+    bool there = frontend != NULL || errno != ENOENT;
+
+    free(frontend);
+    return there;
 }
 
 /* What was said about a device goes with it, and the directory of its domain with the last. */
@@ -337,6 +366,8 @@ static void remove_entry(struct entry *entry)
         disconnect(entry);
         entry->device.kind->destroy(&entry->device);
     }
+    if (!still_there(entry)) /* ending it may have written there */
+        (void)xs_rm(store, XBT_NULL, entry->device.back);
     while (*link != &entry->device)
         link = &(*link)->next;
     *link = entry->device.next;
@@ -382,24 +413,6 @@ static void add_entry(const struct backend_kind *kind, domid_t domid, unsigned i
         (void)backend_write(&entry->device, "hotplug-status", "error");
         set_state(entry, XenbusStateClosed);
     }
-}
-
-static struct backend_device *find(const struct backend_kind *kind, domid_t domid, unsigned int id)
-{
-    struct backend_device *device = devices;
-
-    while (device != NULL && (device->kind != kind || device->domid != domid || device->id != id))
-        device = device->next;
-    return device;
-}
-
-static bool still_there(const struct entry *entry)
-{
-    char *frontend = backend_read(&entry->device, false, "frontend");
-    bool there = frontend != NULL || errno != ENOENT;
-
-    free(frontend);
-    return there;
 }
 
 static void look_at(const struct backend_kind *kind, domid_t domid, unsigned int id)
@@ -508,6 +521,11 @@ int backend_serve(const struct backend_kind *kind)
     if (!xs_mkdir(store, XBT_NULL, path) || !xs_watch(store, path, kind->name))
         return -errno;
     return 0;
+}
+
+bool backend_gone(const char *kind, domid_t domid, unsigned int id, uint64_t deadline_ns)
+{
+    return wait_event_until(&departures, find(find_kind(kind), domid, id) == NULL, deadline_ns);
 }
 
 bool backend_settle(domid_t domid, uint64_t deadline_ns)

@@ -45,6 +45,9 @@ struct backend_kind {
 /* Starts serving a kind: existing nodes and those to come. 0 or a negative errno. */
 int backend_serve(const struct backend_kind *kind);
 
+/* Waits until the device is none of ours; false when the deadline (time_monotonic_ns) passed first. */
+bool backend_gone(const char *kind, domid_t domid, unsigned int id, uint64_t deadline_ns);
+
 /* Waits until no device of the domain is left; false when the deadline (time_monotonic_ns) passed first. */
 bool backend_settle(domid_t domid, uint64_t deadline_ns);
 

@@ -83,6 +83,7 @@ def test_hostile_frontend(machine, width):
     assert re.search(r"blk-hostile: [1-9]\d+ passed, 0 failed", log), log
     neighbour_goes_on(machine)
     assert re.search(r"vbd 51712 of domain \d+: cut off: its request index", machine.dmesg())
+    assert machine.command(f"block-detach hostile{width} xvda") == "", "closed already, it is let go at once"
     machine.command(f"destroy hostile{width}")
 
 
@@ -136,6 +137,20 @@ def test_attach_and_detach(machine):
     assert [disk["dev"] for disk in machine.json("block-list neighbour")] == ["xvda"]
     assert machine.command("block-attach -n neighbour /images/a.img,raw,xvdb,rw") == ""
     assert "has no disk xvdb" in machine.command("block-detach neighbour xvdb")
+    neighbour_goes_on(machine)
+
+
+@pytest.mark.parametrize("force", ["", "--force"])
+def test_attached_at_once_after_detached(machine, force):
+    """A disk takes another's place within the same line of commands. Guards against a backend that still holds the image
+    of the first, or goes on serving it under the second's name."""
+    assert machine.command("block-attach neighbour /images/a.img,raw,xvdb,rw") == ""
+    assert machine.command(f"block-detach {force} neighbour xvdb; block-attach -n neighbour /images/a.img,,xvdb") == ""
+    assert machine.command("block-attach neighbour /images/a.img,raw,xvdb,rw") == ""
+    assert machine.command(f"block-detach {force} neighbour xvdb; block-attach neighbour /images/b.img,,xvdb") == ""
+    assert machine.command("block-attach -n neighbour /images/a.img,,xvdc") == ""
+    assert "another device uses it" in machine.command("block-attach -n neighbour /images/b.img,,xvdc")
+    assert machine.command("block-detach neighbour xvdb") == ""
     neighbour_goes_on(machine)
 
 
@@ -214,3 +229,4 @@ def test_disk_that_does_not_answer(tmp_path):
         assert "another device uses it" in machine.command("create -n /guests/slow.cfg")
         machine.wait("the last answer", lambda: machine.free_mib() == before, timeout=60)
         machine.wait("the disk to be free", lambda: "Nothing was created" in machine.command("create -n /guests/slow.cfg"))
+        assert "5171" not in machine.command("xenstore-ls /local/domain/0"), "what was said about it is gone, too"
