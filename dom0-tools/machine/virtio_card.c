@@ -71,6 +71,7 @@ static void serve(void *data)
             card_receive(card);
             if (card->changed)
                 read_link(card);
+            thread_yield(); /* a flood of frames is not to stop everybody else */
         } while (!virtqueue_arm(&card->queue[CARD_RECEIVE]));
         if (!card->queue[CARD_RECEIVE].broken)
             wait_event(&card->wake, card->interrupted);

@@ -154,6 +154,15 @@ bool thread_block(uint64_t deadline_ns)
     longjmp(asleep, 1);
 }
 
+/* What happens while others have their turn. */
+static void (*meanwhile)(void);
+
+void thread_yield(void)
+{
+    if (meanwhile != NULL)
+        meanwhile();
+}
+
 static void run(void)
 {
     if (setjmp(asleep) == 0)
@@ -457,6 +466,31 @@ START_TEST(test_receive)
 }
 END_TEST
 
+static unsigned int turns_of_others;
+
+static void flood(void)
+{
+    static const struct card_header plain = {.buffers = 1};
+
+    if (++turns_of_others < 5)
+        fill(&plain, 12 + 60, 3);
+    came_count = 0;
+}
+
+/* Frames that never stop coming leave the other threads their turns: the driver would keep the processor for itself. */
+START_TEST(test_flood)
+{
+    struct machine_device *device = start(ALL);
+
+    turns_of_others = 0;
+    meanwhile = flood;
+    run();
+    meanwhile = NULL;
+    ck_assert_uint_eq(turns_of_others, 5);
+    ck_assert_uint_eq(device->in_requests, 4);
+}
+END_TEST
+
 /* Frames that contradict themselves are dropped, and the next one is taken. */
 START_TEST(test_odd_frames)
 {
@@ -518,6 +552,7 @@ int main(void)
     tcase_add_test(out, test_absurd_offload);
     tcase_add_test(out, test_plain_card);
     tcase_add_test(in, test_receive);
+    tcase_add_test(in, test_flood);
     tcase_add_test(in, test_odd_frames);
     tcase_add_test(in, test_card_lies);
     suite_add_tcase(suite, out);
