@@ -98,12 +98,14 @@ static struct buffer *free_tx_buffer(struct netfront *net)
 {
     int more;
 
-    take_tx_answers(net);
-    for (unsigned int i = 0; i < TX_SLOTS; i++)
-        if (!net->tx_buffers[i].in_use)
-            return &net->tx_buffers[i];
-    RING_FINAL_CHECK_FOR_RESPONSES(&net->tx, more);
-    return more ? free_tx_buffer(net) : NULL;
+    do {
+        take_tx_answers(net);
+        for (unsigned int i = 0; i < TX_SLOTS; i++)
+            if (!net->tx_buffers[i].in_use)
+                return &net->tx_buffers[i];
+        RING_FINAL_CHECK_FOR_RESPONSES(&net->tx, more);
+    } while (more && !net->broken);
+    return NULL;
 }
 
 int netfront_send(struct netfront *net, const void *frame, size_t bytes)
