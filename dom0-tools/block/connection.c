@@ -130,7 +130,7 @@ void connection_finish(struct io *io, int status)
     if (connection->under_way > 0)
         return;
     waitq_wake(&connection->quiet);
-    if (connection->abandoned)
+    if (connection->abandoned && !connection->busy)
         release(connection);
 }
 
@@ -184,10 +184,10 @@ static enum taken take_request(struct connection *connection, unsigned int *byte
 
     if (producer == connection->taken)
         return NOTHING_THERE;
-    if (producer - connection->answered > connection->entries) {
+    if (!block_producer_check(producer, connection->taken, connection->answered, connection->entries)) {
         backend_cut_off(connection->setup.device,
-                        "its request index %u is %u ahead of the responses, in a ring of %u entries", producer,
-                        producer - connection->answered, connection->entries);
+                        "its request index is %u after request %u and response %u, in a ring of %u entries", producer,
+                        connection->taken, connection->answered, connection->entries);
         return BROKEN;
     }
     io = io_take(connection);
@@ -270,7 +270,9 @@ static void take_turn(struct connection *connection)
     more = serve(connection);
     publish(connection);
     connection->busy = false;
-    if (connection->stopping)
+    if (connection->abandoned && connection->under_way == 0)
+        release(connection);
+    else if (connection->stopping)
         waitq_wake(&connection->quiet);
     else if (more)
         make_ready(connection);

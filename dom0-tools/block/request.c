@@ -36,6 +36,11 @@ unsigned int block_ring_entries(enum block_protocol protocol, size_t bytes)
     return XEN_RING_FLOOR_POW2_((bytes - ENTRIES_OFFSET) / entry_size(protocol));
 }
 
+bool block_producer_check(uint32_t producer, uint32_t taken, uint32_t answered, unsigned int entries)
+{
+    return producer - answered <= entries && producer - answered >= taken - answered;
+}
+
 static size_t entry_offset(enum block_protocol protocol, unsigned int entries, uint32_t index)
 {
     return ENTRIES_OFFSET + (index & (entries - 1)) * entry_size(protocol);

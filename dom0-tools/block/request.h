@@ -33,6 +33,9 @@ bool block_protocol_parse(const char *name, enum block_protocol *protocol);
 /* How many entries a ring of so many bytes has. */
 unsigned int block_ring_entries(enum block_protocol protocol, size_t bytes);
 
+/* Whether a request index is one that an honest frontend may have: none taken back, none past the room there is. */
+bool block_producer_check(uint32_t producer, uint32_t taken, uint32_t answered, unsigned int entries);
+
 /* Copies an entry out. `index` runs freely; `entries` is a power of two. */
 void block_request_read(enum block_protocol protocol, const void *ring, unsigned int entries, uint32_t index,
                         struct block_request *out);

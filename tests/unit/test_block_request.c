@@ -120,6 +120,22 @@ START_TEST(stays_inside_the_ring)
 }
 END_TEST
 
+/* Requests are never taken back, and never more than there is room for: indices wrap, and so do the judgements. */
+START_TEST(producers_go_forward)
+{
+    for (uint32_t start = 0; start < 3; start++) {
+        uint32_t answered = start * 0x7ffffffeu, taken = answered + 10;
+
+        ck_assert(block_producer_check(taken, taken, answered, 32));
+        ck_assert(block_producer_check(taken + 22, taken, answered, 32));
+        ck_assert(!block_producer_check(taken + 23, taken, answered, 32));
+        ck_assert(!block_producer_check(taken - 1, taken, answered, 32));
+        ck_assert(!block_producer_check(answered, taken, answered, 32));
+        ck_assert(!block_producer_check(answered - 1, taken, answered, 32));
+    }
+}
+END_TEST
+
 START_TEST(answers_in_the_layout_asked_for)
 {
     struct blkif_x86_32_sring *narrow = make_ring(RING_BYTES);
@@ -201,6 +217,7 @@ int main(void)
 
     tcase_add_test(layout, protocols_by_name);
     tcase_add_test(layout, ring_sizes);
+    tcase_add_test(layout, producers_go_forward);
     tcase_add_test(layout, reads_the_layout_of_32_bit);
     tcase_add_test(layout, reads_the_layout_of_64_bit);
     tcase_add_test(layout, stays_inside_the_ring);
