@@ -164,11 +164,12 @@ static bool read_ref(struct backend_device *device, const char *node, grant_ref_
 
 static bool read_ring(struct backend_device *device, struct connection_setup *setup)
 {
-    uint64_t order = 0;
+    uint64_t order = 0, ref;
     char node[16];
 
     setup->ring_pages = 1;
-    if (!backend_read_number(device, true, "ring-page-order", &order))
+    if (!backend_read_number(device, true, "ring-page-order", &order) ||
+        (order == 0 && !backend_read_number(device, true, "ring-ref0", &ref))) /* frontends differ in what they write */
         return read_ref(device, "ring-ref", &setup->ring_refs[0]);
     if (order > RING_ORDER_MAX) {
         backend_error(device, EINVAL, "the frontend's ring-page-order %" PRIu64 " is more than the %u offered", order,

@@ -93,6 +93,16 @@ bool backend_read_number(const struct backend_device *device, bool front, const 
     return good;
 }
 
+static bool still_there(const struct backend_device *device)
+{
+    char *frontend = backend_read(device, false, "frontend");
+    bool there = frontend != NULL || errno != ENOENT;
+
+    free(frontend);
+    return there;
+}
+
+/* Writing would make a directory anew that is gone. */
 bool backend_write(const struct backend_device *device, const char *node, const char *format, ...)
 {
     char path[PATH_SIZE], value[256];
@@ -106,7 +116,7 @@ bool backend_write(const struct backend_device *device, const char *node, const 
         errno = ENAMETOOLONG;
         return false;
     }
-    return xs_write(store, XBT_NULL, path, value, (unsigned int)length);
+    return still_there(device) && xs_write(store, XBT_NULL, path, value, (unsigned int)length);
 }
 
 static void write_reason(const struct backend_device *device, int error, const char *reason)
@@ -337,15 +347,6 @@ static bool any_of(domid_t domid, const struct backend_kind *kind)
     return device != NULL;
 }
 
-static bool still_there(const struct entry *entry)
-{
-    char *frontend = backend_read(&entry->device, false, "frontend");
-    bool there = frontend != NULL || errno != ENOENT;
-
-    free(frontend);
-    return there;
-}
-
 /* What was said about a device goes with it, and the directory of its domain with the last. */
 static void remove_reasons(const struct backend_device *device)
 {
@@ -366,8 +367,6 @@ static void remove_entry(struct entry *entry)
         disconnect(entry);
         entry->device.kind->destroy(&entry->device);
     }
-    if (!still_there(entry)) /* ending it may have written there */
-        (void)xs_rm(store, XBT_NULL, entry->device.back);
     while (*link != &entry->device)
         link = &(*link)->next;
     *link = entry->device.next;
@@ -421,7 +420,7 @@ static void look_at(const struct backend_kind *kind, domid_t domid, unsigned int
 
     if (device == NULL)
         add_entry(kind, domid, id);
-    else if (!still_there(entry_of(device)))
+    else if (!still_there(device))
         remove_entry(entry_of(device));
     else if (entry_of(device)->created)
         follow(entry_of(device));
@@ -434,7 +433,7 @@ static void look_for_losses(const struct backend_kind *kind)
 
     for (; device != NULL; device = next) {
         next = device->next;
-        if (device->kind == kind && !still_there(entry_of(device)))
+        if (device->kind == kind && !still_there(device))
             remove_entry(entry_of(device));
     }
 }

@@ -58,7 +58,10 @@ void backend_error(struct backend_device *device, int error, const char *format,
 /* Cuts a device off from its backend because its frontend broke the protocol: reported with the reason, then Closed. */
 void backend_cut_off(struct backend_device *device, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Nodes of a device as text or number; false when absent or malformed. `front` reads the guest's side: hostile. */
+/*
+ * Nodes of a device as text or number; false when absent or malformed. `front` reads the guest's side: hostile. Writing
+ * fails with ENOENT when the device's nodes are gone.
+ */
 char *backend_read(const struct backend_device *device, bool front, const char *node);
 bool backend_read_number(const struct backend_device *device, bool front, const char *node, uint64_t *out);
 bool backend_write(const struct backend_device *device, const char *node, const char *format, ...)
