@@ -28,6 +28,7 @@
 
 static xenevtchn_handle *evtchn;
 static xengnttab_handle *gnttab;
+static struct connection *abandoned; /* closed, with requests that their volumes have not ended */
 static struct connection *connections, *ready_first, **ready_end = &ready_first;
 
 static struct blkif_sring *shared(const struct connection *connection)
@@ -94,6 +95,13 @@ static void respond(struct connection *connection, const struct block_request *a
         publish(connection);
 }
 
+static void leave(struct connection **link, const struct connection *connection)
+{
+    while (*link != connection)
+        link = &(*link)->next;
+    *link = connection->next;
+}
+
 static void release(struct connection *connection)
 {
     struct io *io = connection->free_ios, *next;
@@ -109,8 +117,10 @@ static void release(struct connection *connection)
         (void)xengnttab_unmap(gnttab, connection->ring, connection->setup.ring_pages);
     if (connection->parked != NULL)
         io_free(connection->parked);
-    if (connection->abandoned)
+    if (connection->abandoned) {
+        leave(&abandoned, connection);
         volume_close(connection->setup.volume, !connection->setup.read_only);
+    }
     free(connection);
 }
 
@@ -344,12 +354,28 @@ static void take_over(struct connection *connection)
         __atomic_load_n(&shared(connection)->rsp_prod, __ATOMIC_ACQUIRE);
 }
 
+/* What lingers of a disk's last connection would grow without end, and its late writes hit what the next one writes. */
+static bool lingers(const struct connection_setup *setup)
+{
+    const struct connection *connection = abandoned;
+
+    while (connection != NULL && (connection->setup.domid != setup->domid || connection->setup.volume != setup->volume))
+        connection = connection->next;
+    return connection != NULL;
+}
+
 struct connection *connection_open(const struct connection_setup *setup, const char **what)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct connection *connection;
     int error;
 
+    if (lingers(setup)) {
+        *what = "connecting while requests of its last connection are under way";
+        errno = EBUSY;
+        return NULL;
+    }
     *what = "making room for it";
+    connection = calloc(1, sizeof(*connection));
     if (connection == NULL)
         return NULL;
     connection->setup = *setup;
@@ -371,20 +397,18 @@ struct connection *connection_open(const struct connection_setup *setup, const c
 
 void connection_close(struct connection *connection)
 {
-    struct connection **link = &connections;
-
     connection->stopping = true;
     drop_ready(connection);
-    while (*link != connection)
-        link = &(*link)->next;
-    *link = connection->next;
+    leave(&connections, connection);
     if (wait_event_until(&connection->quiet, connection->under_way == 0 && !connection->busy,
                          time_monotonic_ns() + PATIENCE_NS)) {
         release(connection);
         return;
     }
-    connection->abandoned =
-        true; /* what is under way still uses the volume: nobody else has it alone before that ends */
+    connection->abandoned = true;
+    connection->next = abandoned;
+    abandoned = connection;
+    /* What is under way still uses the volume: nobody else has it alone before that ends. */
     (*(connection->setup.read_only ? &connection->setup.volume->readers : &connection->setup.volume->writers))++;
     backend_error(connection->setup.device, ETIMEDOUT,
                   "the volume does not end %u requests; their memory stays mapped until it does",

@@ -42,7 +42,8 @@ struct connection *connection_open(const struct connection_setup *setup, const c
 
 /*
  * Ends it: no request is taken any more, those under way are waited for, then everything is unmapped and unbound. When
- * the volume does not answer for five seconds that is left to the last request.
+ * the volume does not answer for five seconds that is left to the last request, and until then the domain cannot connect
+ * to this volume again (-EBUSY).
  */
 void connection_close(struct connection *connection);
 

@@ -214,7 +214,8 @@ def test_nothing_is_left(machine):
 
 def test_disk_that_does_not_answer(tmp_path):
     """A guest is destroyed while a slow disk of the machine still works for it: its memory stays mapped and the disk in use
-    until the last answer, and then all is free. Guards against memory that goes to somebody else under a disk's hands."""
+    until the last answer, and then all is free; before that, its frontend cannot begin anew. Guards against memory that
+    goes to somebody else under a disk's hands, and against a guest that leaves more and more of it there."""
     (tmp_path / "disk").write_bytes(bytes(MIB))
     files = {"disk64": built("guest64/disk"), "slow.cfg": disk_config("slow", "disk64", "/dev/vda,,xvda", extra="rounds=0")}
     drive = f"file={tmp_path}/disk,if=none,id=slow,format=raw,throttling.bps-total=40000"
@@ -224,6 +225,12 @@ def test_disk_that_does_not_answer(tmp_path):
         assert "is running" in machine.command("create /guests/slow.cfg")
         machine.wait("requests", lambda: machine.json("block-list slow")[0]["state"] == 4)
         machine.wait_log("slow", "half a sector")
+        front = f"/local/domain/{machine.domains()['slow']['domid']}/device/vbd/51712/state"
+        machine.command(f"xenstore-write {front} 1")
+        machine.wait("it to be given up", lambda: "the volume does not end" in machine.dmesg())
+        machine.command(f"xenstore-write {front} 4")
+        machine.wait("its end", lambda: machine.json("block-list slow")[0]["backend_state"] == 6)
+        assert "requests of its last connection are under way" in machine.json("block-list slow")[0]["error"]
         machine.command("destroy slow")
         assert "the volume does not end" in machine.dmesg()
         assert "another device uses it" in machine.command("create -n /guests/slow.cfg")
