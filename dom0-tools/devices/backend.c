@@ -25,6 +25,7 @@
 #define PATH_SIZE       256
 #define KINDS_MAX       4
 #define COMPLAINTS_TOLD 8u
+#define MEMORY_PAUSE_NS 10000000u
 #define FRONT           "front" /* token of the watches on frontends' states; those on backends have their kind's name */
 
 struct entry {
@@ -494,7 +495,12 @@ static void backend_loop(void *arg)
     unsigned int count;
     char **event;
 
-    while ((event = xs_read_watch(store, &count)) != NULL) {
+    /* Short of memory an event is lost; the device's next one tells the same and more. */
+    while ((event = xs_read_watch(store, &count)) != NULL || errno == ENOMEM) {
+        if (event == NULL) {
+            thread_sleep_ns(MEMORY_PAUSE_NS);
+            continue;
+        }
         take_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
         free(event);
         thread_yield();
