@@ -140,6 +140,8 @@ static bool describe_work(struct card_header *header, const struct frame *frame)
     header->flags = CARD_NEEDS_CHECKSUM;
     header->checksum_start = (uint16_t)packet.transport;
     header->checksum_offset = tcp ? TCP_CHECKSUM : UDP_CHECKSUM;
+    if (packet.transport + header->checksum_offset + 2u > packet.end)
+        return false;
     if (frame->gso_type == 0)
         return true;
     if (frame->gso_size == 0 || packet.transport + TCP_HEADER_BYTES_MIN > frame->header_bytes)

@@ -398,13 +398,18 @@ START_TEST(test_absurd_offload)
     frame = frame_of(text, packet(text, 1, false, 100));
     frame.checksum_blank = true;
     port->deliver(port, &frame); /* ICMP has no blank checksum */
+    packet(text, 17, false, 100);
+    text[14 + 3] = 20 + 7;
+    frame = frame_of(text, 60);
+    frame.checksum_blank = true;
+    port->deliver(port, &frame); /* the checksum would lie behind the packet's end */
     text[12] = 0x88;
     frame = frame_of(text, 60);
     frame.checksum_blank = true;
     port->deliver(port, &frame); /* nor has what is no IP */
     port->flush(port);
     ck_assert_uint_eq(leaves(seen), 0);
-    ck_assert_uint_eq(device->drops, 4);
+    ck_assert_uint_eq(device->drops, 5);
     ck_assert_uint_eq(device->out_requests, 0);
 }
 END_TEST
