@@ -43,16 +43,26 @@ static bool wants(const struct vif *vif, const uint8_t address[6])
     return false;
 }
 
+/* What was delivered may come from a card's thread, while the network thread sleeps. */
+static void want_turn(struct vif *vif)
+{
+    if (!vif->kicked && vif->wake != NULL)
+        vif->wake();
+    vif->kicked = true;
+}
+
 static void deliver(struct switch_port *port, const struct frame *frame)
 {
     struct vif *vif = (struct vif *)port;
 
     if (!vif->connected || vif->broken[0] != '\0' || !wants(vif, frame->header) || !rx_frame(&vif->rx, frame)) {
-        vif->kicked |= vif->connected && vif->rx.lied; /* its next turn ends it */
+        if (vif->connected && vif->rx.lied) /* its next turn ends it */
+            want_turn(vif);
         port->dropped++;
         return;
     }
-    vif->kicked |= vif->rx.first != NULL; /* its next turn sees to it that nothing waits for ever */
+    if (vif->rx.first != NULL) /* its next turn sees to it that nothing waits for ever */
+        want_turn(vif);
     port->delivered++;
     port->delivered_bytes += frame->bytes;
 }
