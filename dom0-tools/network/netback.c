@@ -271,7 +271,7 @@ static int map_ring(struct backend_device *device, unsigned int which, const cha
     vif->pages[which] = grant_map(&device->domid, &gref, 1, false, &vif->handles[which]);
     if (vif->pages[which] != NULL)
         return 0;
-    error = errno; /* the report changes it, to 0 even */
+    error = errno; /* the report may change it */
     backend_error(device, error, "the page of %s, reference %u, could not be mapped", node, gref);
     return -error;
 }
