@@ -412,6 +412,22 @@ START_TEST(test_stall)
 }
 END_TEST
 
+/* A small packet that becomes hundreds by segmentation is work for a whole turn, whatever its size says. */
+START_TEST(test_many_segments)
+{
+    for (unsigned int i = 0; i < 32; i++) {
+        address(page_of(guests[0], put(guests[0], 0, 300, NETTXF_extra_info)), 2, 1);
+        put_extra(guests[0], XEN_NETIF_EXTRA_TYPE_GSO, 0, 1, XEN_NETIF_GSO_TYPE_TCPV4);
+    }
+    ck_assert(turn(guests[0]));
+    ck_assert_uint_eq(guests[0]->tx->rsp_prod - start_at, 2);
+    put(guests[0], 0, 300, 0);
+    while (turn(guests[0]))
+        ;
+    ck_assert_uint_eq(guests[0]->tx->rsp_prod - start_at, 65);
+}
+END_TEST
+
 /* The smallest of frames cost memory too, many times what they carry: it is memory that is bounded. */
 START_TEST(test_stall_of_small_frames)
 {
@@ -534,6 +550,7 @@ int main(void)
     tcase_add_loop_test(tests, test_refusals, 0, 5);
     tcase_add_loop_test(tests, test_lying_receiver, 0, 3);
     tcase_add_test(tests, test_stall);
+    tcase_add_test(tests, test_many_segments);
     tcase_add_test(tests, test_stall_of_small_frames);
     tcase_add_test(tests, test_rate);
     tcase_add_test(tests, test_groups);
