@@ -127,8 +127,8 @@ static void write_reason(const struct backend_device *device, int error, const c
     snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u/%u/error", device->kind->name, device->domid,
              device->id);
     snprintf(value, sizeof(value), "%d %s", error < 0 ? -error : error, reason);
+    (void)backend_write(device, "hotplug-error", "%s", reason); /* and no look at the device after that */
     (void)xs_write(store, XBT_NULL, path, value, (unsigned int)strlen(value));
-    (void)backend_write(device, "hotplug-error", "%s", reason);
 }
 
 /* A frontend may begin again as often as it likes: after the first few, what is wrong is told each time their number has
@@ -154,7 +154,18 @@ void backend_error(struct backend_device *device, int error, const char *format,
     write_reason(device, error, reason);
 }
 
-/* The caller may be any thread: the backend's own state in the store is what wakes ours. */
+/* The device is still there, and the same. */
+static bool is_cut(const struct backend_device *wanted)
+{
+    struct backend_device *device = devices;
+
+    while (device != NULL && device != wanted)
+        device = device->next;
+    return device != NULL && entry_of(device)->cut;
+}
+
+/* The caller may be any thread: the backend's own state in the store is what wakes ours. The device may go whenever the
+ * caller waits. */
 void backend_cut_off(struct backend_device *device, const char *format, ...)
 {
     struct entry *entry = entry_of(device);
@@ -169,8 +180,10 @@ void backend_cut_off(struct backend_device *device, const char *format, ...)
     va_end(args);
     if (is_news(entry))
         report(device, "cut off: %s", reason);
-    write_reason(device, EPROTO, reason);
-    (void)backend_write(device, "state", "%d", (int)XenbusStateClosing);
+    if (is_cut(device))
+        write_reason(device, EPROTO, reason);
+    if (is_cut(device))
+        (void)backend_write(device, "state", "%d", (int)XenbusStateClosing);
 }
 
 static void set_state(struct entry *entry, XenbusState state)

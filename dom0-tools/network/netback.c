@@ -44,11 +44,16 @@ static void report(const struct vif *vif, const char *format, ...)
     va_end(args);
 }
 
+static void wake_network(void)
+{
+    woken = true;
+    waitq_wake(&wake);
+}
+
 static void on_signal(evtchn_port_t port, void *data)
 {
     ((struct vif *)data)->kicked = true;
-    woken = true;
-    waitq_wake(&wake);
+    wake_network();
 }
 
 static bool read_address(const struct backend_device *device, uint8_t address[6])
@@ -122,6 +127,7 @@ static int create(struct backend_device *device)
         return -ENOMEM;
     vif->device = device;
     vif->domid = device->domid;
+    vif->wake = wake_network;
     snprintf(vif->port.name, sizeof(vif->port.name), "vif%u.%u", device->domid, device->id);
     read_name(device, "vifname", vif->port.name, sizeof(vif->port.name));
     read_name(device, "bridge", vif->port.bridge, sizeof(vif->port.bridge));
@@ -135,6 +141,7 @@ static int create(struct backend_device *device)
     }
     vif_init(vif);
     switch_attach(&vif->port);
+    vif->mtu = vif->port.mtu;
     if (switch_lookup(vif->port.bridge, vif->port.address) != &vif->port)
         report(vif, "its address is another port's of bridge %s too: what is sent to it goes there", vif->port.bridge);
     vif->next = vifs;
@@ -165,22 +172,31 @@ static void watch_filter(struct backend_device *device, bool on)
         (void)xs_unwatch(filter_store, path, token);
 }
 
+static struct vif *find_vif(unsigned int domid, unsigned int id)
+{
+    struct vif *vif = vifs;
+
+    while (vif != NULL && (vif->domid != domid || ((const struct backend_device *)vif->device)->id != id))
+        vif = vif->next;
+    return vif;
+}
+
+/* The backend thread may take the interface away while the store is asked. */
 static void take_filter_event(const char *token)
 {
     unsigned int domid, id;
+    struct vif *vif;
     bool filters;
 
     if (sscanf(token, "%u.%u", &domid, &id) != 2)
         return;
-    for (struct vif *vif = vifs; vif != NULL; vif = vif->next) {
-        struct backend_device *device = vif->device;
-
-        if (device->domid != domid || device->id != id)
-            continue;
-        filters = front_says(device, "request-multicast-control");
-        vif->filters = filters;
+    vif = find_vif(domid, id);
+    if (vif == NULL)
         return;
-    }
+    filters = front_says(vif->device, "request-multicast-control");
+    vif = find_vif(domid, id);
+    if (vif != NULL)
+        vif->filters = filters;
 }
 
 static void filter_loop(void *arg)
@@ -248,14 +264,16 @@ static int map_ring(struct backend_device *device, unsigned int which, const cha
 {
     struct vif *vif = device->own;
     uint32_t gref;
+    int error;
 
     if (!read_front(device, node, &gref))
         return -EINVAL;
     vif->pages[which] = grant_map(&device->domid, &gref, 1, false, &vif->handles[which]);
     if (vif->pages[which] != NULL)
         return 0;
-    backend_error(device, errno, "the page of %s, reference %u, could not be mapped", node, gref);
-    return -errno;
+    error = errno; /* the report may change it */
+    backend_error(device, error, "the page of %s, reference %u, could not be mapped", node, gref);
+    return -error;
 }
 
 static int bind(struct backend_device *device, const char *node)
@@ -305,8 +323,7 @@ static void read_abilities(struct backend_device *device)
     port->takes_gso6 = gathers && front_says(device, "feature-gso-tcpv6");
     port->takes_checksum_blank = !front_says(device, "feature-no-csum-offload");
     port->takes_checksum_blank6 = front_says(device, "feature-ipv6-csum-offload");
-    if (!gathers && port->mtu > SWITCH_MTU)
-        port->mtu = SWITCH_MTU;
+    port->mtu = !gathers && vif->mtu > SWITCH_MTU ? SWITCH_MTU : vif->mtu;
     vif->rx.no_queue = !front_says(device, "feature-rx-notify");
     vif->filters = front_says(device, "request-multicast-control");
 }
@@ -348,8 +365,7 @@ static int connect(struct backend_device *device)
     read_headroom(device);
     watch_filter(device, true);
     vif_start(vif);
-    woken = true;
-    waitq_wake(&wake);
+    wake_network();
     return 0;
 }
 

@@ -24,6 +24,12 @@ void rx_init(struct rx *rx, void *shared, domid_t domid)
     rx->progress_ns = network_now_ns();
 }
 
+/* What a frame of so many bytes costs while it waits. */
+static uint32_t cost(uint32_t bytes)
+{
+    return (uint32_t)sizeof(struct rx_waiting) + bytes;
+}
+
 static struct rx_waiting *unqueue(struct rx *rx)
 {
     struct rx_waiting *waiting = rx->first;
@@ -31,8 +37,8 @@ static struct rx_waiting *unqueue(struct rx *rx)
     rx->first = waiting->next;
     if (rx->first == NULL)
         rx->last = &rx->first;
-    rx->waiting_bytes -= waiting->bytes;
-    all_waiting_bytes -= waiting->bytes;
+    rx->waiting_bytes -= cost(waiting->bytes);
+    all_waiting_bytes -= cost(waiting->bytes);
     return waiting;
 }
 
@@ -161,10 +167,10 @@ static bool enqueue(struct rx *rx, const struct frame *frame)
 {
     struct rx_waiting *waiting;
 
-    if (rx->stalled || rx->no_queue || rx->waiting_bytes + frame->bytes > RX_QUEUE_BYTES ||
-        all_waiting_bytes + frame->bytes > RX_QUEUES_BYTES)
+    if (rx->stalled || rx->no_queue || rx->waiting_bytes + cost(frame->bytes) > RX_QUEUE_BYTES ||
+        all_waiting_bytes + cost(frame->bytes) > RX_QUEUES_BYTES)
         return false;
-    waiting = malloc(sizeof(*waiting) + frame->bytes);
+    waiting = malloc(cost(frame->bytes));
     if (waiting == NULL || !frame_copy(frame, waiting->data)) {
         free(waiting);
         return false;
@@ -179,8 +185,8 @@ static bool enqueue(struct rx *rx, const struct frame *frame)
     waiting->gso_size = frame->gso_size;
     *rx->last = waiting;
     rx->last = &waiting->next;
-    rx->waiting_bytes += frame->bytes;
-    all_waiting_bytes += frame->bytes;
+    rx->waiting_bytes += cost(frame->bytes);
+    all_waiting_bytes += cost(frame->bytes);
     return true;
 }
 

@@ -42,8 +42,8 @@ struct rx {
     bool stalled;
     uint64_t progress_ns;
     struct rx_waiting *first, **last;
-    uint32_t waiting_bytes;
-    uint64_t errors; /* pages that could not be written */
+    uint32_t waiting_bytes; /* of memory */
+    uint64_t errors;        /* pages that could not be written */
 };
 
 void rx_init(struct rx *rx, void *shared, domid_t domid);

@@ -95,6 +95,12 @@ static void hand_over(struct switch_port *to, const struct frame *frame)
     to->deliver(to, frame);
 }
 
+/* With room for a VLAN tag. */
+static bool fits(const struct switch_port *to, uint32_t bytes)
+{
+    return bytes <= to->mtu + HEADER_BYTES + VLAN_BYTES;
+}
+
 /* A frame like `like`, with nothing left to do, that lies in our memory. Delivered at once: the memory is used again. */
 static void hand_over_linear(struct switch_port *to, const struct frame *like, const uint8_t *data, uint32_t bytes)
 {
@@ -127,7 +133,10 @@ static void emit_segment(void *arg, const uint8_t *data, uint32_t bytes)
 {
     const struct segment_target *target = arg;
 
-    hand_over_linear(target->to, target->like, data, bytes);
+    if (fits(target->to, bytes))
+        hand_over_linear(target->to, target->like, data, bytes);
+    else
+        target->to->dropped++;
 }
 
 static void finish_and_hand_over(struct switch_port *to, const struct frame *frame, bool segment)
@@ -160,7 +169,7 @@ static void send_to(struct switch_port *to, const struct frame *frame)
     bool blank = frame->checksum_blank && !(to->takes_checksum_blank && to->takes_checksum_blank6) &&
                  !(is_ipv6(frame) ? to->takes_checksum_blank6 : to->takes_checksum_blank);
 
-    if (frame->gso_type == 0 && frame->bytes > to->mtu + HEADER_BYTES + VLAN_BYTES)
+    if (frame->gso_type == 0 && !fits(to, frame->bytes))
         to->dropped++;
     else if (segment || blank)
         finish_and_hand_over(to, frame, segment);

@@ -17,6 +17,7 @@
 #define BATCH 32u
 #define BATCH_BYTES                                                                                                    \
     (256u * 1024) /* and no more packets than that, so that a turn is short even when all ports get all */
+#define SEGMENT_WORTH 1024u
 
 struct outgoing {
     struct tx_packet packet;
@@ -43,16 +44,26 @@ static bool wants(const struct vif *vif, const uint8_t address[6])
     return false;
 }
 
+/* What was delivered may come from a card's thread, while the network thread sleeps. */
+static void want_turn(struct vif *vif)
+{
+    if (!vif->kicked && vif->wake != NULL)
+        vif->wake();
+    vif->kicked = true;
+}
+
 static void deliver(struct switch_port *port, const struct frame *frame)
 {
     struct vif *vif = (struct vif *)port;
 
     if (!vif->connected || vif->broken[0] != '\0' || !wants(vif, frame->header) || !rx_frame(&vif->rx, frame)) {
-        vif->kicked |= vif->connected && vif->rx.lied; /* its next turn ends it */
+        if (vif->connected && vif->rx.lied) /* its next turn ends it */
+            want_turn(vif);
         port->dropped++;
         return;
     }
-    vif->kicked |= vif->rx.first != NULL; /* its next turn sees to it that nothing waits for ever */
+    if (vif->rx.first != NULL) /* its next turn sees to it that nothing waits for ever */
+        want_turn(vif);
     port->delivered++;
     port->delivered_bytes += frame->bytes;
 }
@@ -217,6 +228,15 @@ static void sort(struct vif *vif, unsigned int index, const char *why)
         vif->credit -= out->packet.bytes;
 }
 
+/* What a packet may cost, in bytes: a port that takes no large packets gets one to segment in as many as its sender likes. */
+static uint32_t worth(const struct tx_packet *packet)
+{
+    const struct netif_extra_info *gso = &packet->extras[XEN_NETIF_EXTRA_TYPE_GSO];
+    uint32_t segments = gso->type != 0 ? packet->bytes / gso->u.gso.size + 1 : 0;
+
+    return segments * SEGMENT_WORTH > packet->bytes ? segments * SEGMENT_WORTH : packet->bytes;
+}
+
 /* Takes packets off the ring until the batch is full, the ring empty or the credit spent; how many. */
 static unsigned int gather(struct vif *vif, bool *empty, uint64_t *deadline_ns)
 {
@@ -237,7 +257,7 @@ static unsigned int gather(struct vif *vif, bool *empty, uint64_t *deadline_ns)
         if (*empty || batch[count].outcome == TX_LIE)
             break;
         sort(vif, count, why);
-        bytes += batch[count].packet.bytes;
+        bytes += worth(&batch[count].packet);
     }
     return count;
 }

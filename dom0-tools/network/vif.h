@@ -18,6 +18,8 @@ struct vif {
     struct vif *next;
     void *device; /* netback.c's */
     domid_t domid;
+    uint16_t mtu;       /* netback.c's: the largest that the toolstack allows */
+    void (*wake)(void); /* a turn is wanted that the guest gave no signal for; may be NULL */
 
     /* While connected. */
     bool connected;

@@ -240,22 +240,44 @@ int cmd_network_list(struct vane *vane, int argc, char **argv)
     return 0;
 }
 
-static void show_addresses(struct vane *vane, struct json *json, const struct switch_port *port)
-{
-    uint64_t age_ns;
+struct seen {
     uint8_t address[6];
+    uint64_t age_ns;
+};
+
+/* The addresses learned on the port of that name, if it is still there; to be freed. */
+static struct seen *copy_addresses(const char *name, unsigned int *count)
+{
+    const struct switch_port *port = switch_next(NULL);
+    struct seen *all;
+
+    *count = 0;
+    while (port != NULL && strcmp(port->name, name) != 0)
+        port = switch_next((struct switch_port *)port);
+    all = port != NULL && port->learned > 0 ? calloc(port->learned, sizeof(*all)) : NULL;
+    while (all != NULL && *count < port->learned &&
+           switch_learned(port, *count, all[*count].address, &all[*count].age_ns))
+        (*count)++;
+    return all;
+}
+
+static void show_addresses(struct vane *vane, struct json *json, const char *name)
+{
+    unsigned int count;
+    struct seen *all = copy_addresses(name, &count);
     char text[18];
 
     json_open(json, "addresses", '[');
-    for (unsigned int i = 0; switch_learned(port, i, address, &age_ns); i++) {
-        vif_mac_format(address, text);
-        say(vane, "    %s %8llu s\n", text, (unsigned long long)(age_ns / SECOND_NS));
+    for (unsigned int i = 0; i < count; i++) {
+        vif_mac_format(all[i].address, text);
+        say(vane, "    %s %8llu s\n", text, (unsigned long long)(all[i].age_ns / SECOND_NS));
         json_open(json, NULL, '{');
         json_string(json, "mac", text);
-        json_number(json, "age_seconds", age_ns / SECOND_NS);
+        json_number(json, "age_seconds", all[i].age_ns / SECOND_NS);
         json_close(json, '}');
     }
     json_close(json, ']');
+    free(all);
 }
 
 static void show_port(struct vane *vane, struct json *json, const struct switch_port *port, bool addresses)
@@ -275,29 +297,48 @@ static void show_port(struct vane *vane, struct json *json, const struct switch_
     json_number(json, "bad", port->refused);
     json_number(json, "mtu", port->mtu);
     if (addresses)
-        show_addresses(vane, json, port);
+        show_addresses(vane, json, port->name);
     json_close(json, '}');
+}
+
+/* The ports of a bridge, or all. Printing lets other threads run and ports may go meanwhile: these are copies. */
+static struct switch_port *copy_ports(const char *bridge, unsigned int *count)
+{
+    struct switch_port *all = NULL, *grown;
+
+    *count = 0;
+    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port)) {
+        if (bridge != NULL && strcmp(port->bridge, bridge) != 0)
+            continue;
+        grown = realloc(all, (*count + 1) * sizeof(*all));
+        if (grown == NULL)
+            break;
+        all = grown;
+        all[(*count)++] = *port;
+    }
+    return all;
 }
 
 int cmd_network_switch(struct vane *vane, int argc, char **argv)
 {
-    bool addresses = option(&argc, argv, "-a", "--addresses"), found = false;
+    bool addresses = option(&argc, argv, "-a", "--addresses");
+    struct switch_port *ports;
+    unsigned int count;
     struct json json;
 
     if (check_arguments(vane, argc, argv, 0, 1) != 0)
         return 1;
-    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port))
-        found = found || argc == 1 || strcmp(port->bridge, argv[1]) == 0;
-    if (!found && argc == 2)
+    ports = copy_ports(argc == 2 ? argv[1] : NULL, &count);
+    if (count == 0 && argc == 2)
         return fail(vane, "there is no bridge %s: a bridge exists as long as an interface is on it", argv[1]);
     say(vane, "%-15s %-15s %9s %11s %9s %11s %7s %5s %5s\n", "Bridge", "Port", "In", "InBytes", "Out", "OutBytes",
         "Drop", "Bad", "Addrs");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
-    for (struct switch_port *port = switch_next(NULL); port != NULL; port = switch_next(port))
-        if (argc == 1 || strcmp(port->bridge, argv[1]) == 0)
-            show_port(vane, &json, port, addresses);
+    for (unsigned int i = 0; i < count; i++)
+        show_port(vane, &json, &ports[i], addresses);
     json_close(&json, ']');
     json_end(&json);
+    free(ports);
     return 0;
 }

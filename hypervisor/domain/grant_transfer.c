@@ -53,17 +53,18 @@ static int transfer_to(struct domain *to, mfn_t mfn, u32 ref)
 
     if (to == from || !commit(to, ref, from->id))
         return GNTST_general_error;
-    if (steal_page(from, mfn, false)) {
+    if (steal_page(from, mfn, true)) {
         set_flags(to, ref, 0, GTF_transfer_committed, mfn);
         return GNTST_bad_page;
     }
     if (assign_page(to, mfn, false)) {
         guest_logf(LOG_WARNING, "d%u may not have one more page: transfer from d%u refused\n", to->id, from->id);
-        if (assign_page(from, mfn, false))
-            frame_free(mfn, 0);
+        if (assign_page(from, mfn, true))
+            panic("a page cannot be given back to its owner");
         set_flags(to, ref, 0, GTF_transfer_committed, mfn);
         return GNTST_general_error;
     }
+    uncharge_frames(from, 1);
     set_flags(to, ref, GTF_transfer_completed, 0, mfn);
     return GNTST_okay;
 }

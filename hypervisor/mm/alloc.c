@@ -54,6 +54,7 @@ bool mm_idle_work(void)
     int order = heap_take_dirty(IDLE_SCRUB_ORDER, WORD_OURS, &mfn);
     if (order < 0)
         return false;
+    flush_stale(); /* who had it last may still reach it: it would not stay clean */
     memset(mfn_to_virt(mfn), 0, PAGE_SIZE << order);
     heap_give_cleaned(mfn, (unsigned)order);
     return true;

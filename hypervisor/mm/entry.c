@@ -105,10 +105,14 @@ void l1e_put(u64 entry, struct domain *mapper)
         drop_ldts(mapper);
         word = frame_word(mfn);
     }
+    /* The owner holds another lock, and may use the frame otherwise as soon as it is let go: the mark comes before. */
+    bool foreign = fw_owner(word) != mapper->id;
+    if (foreign)
+        mark_stale(mapper);
     while (!frame_swap(mfn, &word, word - take))
         ;
     word -= take;
-    if (fw_owner(word) != mapper->id || (take != 1 && fw_count(word) == 0))
+    if (!foreign && take != 1 && fw_count(word) == 0)
         mark_stale(mapper);
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);

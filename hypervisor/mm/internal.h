@@ -119,7 +119,6 @@ void hold_old_table(mfn_t mfn); /* takes over the caller's general reference */
 /* owner.c: domains that own frames, by domid. A domain stays while it owns one. */
 struct domain *owner_domain(unsigned domid);
 int charge_frames(struct domain *d, unsigned long count) MUST_CHECK; /* -ENOMEM past the maximum, said in the log */
-void uncharge_frames(struct domain *d, unsigned long count);
 void charge_shared(struct domain *d);
 void uncharge_shared(struct domain *d);
 void note_owned(struct domain *d, mfn_t mfn, unsigned long count);

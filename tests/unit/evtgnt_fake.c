@@ -210,16 +210,22 @@ int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
     if (f->owner != d || f->refs != 1 || f->writable)
         return -EINVAL;
     f->owner = NULL;
-    d->mm.tot_pages--;
+    if (!keep_accounting)
+        d->mm.tot_pages--;
     return 0;
+}
+
+void uncharge_frames(struct domain *d, unsigned long count)
+{
+    d->mm.tot_pages -= count;
 }
 
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 {
-    if (d->mm.tot_pages >= d->mm.max_pages)
+    if (!keep_accounting && d->mm.tot_pages >= d->mm.max_pages)
         return -ENOMEM;
     fake_frames[mfn.value].owner = d;
-    d->mm.tot_pages++;
+    d->mm.tot_pages += !keep_accounting;
     return 0;
 }
 

@@ -716,6 +716,7 @@ START_TEST(pages_change_hands)
     page_put(mine);
     ck_assert_uint_eq(e->flags, GTF_accept_transfer);
     granter->mm.max_pages = granter->mm.tot_pages;
+    fake_domains[0]->mm.max_pages = 0; /* below what it has: it must not lose the page all the same */
     ck_assert_int_eq(transfer(mine, 1, 9), GNTST_general_error); /* no room */
     ck_assert_ptr_eq(fake_frames[mine.value].owner, fake_domains[0]);
     granter->mm.max_pages++;

@@ -118,6 +118,20 @@ START_TEST(test_flush_before_reuse)
 }
 END_TEST
 
+/* What is cleaned while a CPU idles must stay clean: whoever could still write to it is flushed before. */
+START_TEST(test_flush_before_idle_cleaning)
+{
+    struct domain *a = current->domain;
+    mfn_t mfn = fake_page(a);
+    unsigned before = fake.flushes;
+    __atomic_and_fetch(&frame_table[mfn.value].word, ~FW_ALLOCATED, __ATOMIC_SEQ_CST);
+    page_put(mfn);
+    ck_assert_uint_eq(fake.flushes, before);
+    ck_assert(mm_idle_work());
+    ck_assert_uint_eq(fake.flushes, before + 1);
+}
+END_TEST
+
 static bool all_bytes(const u8 *p, u8 value, size_t size)
 {
     while (size && p[size - 1] == value)
@@ -410,6 +424,7 @@ int main(void)
     tcase_add_test(t, test_address_limit);
     tcase_add_test(t, test_pages_are_clean);
     tcase_add_test(t, test_flush_before_reuse);
+    tcase_add_test(t, test_flush_before_idle_cleaning);
     tcase_add_test(t, test_small_objects);
     tcase_add_test(t, test_maximum);
     tcase_add_test(t, test_claims);

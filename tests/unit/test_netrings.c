@@ -388,7 +388,7 @@ START_TEST(test_stall)
     }
     ck_assert(guests[1]->vif.kicked); /* so that somebody sets the alarm */
     ck_assert_uint_le(guests[1]->vif.rx.waiting_bytes, RX_QUEUE_BYTES);
-    ck_assert_uint_gt(guests[1]->vif.rx.waiting_bytes, RX_QUEUE_BYTES - 1500);
+    ck_assert_uint_gt(guests[1]->vif.rx.waiting_bytes, RX_QUEUE_BYTES - 1500 - sizeof(struct rx_waiting));
     ck_assert_uint_eq(guests[1]->vif.port.dropped + guests[1]->vif.port.delivered, 960);
     post(guests[1], 2);
     ck_assert(vif_wants_turn(&guests[1]->vif));
@@ -409,6 +409,44 @@ START_TEST(test_stall)
     address(page_of(guests[0], put(guests[0], 0, 1400, 0)), 2, 1);
     ck_assert(!turn(guests[0]));
     ck_assert_int_eq(received(guests[1])->status, 1400);
+}
+END_TEST
+
+/* A small packet that becomes hundreds by segmentation is work for a whole turn, whatever its size says. */
+START_TEST(test_many_segments)
+{
+    for (unsigned int i = 0; i < 32; i++) {
+        address(page_of(guests[0], put(guests[0], 0, 300, NETTXF_extra_info)), 2, 1);
+        put_extra(guests[0], XEN_NETIF_EXTRA_TYPE_GSO, 0, 1, XEN_NETIF_GSO_TYPE_TCPV4);
+    }
+    ck_assert(turn(guests[0]));
+    ck_assert_uint_eq(guests[0]->tx->rsp_prod - start_at, 2);
+    put(guests[0], 0, 300, 0);
+    while (turn(guests[0]))
+        ;
+    ck_assert_uint_eq(guests[0]->tx->rsp_prod - start_at, 65);
+}
+END_TEST
+
+/* The smallest of frames cost memory too, many times what they carry: it is memory that is bounded. */
+START_TEST(test_stall_of_small_frames)
+{
+    struct rx *rx = &guests[1]->vif.rx;
+    unsigned int count = 0;
+
+    for (unsigned int round = 0; round < 1200; round++) {
+        for (unsigned int i = 0; i < 32; i++)
+            address(page_of(guests[0], put(guests[0], 0, 14, 0)), 2, 1);
+        while (turn(guests[0]))
+            ;
+        guests[0]->tx_seen = guests[0]->tx->rsp_prod;
+    }
+    for (const struct rx_waiting *waiting = rx->first; waiting != NULL; waiting = waiting->next)
+        count++;
+    ck_assert_uint_gt(count, 0);
+    ck_assert_uint_le(count * (sizeof(struct rx_waiting) + 14), RX_QUEUE_BYTES);
+    vif_stop(&guests[1]->vif);
+    ck_assert_uint_eq(rx->waiting_bytes, 0);
 }
 END_TEST
 
@@ -512,6 +550,8 @@ int main(void)
     tcase_add_loop_test(tests, test_refusals, 0, 5);
     tcase_add_loop_test(tests, test_lying_receiver, 0, 3);
     tcase_add_test(tests, test_stall);
+    tcase_add_test(tests, test_many_segments);
+    tcase_add_test(tests, test_stall_of_small_frames);
     tcase_add_test(tests, test_rate);
     tcase_add_test(tests, test_groups);
     tcase_add_loop_test(tests, test_rubbish, 0, 3);

@@ -271,6 +271,29 @@ START_TEST(test_finishing)
 }
 END_TEST
 
+/* A sender that names segments larger than a receiver's network carries: those that are too long are dropped there. */
+START_TEST(test_long_segments)
+{
+    static _Alignas(4096) uint8_t data[4096 * 2];
+    uint8_t *ip = data + 14, *tcp = ip + 20;
+    struct frame frame;
+
+    memset(data, 0xff, 6);
+    memcpy(data + 6, (uint8_t[]){2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 5040 >> 8, 5040 & 255}, 12);
+    ip[9] = 6;
+    tcp[12] = 5 << 4;
+    frame = frame_of(data, 5054);
+    frame.gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
+    frame.gso_size = 4000;
+    ports[1].port.takes_gso = ports[2].port.takes_gso = false;
+    ports[2].port.mtu = 9000;
+    switch_frame(&ports[0].port, &frame);
+    expect(0, 1, 2, 1); /* the second segment has 1000 bytes */
+    ck_assert_uint_eq(ports[1].last.bytes, 1054);
+    ck_assert_uint_eq(ports[1].port.dropped, 1);
+}
+END_TEST
+
 /* A batch is flushed once, at its outermost end, and only where something came. */
 START_TEST(test_batches)
 {
@@ -299,6 +322,7 @@ int main(void)
     tcase_add_test(tests, test_stealing);
     tcase_add_test(tests, test_malformed);
     tcase_add_test(tests, test_finishing);
+    tcase_add_test(tests, test_long_segments);
     tcase_add_test(tests, test_batches);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
