@@ -97,6 +97,38 @@ def test_holes(tmp_path):
     assert int((tmp_path / "disk.memory").read_text()) > 96 + 16 + 3 + 2
 
 
+def test_holes_under_a_long_name(tmp_path):
+    """A header with holes has 100 bytes for a name: a longer one once came out as an archive that ends there."""
+    name = "a" * 90 + "/" + "b" * 60
+    (tmp_path / "blank").write_bytes(bytes(2 << 20))
+    (tmp_path / "after").write_bytes(b"after")
+    disk = tmp_path / "disk"
+    assert run("ramdisk.py", disk, f"{name}={tmp_path}/blank", f"z={tmp_path}/after").stderr == ""
+    with tarfile.open(disk) as archive:
+        assert archive.extractfile(name).read() == bytes(2 << 20)
+        assert archive.extractfile("z").read() == b"after"
+
+
+@pytest.mark.parametrize("name, size, words", [
+    ("blank.img", 513 << 20, "513 MiB, mostly zeros, would be memory of dom0, which holds 512 MiB"),
+    ("f" * 120, 1, "it does not fit into a tar archive"),
+])
+def test_file_that_dom0_could_not_have(tmp_path, name, size, words):
+    """Said when it is packed, not found missing at the prompt."""
+    file = tmp_path / "file"
+    with open(file, "wb") as out:
+        out.truncate(size)
+    done = run("ramdisk.py", tmp_path / "disk", f"guests/{name}={file}")
+    assert done.returncode != 0 and done.stderr.startswith(f"{file}: ") and words in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "disk").exists()
+
+
+def test_directory_that_is_missing(tmp_path):
+    """GUESTS=DIR with a slip of the pen: once it gave a RAM disk without them and no word."""
+    done = run("ramdisk.py", tmp_path / "disk", "--directory", f"guests={tmp_path}/gusets")
+    assert done.returncode != 0 and "gusets: there is no such directory" in done.stderr
+
+
 def entries(archive):
     """(name, mode, contents) of each entry of a newc archive."""
     at, found = 0, []
