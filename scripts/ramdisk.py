@@ -130,8 +130,8 @@ def holes_of(name, path, data):
         return None
     found = stretches(data)
     if found is not None and len(data) > SPARSE_MOST:
-        sys.exit(f"{path}: {len(data) // MIB} MiB, mostly zeros, would be memory of dom0, which holds {SPARSE_MOST // MIB} MiB "
-                 f"in one such file at most; make run DISK={path} gives it to the machine as /dev/vda instead")
+        sys.exit(f"{path}: {len(data) // MIB} MiB, mostly zeros, would be memory of dom0, which holds "
+                 f"{SPARSE_MOST // MIB} MiB in one such file at most; make run DISK={path} gives it to the machine as /dev/vda instead")
     return found
 
 

@@ -170,6 +170,23 @@ def test_initramfs(tmp_path):
     assert all(os.path.dirname(name) in names[: names.index(name)] for name in names if "/" in name)
 
 
+def test_modules_of_other_distributions(tmp_path):
+    """Modules packed with zstd, and a driver that is part of the kernel, once were "no module"."""
+    modules, busybox = tmp_path / "modules", tmp_path / "busybox"
+    modules.mkdir()
+    (tmp_path / "tree").mkdir()
+    busybox.write_text("#!/bin/sh\n")
+    busybox.chmod(0o755)
+    (modules / "modules.builtin").write_text("kernel/drivers/block/xen-blkfront.ko\n")
+    (modules / "xen-netfront.ko.zst").write_bytes(images.tool("zstd", "-cq")(b"\0depends=\0"))
+    done = run("initramfs.py", tmp_path / "out", busybox, modules, "1.2", tmp_path / "tree", "xen-netfront", "xen-blkfront")
+    assert done.returncode == 0, done.stderr
+    found = {name: contents for name, _, contents in entries(gzip.decompress((tmp_path / "out").read_bytes()))}
+    assert found["lib/modules/1.2/order"] == b"xen_netfront\n"
+    assert found["lib/modules/1.2/xen_netfront.ko"] == b"\0depends=\0"
+    assert "OUTPUT BUSYBOX" in run("initramfs.py", "--help").stderr
+
+
 def test_module_that_is_missing(tmp_path):
     """A kernel without the driver: said when the initramfs is made, not at the guest's boot."""
     busybox = tmp_path / "busybox"
