@@ -106,6 +106,7 @@ def test_errors_say_what_is_wrong(machine):
     assert "has no vCPU 1" in machine.command("trigger ticker nmi 1")
     for name in ("power", "sleep", "reset", "init", "s3resume"):
         assert "a paravirtualized guest does not have" in machine.command(f"trigger ticker {name}")
+    assert "domain 0 is the one you are talking to" in machine.command("trigger 0 nmi")
     assert 'no trigger "boom"' in machine.command("trigger ticker boom")
     assert "one letter is wanted" in machine.command("sysrq ticker help")
     assert "read-only" in machine.command("dump-core ticker /boot/core")
