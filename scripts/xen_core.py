@@ -108,9 +108,13 @@ class Core:
     def mapped(self, kernel_only=True):
         """(address, file offset) of each mapped page that is the guest's own, by address."""
         levels = 4 if self.is_64bit else 3
+        self.tables_left = len(self.frames) // 8 + 1024
         yield from self.walk(self.root(0), levels, 0, kernel_only)
 
     def walk(self, mfn, level, base, kernel_only):
+        self.tables_left -= 1
+        if self.tables_left < 0:
+            raise CoreError("its page tables refer to themselves too often")
         for i, entry in enumerate(self.entries(mfn)[:4 if level == 3 and not self.is_64bit else 512]):
             address = base + (i << 12 + 9 * (level - 1))
             if level == 4 and i >= 256:

@@ -10,6 +10,9 @@ import pytest
 
 from machine import BUILD, booted, config, ramdisk
 
+sys.path.insert(0, "scripts")
+import xen_core  # pylint: disable=wrong-import-position
+
 MIB = 1 << 20
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 
@@ -74,6 +77,18 @@ def test_core_reader_sees_damage(disk, tmp_path):
         result = subprocess.run([sys.executable, "scripts/xen_core.py", "check", str(broken)], capture_output=True,
                                 text=True, check=False)
         assert result.returncode == 1 and result.stderr, name
+
+
+def test_core_whose_tables_lead_in_circles(disk, tmp_path):
+    """The page tables are the guest's: a reader that follows each entry of them would not end in this century."""
+    core = xen_core.Core(disk)
+    offset = core.page_offset(core.root(0))
+    entry = (core.root(0) << 12 | 7).to_bytes(8, "little")
+    broken = tmp_path / "circles"
+    broken.write_bytes(core.data[:offset] + entry * 512 + core.data[offset + 4096:20 * MIB])
+    result = subprocess.run([sys.executable, "scripts/xen_core.py", "gdb", str(broken), str(tmp_path / "out")], timeout=30,
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "refer to themselves" in result.stderr
 
 
 def test_core_with_no_room(machine):
