@@ -3,6 +3,9 @@
 #
 # The bootable image and the machine it runs in.
 
+# As many jobs as there are processors, unless the user said how many.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 CPUS ?= 2
 MEM ?=
 QEMU ?= qemu-system-x86_64
@@ -22,7 +25,7 @@ QEMU_CDROM := -device ahci,id=sata -device ide-cd,bus=sata.0,drive=cdrom,bootind
 .PHONY: iso run check
 
 iso: setup
-	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(B)/paravane.iso
 
 # dom0 gets what its RAM disk asks for.
 $(B)/iso/boot/grub/grub.cfg: scripts/grub.cfg $(B)/dom0.rd
@@ -37,11 +40,11 @@ ALL += $(B)/paravane.iso
 
 # The serial line is the terminal; Ctrl-A X ends the machine.
 run: setup
-	$(Q)$(MAKE) --no-print-directory $(B)/paravane.iso
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(B)/paravane.iso
 	$(Q)for disk in $(DISK:%:ro=%); do test -e $$disk || { \
 	    echo "DISK: there is no file $$disk; 'truncate -s 1G $$disk' makes an empty disk of 1 GiB" >&2; exit 1; }; done
 	$(Q)$(QEMU) $(QEMU_MACHINE) $(QEMU_DISKS) $(QEMU_NET) -display none -serial mon:stdio $(QEMU_CDROM)
 
 check: setup
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all $(UNIT_TESTS)
 	$(Q)$(MAKE) --no-print-directory run-checks
