@@ -47,7 +47,7 @@ static const char *reason(int error)
         return "read-only, or not there; what can be written are files in /tmp, and disks in /dev as devices shows "
                "them";
     case EBUSY:
-        return "in use by a domain; block-list shows the disks of each";
+        return "busy: a domain has it; block-list shows the disks of each";
     default:
         return strerror(error);
     }
