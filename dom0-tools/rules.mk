@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # The embedded dom0: one image (32-bit, DOM0=64 makes it 64-bit) of store daemon, console backend, domain builder and
-# command line, and its RAM disk of kernels and configurations. DOM0, GUESTS and whether there is a Linux may change from
-# one make to the next: a file holds the last values, and is touched when they change.
+# command line, and its RAM disk of kernels and configurations. DOM0, GUESTS, the files in it and whether there is a Linux
+# may change from one make to the next: a file holds the last values, and is touched when they change.
 
 DOM0 ?= 32
 GUESTS ?=
@@ -22,10 +22,11 @@ DOM0_SOURCES := $(VANE_SOURCES) $(BUILDER_SOURCES) $(CONFIG_SOURCES) $(LIBCTL_SO
 
 $(eval $(call guest_program,dom0,$(DOM0_SOURCES),32 64))
 
+DOM0_CHOICE = $(DOM0) $(GUESTS) $(LINUX_RELEASE) $(if $(GUESTS),$(sort $(shell find $(GUESTS) -type f)))
+
 .PHONY: dom0-force
 $(B)/dom0.choice: dom0-force
-	$(Q)mkdir -p $(B); echo '$(DOM0) $(GUESTS) $(LINUX_RELEASE)' | cmp -s - $@ || \
-	    echo '$(DOM0) $(GUESTS) $(LINUX_RELEASE)' > $@
+	$(Q)mkdir -p $(B); echo '$(DOM0_CHOICE)' | cmp -s - $@ || echo '$(DOM0_CHOICE)' > $@
 
 $(B)/dom0: $(B)/guest$(DOM0)/dom0 $(B)/dom0.choice
 	$(call say,DOM0,$@ ($(DOM0)-bit))

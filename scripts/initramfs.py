@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Makes a Linux guest's initramfs: initramfs.py OUTPUT BUSYBOX MODULES RELEASE TREE MODULE...
 
-The files of TREE, busybox with a link for each of its commands, and the named kernel modules with those they need, in
-the order in which /lib/modules/RELEASE/order lists them for loading. The bytes depend on the contents alone.
+The files of TREE, busybox with a link for each of its commands, and the named kernel modules of the directory MODULES
+with those they need, in the order in which /lib/modules/RELEASE/order lists them for loading; what MODULES/modules.builtin
+names is in the kernel already. The bytes depend on the contents alone.
 """
 
 import gzip
@@ -53,12 +54,24 @@ def read(path):
 
 
 def module_name(path):
-    return re.sub(r"\.ko(\.xz|\.gz)?$", "", os.path.basename(path)).replace("-", "_")
+    return re.sub(r"\.ko(\.xz|\.gz|\.zst)?$", "", os.path.basename(path)).replace("-", "_")
+
+
+def zstd(data):
+    return subprocess.run(["zstd", "-dcq"], input=data, check=True, stdout=subprocess.PIPE).stdout
 
 
 def module_contents(path):
-    unpack = {".xz": lzma.decompress, ".gz": gzip.decompress}.get(os.path.splitext(path)[1])
+    unpack = {".xz": lzma.decompress, ".gz": gzip.decompress, ".zst": zstd}.get(os.path.splitext(path)[1])
     return unpack(read(path)) if unpack else read(path)
+
+
+def builtin_modules(directory):
+    """The names of those that are part of the kernel."""
+    try:
+        return {module_name(line) for line in read(os.path.join(directory, "modules.builtin")).decode().split()}
+    except FileNotFoundError:
+        return set()
 
 
 def find_modules(directory):
@@ -95,6 +108,8 @@ def add_tree(archive, tree):
 
 
 def main():
+    if len(sys.argv) < 6:
+        sys.exit(__doc__)
     output, busybox, modules, release, tree = sys.argv[1:6]
     archive = Archive()
     for name in ("dev", "proc", "sys", "run", "tmp", "mnt", "root"):
@@ -106,7 +121,9 @@ def main():
     for command in sorted(commands.stdout.split()):
         archive.add(command, LINK, b"/bin/busybox")
     order = []
-    load_order([module_name(name) for name in sys.argv[6:]], find_modules(modules), order)
+    builtin = builtin_modules(modules)
+    wanted = [name for name in map(module_name, sys.argv[6:]) if name not in builtin]
+    load_order(wanted, find_modules(modules), order)
     place = f"lib/modules/{release}"
     for name, contents in order:
         archive.add(f"{place}/{name}.ko", FILE | 0o644, contents)

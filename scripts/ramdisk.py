@@ -22,7 +22,8 @@ ROUND_MIB = 16
 MIB = 1 << 20
 GRAIN = 4096
 STRETCHES = 4  # what the header of a file with holes describes
-SPARSE_FROM = MIB
+SPARSE_FROM, SPARSE_MOST = MIB, 512 * MIB  # the most that dom0 fills with zeros for one file
+NAME_MOST = 100  # bytes that the header of a file with holes has for its name
 
 
 def collect(arguments):
@@ -36,11 +37,20 @@ def collect(arguments):
         if not directory:
             entries[name] = path
             continue
+        if not os.path.isdir(path):
+            sys.exit(f"{path}: there is no such directory")
         for base, _, files in os.walk(path):
             for file in files:
                 full = os.path.join(base, file)
                 entries[os.path.join(name, os.path.relpath(full, path))] = full
     return entries
+
+
+def add_plain(archive, info, path, file=None):
+    try:
+        archive.addfile(info, file)
+    except ValueError as error:
+        sys.exit(f"{path}: it does not fit into a tar archive as {info.name}: {error}")
 
 
 def add_directories(archive, names):
@@ -53,7 +63,7 @@ def add_directories(archive, names):
         info = tarfile.TarInfo(name)
         info.type = tarfile.DIRTYPE
         info.mode = 0o555
-        archive.addfile(info)
+        add_plain(archive, info, name)
 
 
 def gzip_kernel_size(data):
@@ -114,6 +124,27 @@ def add_sparse(archive, info, data, found):
     archive.offset = archive.fileobj.tell()
 
 
+def holes_of(name, path, data):
+    """The stretches of a file that goes in with holes; None for one that goes in as it is."""
+    if len(data) < SPARSE_FROM or len(os.fsencode(name)) > NAME_MOST:
+        return None
+    found = stretches(data)
+    if found is not None and len(data) > SPARSE_MOST:
+        sys.exit(f"{path}: {len(data) // MIB} MiB, mostly zeros, would be memory of dom0, which holds "
+                 f"{SPARSE_MOST // MIB} MiB in one such file at most; make run DISK={path} gives it to the machine as /dev/vda instead")
+    return found
+
+
+def add(archive, info, path, data):
+    """The size of what has holes, or 0."""
+    found = holes_of(info.name, path, data)
+    if found is not None:
+        add_sparse(archive, info, data, found)
+        return len(data)
+    add_plain(archive, info, path, io.BytesIO(data))
+    return 0
+
+
 def pack(output, entries):
     """What dom0 needs beside the archive: for the holes, and for unpacking the largest kernel."""
     largest = holes = 0
@@ -125,12 +156,7 @@ def pack(output, entries):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             info.mode = 0o644 if os.stat(entries[name]).st_mode & 0o200 else 0o444
-            found = stretches(data) if len(data) >= SPARSE_FROM else None
-            if found is None:
-                archive.addfile(info, io.BytesIO(data))
-            else:
-                add_sparse(archive, info, data, found)
-                holes += len(data)
+            holes += add(archive, info, entries[name], data)
     return largest + holes
 
 

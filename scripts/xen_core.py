@@ -42,6 +42,8 @@ class Core:
         self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
         self.sections = self.read_sections()
         self.notes = dict(self.read_notes())
+        if NOTE_HEADER not in self.notes or NOTE_VERSION not in self.notes:
+            raise CoreError("no core file of a Xen guest: its notes are missing")
         self.magic, self.vcpus, self.pages, self.page_size = struct.unpack_from("<4Q", self.notes[NOTE_HEADER])
         self.is_64bit = self.machine == EM_X86_64
         self.frames = list(struct.iter_unpack("<QQ", self.section(".xen_p2m")))
@@ -106,9 +108,13 @@ class Core:
     def mapped(self, kernel_only=True):
         """(address, file offset) of each mapped page that is the guest's own, by address."""
         levels = 4 if self.is_64bit else 3
+        self.tables_left = len(self.frames) // 8 + 1024
         yield from self.walk(self.root(0), levels, 0, kernel_only)
 
     def walk(self, mfn, level, base, kernel_only):
+        self.tables_left -= 1
+        if self.tables_left < 0:
+            raise CoreError("its page tables refer to themselves too often")
         for i, entry in enumerate(self.entries(mfn)[:4 if level == 3 and not self.is_64bit else 512]):
             address = base + (i << 12 + 9 * (level - 1))
             if level == 4 and i >= 256:
@@ -246,6 +252,9 @@ def main():
     parser.add_argument("core")
     parser.add_argument("more", nargs="*")
     arguments = parser.parse_args()
+    expected = {"gdb": "OUT", "read": "ADDR N"}.get(arguments.command, "")
+    if len(arguments.more) != len(expected.split()):
+        parser.error(f"{arguments.command} CORE takes {expected or 'nothing'} besides")
     try:
         core = Core(arguments.core)
         if arguments.command == "gdb":
@@ -259,7 +268,7 @@ def main():
             for problem in found:
                 print(f"{arguments.core}: {problem}", file=sys.stderr)
             return 1 if found else 0
-    except (CoreError, OSError, KeyError, ValueError, struct.error, TypeError) as error:
+    except (CoreError, OSError, KeyError, ValueError, struct.error, IndexError) as error:
         print(f"{arguments.core}: {error}", file=sys.stderr)
         return 1
     return 0

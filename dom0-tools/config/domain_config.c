@@ -232,7 +232,8 @@ static int read_action(struct reading *reading, const struct config_value *value
 
     if (strcmp(name, "soft-reset") == 0)
         return config_fail(reading->error, &value->place,
-                           "%s = \"%s\" is not possible here; use destroy, restart, rename-restart or preserve",
+                           "%s = \"%s\" is not possible here; use destroy, restart, rename-restart, "
+                           "preserve, coredump-destroy or coredump-restart",
                            reading->key, name);
     for (unsigned int i = 0; i < sizeof(action_names) / sizeof(action_names[0]); i++) {
         if (strcmp(name, action_names[i]) == 0) {

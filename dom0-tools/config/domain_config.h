@@ -13,7 +13,7 @@
 #include "disk.h"
 
 #define DOMAIN_NAME_MAX   64
-#define DOMAIN_VCPUS_MAX  128
+#define DOMAIN_VCPUS_MAX  32 /* what shared_info has a vcpu_info for */
 #define DOMAIN_CPUS_MAX   256
 #define DOMAIN_MEMORY_MAX (1ull << 34) /* KiB: 16 TiB */
 

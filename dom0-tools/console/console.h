@@ -18,6 +18,7 @@
 #include <abi/xen.h>
 
 #define CONSOLE_DEAD_KEPT   64u
+#define CONSOLE_DEAD_BYTES  (16u * 1024u * 1024u) /* of their logs together; the newest stays in any case */
 #define CONSOLE_NAME_MAX    64u
 #define CONSOLE_LOG_DEFAULT (64u * 1024u)
 

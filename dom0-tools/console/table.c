@@ -15,6 +15,7 @@
 static TAILQ_HEAD(console_list, console) live = TAILQ_HEAD_INITIALIZER(live), dead = TAILQ_HEAD_INITIALIZER(dead);
 static LIST_HEAD(, console) buckets[BUCKETS], ports[BUCKETS];
 static unsigned int nr_dead;
+static size_t dead_bytes; /* memory of their logs */
 
 struct console *table_find(domid_t domid)
 {
@@ -120,19 +121,26 @@ static void say_goodbye(struct console *console)
     }
 }
 
-static void bury(struct console *console)
+static void forget_oldest(void)
 {
-    struct console *oldest;
+    struct console *oldest = TAILQ_LAST(&dead, console_list);
 
-    console->dead = true;
-    TAILQ_INSERT_HEAD(&dead, console, link);
-    if (++nr_dead <= CONSOLE_DEAD_KEPT)
-        return;
-    oldest = TAILQ_LAST(&dead, console_list);
     TAILQ_REMOVE(&dead, oldest, link);
     nr_dead--;
+    dead_bytes -= oldest->log.size;
     log_free(&oldest->log);
     free(oldest);
+}
+
+/* A guest that prints much and restarts for ever must not fill dom0's memory with what it said in earlier lives. */
+static void bury(struct console *console)
+{
+    console->dead = true;
+    TAILQ_INSERT_HEAD(&dead, console, link);
+    nr_dead++;
+    dead_bytes += console->log.size;
+    while (nr_dead > CONSOLE_DEAD_KEPT || (nr_dead > 1 && dead_bytes > CONSOLE_DEAD_BYTES))
+        forget_oldest();
 }
 
 void table_retire(struct console *console)
@@ -153,12 +161,8 @@ void table_clear(void)
 
     while ((console = TAILQ_FIRST(&live)))
         table_retire(console);
-    while ((console = TAILQ_FIRST(&dead))) {
-        TAILQ_REMOVE(&dead, console, link);
-        log_free(&console->log);
-        free(console);
-    }
-    nr_dead = 0;
+    while (nr_dead > 0)
+        forget_oldest();
 }
 
 struct console *console_find(domid_t domid)

@@ -6,7 +6,6 @@
  */
 #include "format.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <elf.h>
@@ -153,20 +152,45 @@ size_t core_head(const struct core_shape *shape, const struct core_version *vers
     return (size_t)layout.contexts;
 }
 
-static int by_pfn(const void *a, const void *b)
+static bool before(const struct core_frame *one, const struct core_frame *other)
 {
-    const struct core_frame *one = a, *other = b;
+    return one->pfn != other->pfn ? one->pfn < other->pfn : one->mfn < other->mfn;
+}
 
-    if (one->pfn != other->pfn)
-        return one->pfn < other->pfn ? -1 : 1;
-    return one->mfn < other->mfn ? -1 : one->mfn > other->mfn;
+/* Lets the element at `at` sink to its place in a heap whose largest element is the first. */
+static void sink(struct core_frame *heap, size_t count, size_t at)
+{
+    struct core_frame moved = heap[at];
+
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && before(&heap[child], &heap[child + 1]))
+            child++;
+        if (!before(&moved, &heap[child]))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moved;
+}
+
+/* By a heap: the guest chose the order, and there is one for which the C library's qsort takes quadratic time. */
+static void sort(struct core_frame *frames, size_t count)
+{
+    for (size_t at = count / 2; at > 0; at--)
+        sink(frames, count, at - 1);
+    for (size_t left = count; left > 1; left--) {
+        struct core_frame largest = frames[0];
+
+        frames[0] = frames[left - 1];
+        frames[left - 1] = largest;
+        sink(frames, left - 1, 0);
+    }
 }
 
 size_t core_sort_frames(struct core_frame *frames, size_t count, uint64_t limit)
 {
     size_t kept = 0;
 
-    qsort(frames, count, sizeof(*frames), by_pfn);
+    sort(frames, count);
     for (size_t i = 0; i < count; i++)
         if (frames[i].pfn < limit && (kept == 0 || frames[kept - 1].pfn != frames[i].pfn))
             frames[kept++] = frames[i];

@@ -135,6 +135,7 @@ static void describe_volume(const struct volume *volume, struct stat *st)
 
     st->st_mode = S_IFBLK | (volume->read_only ? 0440 : 0660);
     st->st_size = bytes > LONG_MAX ? (off_t)LONG_MAX : (off_t)bytes;
+    st->st_blocks = volume->sectors > LONG_MAX ? LONG_MAX : (blkcnt_t)volume->sectors;
 }
 
 static void disk_describe(void *own, struct stat *st)

@@ -79,7 +79,7 @@ static const struct {
      "front (SIF\\_MULTIBOOT\\_MOD)."},
     {"cmdline, root, extra", "The kernel's command line: *cmdline* alone, or root=ROOT and *extra*."},
     {"memory, maxmem", "MiB at the start, and at most."},
-    {"vcpus, maxvcpus", "Virtual CPUs online at the start, and in all."},
+    {"vcpus, maxvcpus", "Virtual CPUs online at the start, and in all: at most 32."},
     {"cpus, cpus\\_soft",
      "Where they may run, and would rather run: \"0-3,^2\", or for *cpus* a list with one text for "
      "each vCPU."},
@@ -90,6 +90,12 @@ static const struct {
      "*coredump-restart* first write a core file into /tmp/dump. The default is destroy, for a "
      "reboot "
      "restart."},
+    {"disk", "A list of disks: \"TARGET,raw,VDEV,ACCESS\", as xl-disk-configuration(5) has it. TARGET is a file of the "
+             "RAM disk "
+             "or of /tmp, or a disk of the machine, which *devices* lists."},
+    {"vif",
+     "A list of network interfaces: \"mac=ADDRESS,bridge=NAME,rate=10Mb/s\", as xl-network-configuration(5) has it; "
+     "\"\" is enough."},
     {"max\\_grant\\_frames, max\\_maptrack\\_frames, max\\_grant\\_version, max\\_event\\_channels",
      "Limits of the domain."},
 };

@@ -83,6 +83,8 @@ int cmd_trigger(struct vane *vane, int argc, char **argv)
         return 1;
     while (trigger < TRIGGERS && strcmp(argv[2], trigger_names[trigger]) != 0)
         trigger++;
+    if (domid == 0)
+        return fail(vane, "domain 0 is the one you are talking to; debug-keys asks the hypervisor about it");
     if (strcmp(argv[2], "s3resume") == 0) {
         errno = EINVAL;
         return refused(vane, domid, argv[2], 0);

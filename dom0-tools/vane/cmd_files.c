@@ -6,6 +6,7 @@
  */
 #include "json.h"
 #include "outfile.h"
+#include "system.h"
 #include "vane.h"
 #include "wholefile.h"
 
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest-pv/libc/mounts.h"
@@ -29,17 +29,17 @@ static void show_file(struct vane *vane, struct json *json, const char *name, co
     if (directory)
         say(vane, "%10s  %s/\n", "", name);
     else
-        say(vane, "%10lu  %s\n", (unsigned long)status->st_size, name);
+        say(vane, "%10llu  %s\n", (unsigned long long)file_bytes(status), name);
     json_open(json, NULL, '{');
     json_string(json, "name", name);
     json_bool(json, "directory", directory);
-    json_number(json, "size", directory ? 0 : (uint64_t)status->st_size);
+    json_number(json, "size", directory ? 0 : file_bytes(status));
     json_close(json, '}');
 }
 
 int cmd_ls(struct vane *vane, int argc, char **argv)
 {
-    const char *directory = argc > 1 ? argv[1] : "/";
+    const char *directory;
     struct dirent *entry;
     struct stat status;
     struct json json;
@@ -57,7 +57,7 @@ int cmd_ls(struct vane *vane, int argc, char **argv)
     if (open == NULL)
         show_file(vane, &json, directory, &status);
     while (open != NULL && (entry = readdir(open)) != NULL) {
-        char path[512];
+        char path[PATH_SIZE];
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
@@ -72,30 +72,53 @@ int cmd_ls(struct vane *vane, int argc, char **argv)
     return 0;
 }
 
-int cmd_cat(struct vane *vane, int argc, char **argv)
+static int json_file(struct vane *vane, const char *path)
 {
     struct whole_file file;
+    struct json json;
 
-    if (check_arguments(vane, argc, argv, 1, 16) != 0)
-        return 1;
-    for (int i = 1; i < argc; i++) {
-        if (whole_file_open(argv[i], &file) != 0)
-            return fail(vane, "%s: %s", argv[i], strerror(errno));
-        if (vane->json) {
-            struct json json;
-
-            json_begin(&json, vane);
-            json_open(&json, NULL, '{');
-            json_string(&json, "name", argv[i]);
-            json_text(&json, "text", file.data, file.size);
-            json_close(&json, '}');
-            json_end(&json);
-        } else {
-            fwrite(file.data, 1, file.size, stdout);
-        }
-        whole_file_close(&file);
-    }
+    if (whole_file_open(path, &file) != 0)
+        return fail(vane, "%s: %s", path, strerror(errno));
+    json_begin(&json, vane);
+    json_open(&json, NULL, '{');
+    json_string(&json, "name", path);
+    json_text(&json, "text", file.data, file.size);
+    json_close(&json, '}');
+    json_end(&json);
+    whole_file_close(&file);
     return 0;
+}
+
+/* Piece by piece: a file may be larger than dom0's memory, and Ctrl-C ends what turns out to be no text. */
+static int show_contents(struct vane *vane, const char *path)
+{
+    int fd = open(path, O_RDONLY), status = 0;
+    char piece[1024];
+    long got = -1;
+
+    while (fd >= 0 && status == 0 && (got = read(fd, piece, sizeof(piece))) > 0) {
+        fwrite(piece, 1, (size_t)got, stdout);
+        if (terminal_interrupted(0))
+            status = fail(vane, "%s: interrupted", path);
+    }
+    if (got < 0)
+        status = fail(vane, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return status;
+}
+
+int cmd_cat(struct vane *vane, int argc, char **argv)
+{
+    int status = 0;
+
+    if (check_arguments(vane, argc, argv, 1, vane->json ? 1 : 16) != 0)
+        return 1;
+    if (vane->json)
+        return json_file(vane, argv[1]);
+    for (int i = 1; i < argc && status == 0; i++)
+        status = show_contents(vane, argv[i]);
+    return status;
 }
 
 static bool same_file(const char *one, const char *other)
@@ -141,7 +164,7 @@ static int copy(struct vane *vane, const char *source, const char *target, uint6
     else if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode))
         status = fail(vane, "%s is a directory; cp copies files", source);
     else
-        status = outfile_open(out, vane, target, (uint64_t)st.st_size);
+        status = outfile_open(out, vane, target, file_bytes(&st));
     if (status == 0) {
         status = copy_bytes(vane, source, fd, out);
         if (status != 0)

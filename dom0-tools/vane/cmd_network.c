@@ -105,6 +105,8 @@ int cmd_network_attach(struct vane *vane, int argc, char **argv)
         return 1;
     if (info.domain == 0)
         return fail(vane, "domain 0 has the switch and takes no interface");
+    if (info.flags & XEN_DOMINF_dying)
+        return fail(vane, "domain %u is being destroyed", info.domain);
     if (join_words(vane, argc - 2, argv + 2, spec) != 0)
         return 1;
     if (vif_config_parse(spec, &vif, reason) != 0)

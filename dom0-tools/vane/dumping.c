@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "dom0-tools/coredump/coredump.h"
 #include "guest-pv/libc/mounts.h"
@@ -31,12 +30,12 @@ static int check_room(struct vane *vane, const char *path, uint64_t size)
     struct place place;
     bool there = stat(path, &st) == 0;
 
-    if (there && S_ISBLK(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size < size)
+    if (there && S_ISBLK(st.st_mode) && file_bytes(&st) < size)
         return fail(vane, "%s: the core file takes %llu MiB, the disk has %llu", path,
-                    (unsigned long long)(size >> 20) + 1, (unsigned long long)st.st_size >> 20);
+                    (unsigned long long)(size >> 20) + 1, (unsigned long long)file_bytes(&st) >> 20);
     if (place_find(path, &place) != 0 || place.mount != &ramfs)
         return 0;
-    room += there ? (uint64_t)st.st_size : 0;
+    room += there ? file_bytes(&st) : 0;
     if (needed <= room)
         return 0;
     return fail(vane,

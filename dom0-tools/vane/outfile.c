@@ -10,17 +10,22 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest-pv/libc/ramfs.h"
 #include "system.h"
 
-#define TELL_NS 1000000000ull
+#define TELL_NS    1000000000ull
+#define BLOCK_SIZE 512u /* that st_blocks counts */
 
 static unsigned long long mib(uint64_t bytes)
 {
     return (unsigned long long)(bytes >> 20);
+}
+
+uint64_t file_bytes(const struct stat *st)
+{
+    return S_ISBLK(st->st_mode) ? (uint64_t)st->st_blocks * BLOCK_SIZE : (uint64_t)st->st_size;
 }
 
 static bool has_screen(const struct outfile *file)
@@ -35,6 +40,19 @@ static void end_progress(struct outfile *file)
     file->told = false;
 }
 
+static const char *reason(int error)
+{
+    switch (error) {
+    case EROFS:
+        return "read-only, or not there; what can be written are files in /tmp, and disks in /dev as devices shows "
+               "them";
+    case EBUSY:
+        return "busy: a domain has it; block-list shows the disks of each";
+    default:
+        return strerror(error);
+    }
+}
+
 static int failed(struct outfile *file)
 {
     int error = errno;
@@ -47,8 +65,7 @@ static int failed(struct outfile *file)
                     file->path, mib(file->written), mib(ramfs_used()), mib(ramfs_limit()));
     if (error == ENOSPC)
         return fail(file->vane, "%s ends after %llu KiB", file->path, (unsigned long long)(file->written >> 10));
-    return fail(file->vane, "%s: %s", file->path,
-                error == EROFS ? "read-only; files can be written in /tmp" : strerror(error));
+    return fail(file->vane, "%s: %s", file->path, reason(error));
 }
 
 int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected)

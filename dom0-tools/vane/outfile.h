@@ -7,6 +7,8 @@
 #ifndef VANE_OUTFILE_H
 #define VANE_OUTFILE_H
 
+#include <sys/stat.h>
+
 #include "vane.h"
 
 #define OUTFILE_BUFFER (256u * 1024u)
@@ -22,6 +24,9 @@ struct outfile {
     size_t buffered;
     char buffer[OUTFILE_BUFFER];
 };
+
+/* Of a file, or of a disk, which may be larger than off_t can say. */
+uint64_t file_bytes(const struct stat *st);
 
 /* Creates or empties the file, or opens a disk from its start. 0, or 1 with the error printed. */
 int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected);

@@ -89,7 +89,8 @@ int fail_usage(struct vane *vane, const char *format, ...)
     va_end(args);
     used = strlen(text);
     if (verb != NULL)
-        snprintf(text + used, sizeof(text) - used, "; usage: %s %s", verb->name, verb->arguments);
+        snprintf(text + used, sizeof(text) - used, "; usage: %s%s%s", verb->name, verb->arguments[0] != '\0' ? " " : "",
+                 verb->arguments);
     return fail_text(vane, text);
 }
 

@@ -97,6 +97,38 @@ def test_holes(tmp_path):
     assert int((tmp_path / "disk.memory").read_text()) > 96 + 16 + 3 + 2
 
 
+def test_holes_under_a_long_name(tmp_path):
+    """A header with holes has 100 bytes for a name: a longer one once came out as an archive that ends there."""
+    name = "a" * 90 + "/" + "b" * 60
+    (tmp_path / "blank").write_bytes(bytes(2 << 20))
+    (tmp_path / "after").write_bytes(b"after")
+    disk = tmp_path / "disk"
+    assert run("ramdisk.py", disk, f"{name}={tmp_path}/blank", f"z={tmp_path}/after").stderr == ""
+    with tarfile.open(disk) as archive:
+        assert archive.extractfile(name).read() == bytes(2 << 20)
+        assert archive.extractfile("z").read() == b"after"
+
+
+@pytest.mark.parametrize("name, size, words", [
+    ("blank.img", 513 << 20, "513 MiB, mostly zeros, would be memory of dom0, which holds 512 MiB"),
+    ("f" * 120, 1, "it does not fit into a tar archive"),
+])
+def test_file_that_dom0_could_not_have(tmp_path, name, size, words):
+    """Said when it is packed, not found missing at the prompt."""
+    file = tmp_path / "file"
+    with open(file, "wb") as out:
+        out.truncate(size)
+    done = run("ramdisk.py", tmp_path / "disk", f"guests/{name}={file}")
+    assert done.returncode != 0 and done.stderr.startswith(f"{file}: ") and words in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "disk").exists()
+
+
+def test_directory_that_is_missing(tmp_path):
+    """GUESTS=DIR with a slip of the pen: once it gave a RAM disk without them and no word."""
+    done = run("ramdisk.py", tmp_path / "disk", "--directory", f"guests={tmp_path}/gusets")
+    assert done.returncode != 0 and "gusets: there is no such directory" in done.stderr
+
+
 def entries(archive):
     """(name, mode, contents) of each entry of a newc archive."""
     at, found = 0, []
@@ -136,6 +168,23 @@ def test_initramfs(tmp_path):
     assert "TRAILER!!!" in found
     names = list(found)
     assert all(os.path.dirname(name) in names[: names.index(name)] for name in names if "/" in name)
+
+
+def test_modules_of_other_distributions(tmp_path):
+    """Modules packed with zstd, and a driver that is part of the kernel, once were "no module"."""
+    modules, busybox = tmp_path / "modules", tmp_path / "busybox"
+    modules.mkdir()
+    (tmp_path / "tree").mkdir()
+    busybox.write_text("#!/bin/sh\n")
+    busybox.chmod(0o755)
+    (modules / "modules.builtin").write_text("kernel/drivers/block/xen-blkfront.ko\n")
+    (modules / "xen-netfront.ko.zst").write_bytes(images.tool("zstd", "-cq")(b"\0depends=\0"))
+    done = run("initramfs.py", tmp_path / "out", busybox, modules, "1.2", tmp_path / "tree", "xen-netfront", "xen-blkfront")
+    assert done.returncode == 0, done.stderr
+    found = {name: contents for name, _, contents in entries(gzip.decompress((tmp_path / "out").read_bytes()))}
+    assert found["lib/modules/1.2/order"] == b"xen_netfront\n"
+    assert found["lib/modules/1.2/xen_netfront.ko"] == b"\0depends=\0"
+    assert "OUTPUT BUSYBOX" in run("initramfs.py", "--help").stderr
 
 
 def test_module_that_is_missing(tmp_path):

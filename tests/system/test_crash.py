@@ -10,6 +10,9 @@ import pytest
 
 from machine import BUILD, booted, config, ramdisk
 
+sys.path.insert(0, "scripts")
+import xen_core  # pylint: disable=wrong-import-position
+
 MIB = 1 << 20
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 
@@ -76,6 +79,18 @@ def test_core_reader_sees_damage(disk, tmp_path):
         assert result.returncode == 1 and result.stderr, name
 
 
+def test_core_whose_tables_lead_in_circles(disk, tmp_path):
+    """The page tables are the guest's: a reader that follows each entry of them would not end in this century."""
+    core = xen_core.Core(disk)
+    offset = core.page_offset(core.root(0))
+    entry = (core.root(0) << 12 | 7).to_bytes(8, "little")
+    broken = tmp_path / "circles"
+    broken.write_bytes(core.data[:offset] + entry * 512 + core.data[offset + 4096:20 * MIB])
+    result = subprocess.run([sys.executable, "scripts/xen_core.py", "gdb", str(broken), str(tmp_path / "out")], timeout=30,
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "refer to themselves" in result.stderr
+
+
 def test_core_with_no_room(machine):
     """A core file that cannot fit is refused before it takes dom0's memory, and leaves nothing."""
     machine.command("create /examples/ticker.cfg memory=400")
@@ -106,6 +121,7 @@ def test_errors_say_what_is_wrong(machine):
     assert "has no vCPU 1" in machine.command("trigger ticker nmi 1")
     for name in ("power", "sleep", "reset", "init", "s3resume"):
         assert "a paravirtualized guest does not have" in machine.command(f"trigger ticker {name}")
+    assert "domain 0 is the one you are talking to" in machine.command("trigger 0 nmi")
     assert 'no trigger "boom"' in machine.command("trigger ticker boom")
     assert "one letter is wanted" in machine.command("sysrq ticker help")
     assert "read-only" in machine.command("dump-core ticker /boot/core")

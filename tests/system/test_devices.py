@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pexpect
 import pytest
@@ -160,6 +161,19 @@ def test_dump_onto_a_disk(tmp_path):
         power_off(machine)
     listing = subprocess.run(["readelf", "-hS", target], capture_output=True, text=True, check=True).stdout
     assert "CORE (Core file)" in listing and ".xen_pages" in listing, listing
+
+
+def test_size_of_a_large_disk(tmp_path):
+    """dom0's off_t ends at 2 GiB: beyond it, a disk once was as small as that to ls and to dump-core."""
+    path = tmp_path / "large.img"
+    with open(path, "wb") as file:
+        file.truncate(5 << 30)
+    with booted(extra=disk(str(path))) as machine:
+        assert machine.json("ls /dev") == [{"name": "vda", "directory": False, "size": 5 << 30}]
+        machine.send("cat /dev/vda\r")
+        time.sleep(0.5)
+        machine.send("\x03")
+        assert "cat: /dev/vda: interrupted" in machine.prompt()
 
 
 def test_no_devices():

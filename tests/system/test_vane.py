@@ -297,6 +297,8 @@ def test_errors_as_json(vane):
     """Under --json an error is an object too."""
     assert as_json(vane, "pause nobody") == {"error": 'there is no domain "nobody"; list shows those that exist'}
     assert "error" in as_json(vane, "destroy 0")
+    assert "too many arguments" in as_json(vane, f"cat {HELLO} /nothing")["error"], "one value, not one and half another"
+    assert 'name = "hello32"' in as_json(vane, f"cat {HELLO}")["text"]
 
 
 def test_mistyped_command(vane):

@@ -189,11 +189,12 @@ START_TEST(wrong_settings)
                    "guest.cfg:1:6: name = \"a/b\": a domain's name consists of letters, digits and - _ . + :");
     domain_refused("memory='lots'", "guest.cfg:1:8: memory must be a number");
     domain_refused("memory=0", "guest.cfg:1:8: memory = 0 is out of range: 1 to 16777216 are possible");
-    domain_refused("vcpus=129", "guest.cfg:1:7: vcpus = 129 is out of range: 1 to 128 are possible");
+    domain_refused("vcpus=33", "guest.cfg:1:7: vcpus = 33 is out of range: 1 to 32 are possible");
     domain_refused("name='g'\nkernel='k'\nmemory=64\nmaxmem=32",
                    "guest.cfg:4:1: maxmem (32 MiB) is less than memory (64 MiB)");
     domain_refused("on_crash='soft-reset'", "guest.cfg:1:10: on_crash = \"soft-reset\" is not possible here; "
-                                            "use destroy, restart, rename-restart or preserve");
+                                            "use destroy, restart, rename-restart, preserve, "
+                                            "coredump-destroy or coredump-restart");
     domain_refused("on_crash='explode'",
                    "guest.cfg:1:10: on_crash must be \"destroy\", \"restart\", \"rename-restart\", "
                    "\"preserve\", \"coredump-destroy\" or \"coredump-restart\"");

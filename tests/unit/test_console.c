@@ -255,6 +255,25 @@ START_TEST(test_graveyard)
 }
 END_TEST
 
+/* Guards against dom0's memory filling with the logs of a guest that prints without end and restarts for ever. */
+START_TEST(logs_of_the_dead_are_bounded)
+{
+    static char page[4096];
+
+    for (domid_t domid = 1; domid <= 40; domid++) {
+        struct console *console = connected(domid);
+
+        console->log.limit = 1u << 20;
+        for (unsigned int i = 0; i < 256; i++)
+            log_append(&console->log, page, sizeof(page));
+        table_retire(console);
+    }
+    ck_assert_ptr_nonnull(console_find_dead(40));
+    ck_assert_ptr_nonnull(console_find_dead(25));
+    ck_assert_ptr_null(console_find_dead(24));
+}
+END_TEST
+
 START_TEST(test_many_sinks)
 {
     struct console *console = connected(5);
@@ -290,6 +309,7 @@ int main(void)
     tcase_add_test(tcase, test_flood);
     tcase_add_test(tcase, test_death);
     tcase_add_test(tcase, test_graveyard);
+    tcase_add_test(tcase, logs_of_the_dead_are_bounded);
     tcase_add_test(tcase, test_many_sinks);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
