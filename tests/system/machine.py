@@ -24,6 +24,16 @@ HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
 LEAVE_CONSOLE = "\x1d"
 
 
+def torn(text):
+    """A regular expression for a text that lines of the hypervisor may have broken anywhere."""
+    return r"(?:\(XEN\) [^\n]*\n)*".join(re.escape(character) for character in text)
+
+
+def answer_to(mark):
+    """What cat says of a file that is not there: the sign that a command has begun or ended."""
+    return torn(f"cat: {mark}: ") + r"[^\n]*\n"
+
+
 class Machine:
     """Boots Paravane (or another Multiboot kernel) and talks to its first serial port."""
 
@@ -67,7 +77,7 @@ class Machine:
         return ESCAPES.sub("", self.child.before)
 
     def prompt(self, timeout=60):
-        return self.expect(re.escape(PROMPT), timeout)
+        return self.expect(torn(PROMPT), timeout)
 
     def send(self, text):
         self.child.send(text)
@@ -80,8 +90,8 @@ class Machine:
         """
         number = next(self.marks)
         self.send(f"cat /.begin{number}; {line}; cat /.end{number}\r")
-        self.expect(rf"cat: /\.begin{number}: [^\n]*\n", timeout)
-        output = self.expect(rf"cat: /\.end{number}: [^\n]*\n", timeout)
+        self.expect(answer_to(f"/.begin{number}"), timeout)
+        output = self.expect(answer_to(f"/.end{number}"), timeout)
         self.prompt(timeout)
         return output if keep else HYPERVISOR_LINE.sub("", output)
 
@@ -89,7 +99,7 @@ class Machine:
         """Types keys and Enter; all that the terminal showed until what they started has ended, redrawn lines too."""
         mark = f"/.end{next(self.marks)}"
         self.send(f"{keys}\rcat {mark}\r")
-        output = self.expect(rf"cat: {re.escape(mark)}: [^\n]*\n", timeout)
+        output = self.expect(answer_to(mark), timeout)
         self.prompt(timeout)
         return output.rpartition(f"{PROMPT}cat {mark}")[0]
 
