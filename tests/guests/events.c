@@ -178,10 +178,13 @@ static void test_bits(void)
     CHECK(!masked(port), "the mask bit goes");
     CHECK(selected(port) && upcall_pending(), "and the event is announced");
     event_test_and_clear(port);
+    others = *mask;
+    *mask = ~((xen_ulong_t)1 << (port % WORD_BITS));
     __atomic_fetch_and(&shared_info->vcpu_info[0].evtchn_pending_sel, ~((xen_ulong_t)1 << (port / WORD_BITS)),
                        __ATOMIC_SEQ_CST);
     CHECK_EQ(unmask(port), 0, "unmasking an open port");
     CHECK(!selected(port), "announces nothing");
+    *mask = others; /* what came for the others is found with the next event of the word */
     CHECK_EQ(send(port), 0, "sent to while open");
     CHECK(pending(port) && selected(port) && upcall_pending(), "it is announced at once");
     event_test_and_clear(port);
