@@ -137,11 +137,12 @@ JSON_COMMANDS = [
     "rename tock ticker", "xenstore-ls", "xenstore-read /local/domain/0/name", "xenstore-write /tool/x 5",
     "xenstore-rm /tool/x", "debug-keys h", "ls",
     "ls /examples", "cat /examples/ticker.cfg", "create -n /examples/hello64.cfg", "create -p /examples/hello32.cfg",
-    "destroy hello32", "create /examples/ticker.cfg name=other", "reboot other", "shutdown -w other",
+    "destroy hello32", "create /examples/ticker.cfg name=other", "shutdown -w other",
     "mkdir /tmp/d", "cp /examples/ticker.cfg /tmp/d", "rm /tmp/d/ticker.cfg", "trigger ticker nmi", "sysrq ticker h",
     "dump-core ticker /tmp/core", "rm /tmp/core", "devices", "block-list ticker", "network-list ticker",
     "network-switch", "network-attach ticker mac=00:16:3e:00:00:07", "network-detach ticker 0",
     "block-attach ticker /images/scratch.img,raw,xvdb,r", "block-detach -f ticker xvdb",
+    "create /examples/ticker.cfg name=back", "reboot -w back",
 ]
 JSON_ERRORS = ["console ticker", "nonsense", "pause", "pause nobody", "create /nowhere", "create -n /boot/hello32",
                "domid nobody", "domname 99", "mem-set ticker 1t", "xenstore-read /no/such", "cat /nowhere", "log nobody",
@@ -156,6 +157,8 @@ def test_every_verb_speaks_json(machine):
     for line in JSON_COMMANDS:
         value = machine.json(line)
         assert not (isinstance(value, dict) and "error" in value), (line, value)
+    machine.wait("the reboot", lambda: machine.domains() and "[back: restarted as domain" in machine.text())
+    machine.command("destroy back")
     assert [row["name"] for row in machine.json("list")] == ["Domain-0", "ticker"]
 
 
