@@ -7,7 +7,7 @@
  */
 #include <cpuid.h>
 #include <string.h>
-#include <time.h>
+#include <sys/time.h>
 #include <x86intrin.h>
 
 #include "handover.h"
@@ -34,12 +34,12 @@ static uint32_t from_cpu(void)
 void handover_random(uint8_t id[HANDOVER_ID_SIZE])
 {
     static uint64_t state;
-    struct timespec now = {.tv_sec = 0};
+    struct timeval now = {.tv_sec = 0};
 
     for (unsigned int i = 0; i < HANDOVER_ID_SIZE; i += sizeof(state)) {
-        clock_gettime(CLOCK_REALTIME, &now);
+        gettimeofday(&now, NULL);
         state = mix(state + 0x9e3779b97f4a7c15ull + __rdtsc()) ^ ((uint64_t)from_cpu() << 32 | from_cpu());
-        state += (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        state += (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_usec;
         state = mix(state);
         memcpy(id + i, &state, sizeof(state));
     }
