@@ -22,8 +22,8 @@ struct handover_offer {
 struct handover_sender {
     void *own;
     int (*send)(void *own, const struct byte_sink *sink, struct stream_error *error); /* the stream; ends suspended */
-    int (*resume)(void *own);   /* our copy goes on */
-    void (*destroy)(void *own); /* the other copy runs */
+    int (*resume)(void *own);                                                         /* our copy goes on */
+    void (*destroy)(void *own);                                                       /* the other copy runs */
 };
 
 struct handover_receiver {
