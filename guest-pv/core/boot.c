@@ -44,20 +44,21 @@ void shared_info_unmap(void)
         pv_panic("the shared page cannot be unmapped: %ld\n", rc);
 }
 
+static unsigned long store_pfn, console_pfn;
+
 void boot_info_to_pfns(void)
 {
-    if (start_info->store_mfn != 0)
-        start_info->store_mfn = mfn_to_pfn(start_info->store_mfn);
-    if (start_info->console.domU.mfn != 0)
-        start_info->console.domU.mfn = mfn_to_pfn(start_info->console.domU.mfn);
+    store_pfn = start_info->store_mfn != 0 ? mfn_to_pfn(start_info->store_mfn) : 0;
+    console_pfn = start_info->console.domU.mfn != 0 ? mfn_to_pfn(start_info->console.domU.mfn) : 0;
+    start_info->store_mfn = store_pfn;
+    start_info->console.domU.mfn = console_pfn;
 }
 
+/* The pages themselves are the same as before, whoever wrote here meanwhile. */
 void boot_info_to_mfns(void)
 {
-    if (start_info->store_mfn != 0)
-        start_info->store_mfn = pfn_to_mfn(start_info->store_mfn);
-    if (start_info->console.domU.mfn != 0)
-        start_info->console.domU.mfn = pfn_to_mfn(start_info->console.domU.mfn);
+    start_info->store_mfn = store_pfn != 0 ? pfn_to_mfn(store_pfn) : 0;
+    start_info->console.domU.mfn = console_pfn != 0 ? pfn_to_mfn(console_pfn) : 0;
 }
 
 /* Splits the command line in place; double quotes keep blanks inside a word. */

@@ -90,8 +90,7 @@ static bool suspend_and_come_back(uint64_t stopped)
     rc = HYPERVISOR_suspend(info_mfn);
     if (rc == 0)
         p2m_find_machine_table();
-    else
-        boot_info_to_mfns();
+    boot_info_to_mfns();
     shared_info_map();
     shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
     times.away = time_go_on();

@@ -5,6 +5,7 @@
  * Clocks out of the shared page. The hypervisor bumps a version before and after it writes (odd while writing); a
  * reader takes its copy only between two equal even versions.
  */
+#include <errno.h>
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/smp.h>
@@ -124,11 +125,19 @@ static void timer_fired(evtchn_port_t port, void *data)
 {
 }
 
+/* A toolstack that ends a suspension without a word leaves the port of before bound. */
 void time_bind(void)
 {
+    static int port;
+    int bound;
+
     HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
-    if (event_bind_virq(VIRQ_TIMER, 0, timer_fired, NULL) < 0)
-        pv_panic("no timer interrupt\n");
+    bound = event_bind_virq(VIRQ_TIMER, 0, timer_fired, NULL);
+    if (bound == -EEXIST && port > 0)
+        bound = event_set_handler((evtchn_port_t)port, timer_fired, NULL) == 0 ? port : bound;
+    if (bound < 0)
+        pv_panic("no timer interrupt: %d\n", bound);
+    port = bound;
 }
 
 void time_init(void)
