@@ -26,8 +26,10 @@ static struct suspend_hook *hook_first, *hook_last;
 static struct suspend_times times;
 static struct mutex one_at_a_time;
 
+/* Not while hooks are being called: they may wait, and other threads then run. */
 void suspend_hook_add(struct suspend_hook *hook)
 {
+    mutex_lock(&one_at_a_time);
     hook->next = NULL;
     hook->previous = hook_last;
     if (hook_last != NULL)
@@ -35,10 +37,12 @@ void suspend_hook_add(struct suspend_hook *hook)
     else
         hook_first = hook;
     hook_last = hook;
+    mutex_unlock(&one_at_a_time);
 }
 
 void suspend_hook_remove(struct suspend_hook *hook)
 {
+    mutex_lock(&one_at_a_time);
     if (hook->previous != NULL)
         hook->previous->next = hook->next;
     else
@@ -47,6 +51,7 @@ void suspend_hook_remove(struct suspend_hook *hook)
         hook->next->previous = hook->previous;
     else
         hook_last = hook->previous;
+    mutex_unlock(&one_at_a_time);
 }
 
 const struct suspend_times *suspend_times(void)

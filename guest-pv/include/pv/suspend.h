@@ -25,7 +25,7 @@
 /*
  * Both run in thread context, with everything usable. `before` may wait; a negative errno refuses the suspension, and
  * `after` is then called, cancelled, for those whose `before` had succeeded. Either may be NULL. `before` is called in
- * the order of adding, `after` in the reverse order. No hook may add or remove hooks.
+ * the order of adding, `after` in the reverse order. A hook must not add or remove hooks.
  */
 struct suspend_hook {
     int (*before)(void *own);
@@ -34,6 +34,7 @@ struct suspend_hook {
     struct suspend_hook *next, *previous; /* the library's */
 };
 
+/* Both wait while a suspension is under way. */
 void suspend_hook_add(struct suspend_hook *hook);
 void suspend_hook_remove(struct suspend_hook *hook);
 
