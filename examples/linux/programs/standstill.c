@@ -2,45 +2,46 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * standstill [-n COUNT] [MILLISECONDS]: looks at the clock all the time and tells of every span in which it could not, if it
- * was at least so long (30 ms by default): what a suspended and restored guest has missed, by its own clocks. BOOTTIME
- * and REALTIME count the time in which the guest did not exist, MONOTONIC does not. Ends after COUNT of them. One line
- * for each: its number, then the three clocks' milliseconds.
+ * standstill [-n COUNT] [MILLISECONDS]: looks at the clock all the time and tells of every span in which it could not,
+ * if that was at least so long (30 ms by default): what a suspended and restored guest has missed, by its own clocks.
+ * Ends after COUNT of them. Each line has the whole of it, the part in which the guest did not exist as Linux counts it,
+ * and by how much the time of day was set meanwhile.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MONOTONIC, BOOTTIME, REALTIME, CLOCKS };
-static const clockid_t ids[CLOCKS] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME};
+#define TRIES 5
 
-static double now_ms(int clock)
+static double now_ms(clockid_t clock)
 {
     struct timespec time;
 
-    clock_gettime(ids[clock], &time);
+    clock_gettime(clock, &time);
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-static void tell(unsigned long number, const double before[CLOCKS], const double after[CLOCKS])
+/* By how much a clock is ahead of BOOTTIME: of several readings the one that took least. */
+static double ahead_ms(clockid_t clock)
 {
-    printf("standstill %lu: boottime %.1f ms, realtime %.1f ms, monotonic %.1f ms\n", number,
-           after[BOOTTIME] - before[BOOTTIME], after[REALTIME] - before[REALTIME],
-           after[MONOTONIC] - before[MONOTONIC]);
-    fflush(stdout);
-}
+    double ahead = 0, least = 1e9;
 
-static void read_all(double time[CLOCKS])
-{
-    for (int i = 0; i < CLOCKS; i++)
-        time[i] = now_ms(i);
+    for (int i = 0; i < TRIES; i++) {
+        double before = now_ms(CLOCK_BOOTTIME), value = now_ms(clock), after = now_ms(CLOCK_BOOTTIME);
+
+        if (after - before < least) {
+            least = after - before;
+            ahead = value - (before + after) / 2;
+        }
+    }
+    return ahead;
 }
 
 int main(int argc, char **argv)
 {
     unsigned long found = 0, wanted = 0;
-    double before[CLOCKS], after[CLOCKS], least = 30;
+    double before, after, least = 30, monotonic = ahead_ms(CLOCK_MONOTONIC), day = ahead_ms(CLOCK_REALTIME);
     int letter;
 
     while ((letter = getopt(argc, argv, "n:")) != -1) {
@@ -50,15 +51,18 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         least = strtod(argv[optind], NULL);
-    read_all(before);
-    while (wanted == 0 || found < wanted) {
-        read_all(after);
-        if (after[BOOTTIME] - before[BOOTTIME] >= least) {
-            tell(++found, before, after);
-            read_all(after);
-        }
-        for (int i = 0; i < CLOCKS; i++)
-            before[i] = after[i];
+    for (before = now_ms(CLOCK_BOOTTIME); wanted == 0 || found < wanted; before = after) {
+        after = now_ms(CLOCK_BOOTTIME);
+        if (after - before < least)
+            continue;
+        double monotonic_now = ahead_ms(CLOCK_MONOTONIC), day_now = ahead_ms(CLOCK_REALTIME);
+
+        printf("standstill %lu: %.1f ms, suspended %.1f ms, time of day set by %+.1f ms\n", ++found, after - before,
+               monotonic - monotonic_now, day_now - day);
+        fflush(stdout);
+        monotonic = monotonic_now;
+        day = day_now;
+        after = now_ms(CLOCK_BOOTTIME);
     }
     return 0;
 }
