@@ -253,7 +253,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         return 1;
     if (!domain_name_valid(argv[2], &why))
         return fail(vane, "\"%s\": %s", argv[2], why);
-    if (domain_name_taken(vane, argv[2], &owner))
+    if (domain_name_claimed(vane, argv[2], &owner))
         return fail(vane, "the name \"%s\" is taken by domain %u", argv[2], owner);
     copy = strdup(argv[2]);
     if (copy == NULL)
