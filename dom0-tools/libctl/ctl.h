@@ -30,6 +30,12 @@ int ctl_domain_destroy(struct ctl *ctl, domid_t domid);
 int ctl_domain_pause(struct ctl *ctl, domid_t domid);
 int ctl_domain_unpause(struct ctl *ctl, domid_t domid);
 
+/*
+ * Lets a suspended domain go on, on whatever its suspend call returns: `cancelled` makes that 1, for a guest whose notes
+ * say SUSPEND_CANCEL; it then goes on with all it had. The others find what they would find after a restore.
+ */
+int ctl_domain_resume(struct ctl *ctl, domid_t domid, bool cancelled);
+
 /* Makes it end as if it had done so itself, for a reason SHUTDOWN_*. */
 int ctl_domain_shut_down(struct ctl *ctl, domid_t domid, unsigned int reason);
 int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);

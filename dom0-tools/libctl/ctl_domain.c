@@ -174,6 +174,36 @@ int ctl_vcpu_get_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, void
     return 0;
 }
 
+/* The registers lie behind the FPU's 512 bytes and the flags, each width's in its own order. */
+#define EAX_32 (512 + 4 + 6 * 4)
+#define RAX_64 (512 + 8 + 10 * 8)
+
+static int set_result(struct ctl *ctl, domid_t domid, uint64_t value)
+{
+    struct xen_domctl *domctl;
+    unsigned int bits;
+
+    if (ctl_domain_get_address_size(ctl, domid, &bits) != 0)
+        return -1;
+    memset(ctl->bytes, 0, CTL_SCRATCH);
+    domctl = start(ctl, XEN_DOMCTL_getvcpucontext, domid);
+    set_xen_guest_handle_raw(domctl->u.vcpucontext.ctxt, (void *)ctl->bytes);
+    if (perform(ctl) != 0)
+        return -1;
+    memcpy((char *)ctl->bytes + (bits == 64 ? RAX_64 : EAX_32), &value, bits / 8);
+    domctl = start(ctl, XEN_DOMCTL_setvcpucontext, domid);
+    set_xen_guest_handle_raw(domctl->u.vcpucontext.ctxt, (void *)ctl->bytes);
+    return perform(ctl);
+}
+
+int ctl_domain_resume(struct ctl *ctl, domid_t domid, bool cancelled)
+{
+    if (cancelled && set_result(ctl, domid, 1) != 0)
+        return -1;
+    start(ctl, XEN_DOMCTL_resumedomain, domid);
+    return perform(ctl);
+}
+
 int ctl_vcpu_trigger(struct ctl *ctl, domid_t domid, unsigned int vcpu, unsigned int trigger)
 {
     struct xen_domctl *domctl = start(ctl, XEN_DOMCTL_sendtrigger, domid);

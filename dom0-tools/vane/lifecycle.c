@@ -440,6 +440,12 @@ static const struct xen_domctl_getdomaininfo *find_info(const struct xen_domctl_
     return low < count && infos[low].domain == domid ? &infos[low] : NULL;
 }
 
+/* Suspended because a command asked for it. */
+static bool awaited(const struct domain_record *record, const struct xen_domctl_getdomaininfo *info)
+{
+    return record->suspending && shutdown_reason(info) == SHUTDOWN_suspend;
+}
+
 /* One that ended, or vanished through somebody else's hand; acting on it changes the list, so one at a time. */
 static bool act_on_one(struct vane *vane)
 {
@@ -453,7 +459,7 @@ static bool act_on_one(struct vane *vane)
     for (struct domain_record *record = record_first(); record != NULL && !acted; record = record->next) {
         const struct xen_domctl_getdomaininfo *info = find_info(infos, count, record->domid);
 
-        acted = info == NULL || (has_ended(info) && !record->handled);
+        acted = info == NULL || (has_ended(info) && !record->handled && !awaited(record, info));
         if (info == NULL) {
             record_take_out(record);
             devices_remove_all(vane->xs, record->domid);
