@@ -43,7 +43,7 @@ void ctl_close(struct ctl *ctl)
     free(ctl);
 }
 
-static struct xen_domctl *start(struct ctl *ctl, unsigned int command, domid_t domid)
+struct xen_domctl *ctl_start(struct ctl *ctl, unsigned int command, domid_t domid)
 {
     memset(ctl->domctl, 0, sizeof(*ctl->domctl));
     ctl->domctl->cmd = command;
@@ -52,10 +52,13 @@ static struct xen_domctl *start(struct ctl *ctl, unsigned int command, domid_t d
     return ctl->domctl;
 }
 
-static int perform(struct ctl *ctl)
+int ctl_perform(struct ctl *ctl)
 {
     return xencall1(ctl->call, __HYPERVISOR_domctl, (uintptr_t)ctl->domctl) < 0 ? -1 : 0;
 }
+
+#define start   ctl_start
+#define perform ctl_perform
 
 int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *create, domid_t *domid)
 {

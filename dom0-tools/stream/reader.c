@@ -43,9 +43,9 @@ int stream_refuse(struct stream_reader *reader, const char *format, ...)
     int used;
 
     if (reader->record_number == 0)
-        used = snprintf(text, STREAM_ERROR_SIZE, "%s at offset %#llx: ", layer_names[reader->layer], at);
+        used = snprintf(text, STREAM_ERROR_SIZE, "%s at offset 0x%llx: ", layer_names[reader->layer], at);
     else
-        used = snprintf(text, STREAM_ERROR_SIZE, "%srecord %u (%s, type %#x) at offset %#llx: ",
+        used = snprintf(text, STREAM_ERROR_SIZE, "%srecord %u (%s, type %#x) at offset 0x%llx: ",
                         reader->layer == STREAM_LAYER_OUTER ? "libxl " : "", (unsigned int)reader->record_number,
                         record_name(reader), (unsigned int)reader->type, at);
     va_start(args, format);
@@ -63,10 +63,10 @@ static int take(struct stream_reader *reader, void *to, size_t size, const char 
         ssize_t got = reader->source->read(reader->source->own, bytes + done, size - done);
 
         if (got < 0)
-            return stream_refuse(reader, "cannot read on at offset %#llx: %s", (unsigned long long)reader->offset,
+            return stream_refuse(reader, "cannot read on at offset 0x%llx: %s", (unsigned long long)reader->offset,
                                  strerror((int)-got));
         if (got == 0)
-            return stream_refuse(reader, "the stream ends at offset %#llx, after %zu of the %zu bytes of its %s",
+            return stream_refuse(reader, "the stream ends at offset 0x%llx, after %zu of the %zu bytes of its %s",
                                  (unsigned long long)reader->offset, done, size, what);
         if ((size_t)got > size - done)
             return stream_refuse(reader, "the source gave %zd bytes where %zu were asked for", got, size - done);
@@ -119,12 +119,13 @@ static int check_file_header(struct stream_reader *reader, const uint8_t *header
         return stream_refuse(reader, "the mandatory flags are %#x: only %#x are known; a newer xl wrote this", flags,
                              known);
     if ((flags & FILE_MANDATORY_STREAM) == 0)
-        return stream_refuse(reader, "the mandatory flags are %#x: a legacy stream of Xen 4.5 or older follows, which "
-                                     "cannot be read; only version 2 can",
+        return stream_refuse(reader,
+                             "the mandatory flags are %#x: a legacy stream of Xen 4.5 or older follows, which "
+                             "cannot be read; only version 2 can",
                              flags);
     if ((flags & FILE_MANDATORY_JSON) == 0)
-        return stream_refuse(reader, "the mandatory flags are %#x: the configuration is not JSON, which alone can be read",
-                             flags);
+        return stream_refuse(
+            reader, "the mandatory flags are %#x: the configuration is not JSON, which alone can be read", flags);
     return 0;
 }
 
@@ -207,8 +208,8 @@ static int next_record(struct stream_reader *reader, uint32_t known)
             return -1;
     }
     if (reader->type >= known)
-        return stream_refuse(reader, "a mandatory record of this type is not known: 0 to %#x are; a newer Xen wrote this",
-                             known - 1);
+        return stream_refuse(
+            reader, "a mandatory record of this type is not known: 0 to %#x are; a newer Xen wrote this", known - 1);
     return 0;
 }
 
@@ -218,7 +219,8 @@ static int next_outer(struct stream_reader *reader, enum outer_record_type wante
     if (next_record(reader, OUTER_RECORD_TYPES) != 0)
         return -1;
     if (reader->type == OUTER_EMULATOR_XENSTORE_DATA || reader->type == OUTER_EMULATOR_CONTEXT)
-        return stream_refuse(reader, "the state of a device model belongs to an HVM guest: only PV guests can be restored");
+        return stream_refuse(reader,
+                             "the state of a device model belongs to an HVM guest: only PV guests can be restored");
     if (reader->type == OUTER_CHECKPOINT_END || reader->type == OUTER_CHECKPOINT_STATE)
         return stream_refuse(reader, "a stream with checkpoints (Remus, COLO) cannot be restored");
     if (reader->type != (uint32_t)wanted)
@@ -239,15 +241,17 @@ int stream_read_outer_begin(struct stream_reader *reader)
     version = get_be32(header + 8);
     options = get_be32(header + 12);
     if (get_be64(header) != OUTER_IDENT)
-        return stream_refuse(reader, "the identifier is %#llx: it must be %#llx, \"LibxlFmt\"; a stream of Xen 4.5 or "
-                                     "older has none and cannot be read",
+        return stream_refuse(reader,
+                             "the identifier is %#llx: it must be %#llx, \"LibxlFmt\"; a stream of Xen 4.5 or "
+                             "older has none and cannot be read",
                              (unsigned long long)get_be64(header), OUTER_IDENT);
     if (version != OUTER_VERSION)
         return stream_refuse(reader, "the version is %u: only version %u can be read", version, OUTER_VERSION);
     if ((options & OUTER_BIG_ENDIAN) != 0)
         return stream_refuse(reader, "the options are %#x: a big-endian stream cannot be read", options);
     if ((options & OUTER_LEGACY) != 0)
-        return stream_refuse(reader, "the options are %#x: a stream converted from a legacy one cannot be read", options);
+        return stream_refuse(reader, "the options are %#x: a stream converted from a legacy one cannot be read",
+                             options);
     if (options != 0)
         return stream_refuse(reader, "the options are %#x: none but bits 0 and 1 are known", options);
     return next_outer(reader, OUTER_LIBXC_CONTEXT);
@@ -259,7 +263,8 @@ static int check_image_header(struct stream_reader *reader, const uint8_t *heade
 
     reader->version = get_be32(header + 12);
     if (get_be64(header) != INNER_MARKER)
-        return stream_refuse(reader, "the marker is %#llx: it must be %#llx; a legacy stream has none and cannot be read",
+        return stream_refuse(reader,
+                             "the marker is %#llx: it must be %#llx; a legacy stream has none and cannot be read",
                              (unsigned long long)get_be64(header), INNER_MARKER);
     if (ident != INNER_IDENT)
         return stream_refuse(reader, "the identifier is %#x: it must be %#x, \"XENF\"", ident, INNER_IDENT);
@@ -283,7 +288,8 @@ static int check_domain_header(struct stream_reader *reader, const uint8_t *head
     if (shift != DOMAIN_PAGE_SHIFT)
         return stream_refuse(reader, "the page shift is %u: only %u is possible", shift, DOMAIN_PAGE_SHIFT);
     if (get_le32(header + 8) == 0)
-        return stream_refuse(reader, "the version of Xen is 0: a stream converted from a legacy one cannot be restored");
+        return stream_refuse(reader,
+                             "the version of Xen is 0: a stream converted from a legacy one cannot be restored");
     return 0;
 }
 

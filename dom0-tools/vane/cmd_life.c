@@ -93,14 +93,13 @@ int cmd_suspend(struct vane *vane, int argc, char **argv)
 
 int cmd_resume(struct vane *vane, int argc, char **argv)
 {
-    bool reconnect = option(&argc, argv, "-r", "--reconnect");
     struct xen_domctl_getdomaininfo info;
 
     if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain_info(vane, argv[1], &info) != 0)
         return 1;
     if ((info.flags & XEN_DOMINF_shutdown) == 0 || shutdown_reason(&info) != SHUTDOWN_suspend)
         return fail(vane, "domain %u (%s) is not suspended", info.domain, argv[1]);
-    if (resume_domain(vane, info.domain, !reconnect) != 0)
+    if (resume_domain(vane, info.domain) != 0)
         return fail(vane, "domain %u (%s) could not be resumed: %s", info.domain, argv[1], strerror(errno));
     json_ok(vane);
     return 0;
@@ -254,7 +253,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         return 1;
     if (!domain_name_valid(argv[2], &why))
         return fail(vane, "\"%s\": %s", argv[2], why);
-    if (domain_name_taken(vane, argv[2], &owner))
+    if (domain_name_claimed(vane, argv[2], &owner))
         return fail(vane, "the name \"%s\" is taken by domain %u", argv[2], owner);
     copy = strdup(argv[2]);
     if (copy == NULL)

@@ -51,6 +51,15 @@ int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getd
 /* True when some domain has this name. */
 bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
 
+/* What a domain is called behind its name until it has arrived. */
+#define INCOMING_SUFFIX "--incoming"
+
+/* True when some domain has this name, or will have it when it has arrived. */
+bool domain_name_claimed(struct vane *vane, const char *name, domid_t *owner);
+
+/* Another domain with this UUID: the one that a domain replaces, or is replaced by. NULL when there is none. */
+struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than);
+
 /* All domains, to be freed; NULL with the error printed. */
 struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
 

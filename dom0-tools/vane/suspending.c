@@ -117,7 +117,7 @@ static int ask(struct vane *vane, domid_t domid, struct suspending *how)
         how->cancelled = NULL;
         standing = wait_for(vane, domid, how, clock_ns() + GRACE_NS);
         if (standing == STANDS) {
-            (void)resume_domain(vane, domid, true);
+            (void)resume_domain(vane, domid);
             standing = STILL_RUNS;
         }
         memcpy(how->reason, reason, sizeof(reason));
@@ -148,10 +148,10 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
     return status;
 }
 
-int resume_domain(struct vane *vane, domid_t domid, bool cancelled)
+int resume_domain(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
-    int status = ctl_domain_resume(vane->ctl, domid, cancelled);
+    int status = ctl_domain_resume(vane->ctl, domid, true);
 
     if (status == 0 && record != NULL)
         record->suspending = record->handled = false;

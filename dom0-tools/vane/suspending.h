@@ -23,9 +23,8 @@ struct suspending {
 int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how);
 
 /*
- * The domain goes on where it stopped. `cancelled`: its suspend call returns 1 and it keeps all it had; otherwise it
- * connects anew to store, console and devices, as after a restore. 0, or -1 with errno.
+ * The domain goes on where it stopped, with all it had: its suspend call returns 1. 0, or -1 with errno.
  */
-int resume_domain(struct vane *vane, domid_t domid, bool cancelled);
+int resume_domain(struct vane *vane, domid_t domid);
 
 #endif
