@@ -173,7 +173,7 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
 }
 
 /* Random as RFC 4122 wants it (version 4), from what little a young machine has. */
-static void make_uuid(uint8_t uuid[16])
+void make_uuid(uint8_t uuid[16])
 {
     static uint64_t state;
 
@@ -188,12 +188,18 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* The nodes of the VM belong to whoever else has its UUID. */
+static void remove_nodes(struct vane *vane, domid_t domid, const uint8_t uuid[16])
+{
+    store_remove_domain(vane->xs, domid, record_of_uuid(uuid, domid) == NULL ? uuid : NULL);
+}
+
 /* A domain without a record yet. */
 static void abandon(struct vane *vane, const struct built_domain *built)
 {
     devices_remove_all(vane->xs, built->domid);
     (void)ctl_domain_destroy(vane->ctl, built->domid);
-    store_remove_domain(vane->xs, built->domid, built->uuid);
+    remove_nodes(vane, built->domid, built->uuid);
 }
 
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
@@ -203,7 +209,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
     struct built_domain built;
     domid_t owner;
 
-    if (domain_name_taken(vane, config->name, &owner)) {
+    if (domain_name_claimed(vane, config->name, &owner)) {
         build_fail(error, "the name \"%s\" is taken by domain %u; destroy it, or choose another with name=NAME",
                    config->name, owner);
         return NULL;
@@ -247,7 +253,7 @@ int destroy_domain(struct vane *vane, domid_t domid)
     (void)ctl_domain_pause(vane->ctl, domid);
     devices_remove_all(vane->xs, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
-    store_remove_domain(vane->xs, domid, info.handle);
+    remove_nodes(vane, domid, info.handle);
     if (record != NULL)
         record_free(record);
     return status;
@@ -440,6 +446,12 @@ static const struct xen_domctl_getdomaininfo *find_info(const struct xen_domctl_
     return low < count && infos[low].domain == domid ? &infos[low] : NULL;
 }
 
+/* Suspended because a command asked for it. */
+static bool awaited(const struct domain_record *record, const struct xen_domctl_getdomaininfo *info)
+{
+    return record->suspending && shutdown_reason(info) == SHUTDOWN_suspend;
+}
+
 /* One that ended, or vanished through somebody else's hand; acting on it changes the list, so one at a time. */
 static bool act_on_one(struct vane *vane)
 {
@@ -453,11 +465,11 @@ static bool act_on_one(struct vane *vane)
     for (struct domain_record *record = record_first(); record != NULL && !acted; record = record->next) {
         const struct xen_domctl_getdomaininfo *info = find_info(infos, count, record->domid);
 
-        acted = info == NULL || (has_ended(info) && !record->handled);
+        acted = info == NULL || (has_ended(info) && !record->handled && !awaited(record, info));
         if (info == NULL) {
             record_take_out(record);
             devices_remove_all(vane->xs, record->domid);
-            store_remove_domain(vane->xs, record->domid, record->uuid);
+            remove_nodes(vane, record->domid, record->uuid);
             record_free(record);
         } else if (acted) {
             acting++;

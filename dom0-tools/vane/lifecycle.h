@@ -24,6 +24,9 @@ int destroy_domain(struct vane *vane, domid_t domid);
 int plan_domain(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
                 struct build_error *error);
 
+/* A random UUID. */
+void make_uuid(uint8_t uuid[16]);
+
 /* Starts the thread that acts when domains end. */
 int lifecycle_start(void);
 
