@@ -89,13 +89,16 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         return LLVMFuzzerMutate(data, size, max_size);
     one = &spans[(size_t)rand() % count];
     other = &spans[(size_t)rand() % count];
-    switch (rand() % 6) {
+    switch (rand() % 8) {
     case 0:
         return replace(data, size, *one, NULL, 0);
     case 1:
         return insert(data, size, max_size, *one, other->at);
     case 2:
         data[one->at] = (uint8_t)(rand() % 20);
+        return size;
+    case 3:
+        data[one->at + 3] ^= 0x80; /* optional */
         return size;
     default:
         return change_body(data, size, max_size, *one);
