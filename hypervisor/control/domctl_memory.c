@@ -79,23 +79,6 @@ long domctl_getpageframeinfo3(struct domain *d, struct domctl *c)
     return 0;
 }
 
-/* Without shadow page tables all that can be done is to leave them off. */
-long domctl_shadow_op(struct domain *d, struct domctl *c)
-{
-    if (d == current->domain)
-        return -EINVAL;
-    switch (c->op.u.shadow_op.op) {
-    case XEN_DOMCTL_SHADOW_OP_OFF:
-        return 0;
-    case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
-    case XEN_DOMCTL_SHADOW_OP_CLEAN:
-    case XEN_DOMCTL_SHADOW_OP_PEEK:
-        return -EOPNOTSUPP;
-    default:
-        return -EINVAL;
-    }
-}
-
 long domctl_iomem_permission(struct domain *d, struct domctl *c)
 {
     const struct xen_domctl_iomem_permission *p = &c->op.u.iomem_permission;

@@ -77,6 +77,8 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
         window_fault(window_offset(address), true);
         return;
     }
+    if (unlikely(v->domain->mm.shadow != NULL) && shadow_fault(v, address, &error_code))
+        return;
     if ((error_code & (PFEC_PRESENT | PFEC_WRITE | PFEC_RSVD)) == (PFEC_PRESENT | PFEC_WRITE) &&
         guest_in_kernel(v, regs) && emulate_page_table_write(v, regs, address))
         return;
@@ -206,8 +208,11 @@ void trap_in_hypervisor(struct cpu_regs *regs)
         return;
     }
     if (vector == TRAP_PF) {
-        unsigned long offset = window_offset(read_cr2());
+        unsigned long address = read_cr2(), offset = window_offset(address);
+        u32 error_code = regs->error_code;
         if (offset < WINDOW_SIZE && window_fault(offset, false))
+            return;
+        if (current->domain->mm.shadow && shadow_fault(current, address, &error_code))
             return;
     }
     if (regs->rip == (unsigned long)guest_iret)

@@ -409,6 +409,7 @@ int domain_kill(struct domain *d)
     if (d->dying == DOMAIN_ALIVE) {
         domain_pause_sync(d);
         d->dying = DOMAIN_DYING;
+        shadow_off(d);
         guest_timers_kill_domain(d);
         for (u32 i = 0; i < d->max_vcpus; i++)
             if (d->vcpus[i])

@@ -118,6 +118,7 @@ unsigned long frames_audit(bool exact);
 /* Address spaces. */
 struct memory_map;
 struct linear_count;
+struct shadow;
 struct domain_mm {
     spinlock_t lock;      /* reservation counts */
     spinlock_t page_lock; /* all changes of this domain's page tables */
@@ -131,6 +132,9 @@ struct domain_mm {
     u8 relinquish_stage;
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
     struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */
+    struct shadow *shadow;       /* mm/shadow.c; NULL: the CPUs walk the guest's own tables */
+    spinlock_t shadow_lock;
+    u32 shadow_limit; /* most shadow pages; 0: by the domain's size */
 };
 
 struct vcpu_mm {
@@ -179,6 +183,28 @@ void destroy_gdt(struct vcpu *v);
 /* Puts this vCPU's GDT/LDT frames into this CPU's window, at a context switch. */
 void mm_switch_windows(struct vcpu *prev, struct vcpu *next);
 bool descriptor_ok(const struct domain *d, u64 *descriptor); /* may adjust DPL; in mm/descriptor.c */
+
+/* Shadow page tables, and on them the log of written frames. The domain is paused by the caller, which serialises all of
+ * these, for on and off. -ENOMEM leaves it as it was. */
+int shadow_on(struct domain *d) MUST_CHECK;
+void shadow_off(struct domain *d); /* the log too; nothing when it is off */
+int shadow_resize(struct domain *d) MUST_CHECK; /* to mm.shadow_limit */
+unsigned shadow_pages(const struct domain *d);  /* how many it may have; 0: off */
+bool log_dirty_is_on(const struct domain *d);
+int log_dirty_on(struct domain *d) MUST_CHECK;
+struct log_report {
+    bool clean;
+    unsigned long bitmap; /* the caller's, 0: none */
+    unsigned long pages;  /* bits it has room for; out: bits it has */
+    u32 faults, dirty;    /* out */
+};
+int log_dirty_report(struct domain *d, struct log_report *r) MUST_CHECK; /* 0, -EINVAL, -EBUSY, -EFAULT, -ERESTART */
+/* A page fault of v, which is current, at a guest address: true when a shadow entry was missing. If it was not, the
+ * error code is what the guest's own tables would have caused. */
+bool shadow_fault(struct vcpu *v, unsigned long va, u32 *error);
+/* The frame was written otherwise than through the guest's own addresses. Only while logging_domains is not 0. */
+extern u32 logging_domains;
+void frame_written(mfn_t mfn);
 
 /* TLB. Masks have a bit per CPU. */
 void flush_tlb_local(void);

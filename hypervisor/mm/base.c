@@ -23,12 +23,16 @@ void vcpu_mm_destroy(struct vcpu *v)
 
 void vcpu_update_cr3(struct vcpu *v)
 {
-    if (v->is_32bit) {
-        v->mm.cr3 = v->mm.compat_l4 ? virt_to_maddr(v->mm.compat_l4) : 0;
-        return;
-    }
-    mfn_t table = v->kernel_mode ? v->mm.kernel_table : v->mm.user_table;
-    v->mm.cr3 = table.value == INVALID_FRAME ? 0 : table.value << PAGE_SHIFT;
+    mfn_t table = v->is_32bit || v->kernel_mode ? v->mm.kernel_table : v->mm.user_table;
+    bool none = table.value == INVALID_FRAME;
+    if (v->is_32bit && v->mm.compat_l4)
+        v->mm.cr3 = virt_to_maddr(v->mm.compat_l4);
+    else
+        v->mm.cr3 = none ? 0 : table.value << PAGE_SHIFT;
+    if (unlikely(v->domain->mm.shadow != NULL) && !none)
+        shadow_set_root(v);
+    else if (v->is_32bit && v->mm.compat_l4)
+        v->mm.compat_l4[0] = none ? 0 : pte_of(table, PTE_TABLE);
 }
 
 static int make_compat_l4(struct vcpu *v)
@@ -85,8 +89,6 @@ int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible)
             return rc;
     }
     *base = table;
-    if (v->is_32bit && table.value != INVALID_FRAME)
-        v->mm.compat_l4[0] = pte_of(table, PTE_TABLE);
     switch_base(v);
     if (old.value != INVALID_FRAME)
         release_base(v, old);
@@ -110,8 +112,6 @@ void vcpu_drop_bases(struct vcpu *v)
     mfn_t kernel = v->mm.kernel_table, user = v->mm.user_table, old = v->mm.old_table;
     bool old_pending = old_table_pending(v);
     v->mm.kernel_table = v->mm.user_table = v->mm.old_table = mfn_of(INVALID_FRAME);
-    if (v->mm.compat_l4)
-        v->mm.compat_l4[0] = 0;
     vcpu_update_cr3(v);
     if (old_pending)
         page_put(old);

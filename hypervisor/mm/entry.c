@@ -107,8 +107,11 @@ void l1e_put(u64 entry, struct domain *mapper)
     }
     /* The owner holds another lock, and may use the frame otherwise as soon as it is let go: the mark comes before. */
     bool foreign = fw_owner(word) != mapper->id;
-    if (foreign)
+    if (foreign) {
         mark_stale(mapper);
+        if (unlikely(logging_domains) && (entry & PTE_RW))
+            frame_written(mfn);
+    }
     while (!frame_swap(mfn, &word, word - take))
         ;
     word -= take;
@@ -118,16 +121,17 @@ void l1e_put(u64 entry, struct domain *mapper)
         owned_frame_released(mfn, word);
 }
 
-static void store(u64 *entry, u64 value, unsigned flags)
+static void store(struct domain *d, u64 *entry, u64 value, unsigned flags)
 {
     if (!(flags & KEEP_AD) || !(value & PTE_P)) {
         __atomic_store_n(entry, value, __ATOMIC_RELEASE);
-        return;
+    } else {
+        u64 old = READ_ONCE(*entry);
+        while (!__atomic_compare_exchange_n(entry, &old, value | (old & (PTE_A | PTE_D)), false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_SEQ_CST))
+            ;
     }
-    u64 old = READ_ONCE(*entry);
-    while (!__atomic_compare_exchange_n(entry, &old, value | (old & (PTE_A | PTE_D)), false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST))
-        ;
+    entry_stored(d, entry);
 }
 
 #define L1_SIGNIFICANT (PTE_P | PTE_RW | PTE_CACHE | PTE_ADDRESS)
@@ -139,14 +143,14 @@ int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned 
         if (((old ^ value) & L1_SIGNIFICANT) == 0) { /* the same references */
             if (value & disallowed_l1(d))
                 return -EINVAL;
-            store(entry, l1e_adjust(d, value), flags);
+            store(d, entry, l1e_adjust(d, value), flags);
             return 0;
         }
         int rc = l1e_get(&value, d, owner);
         if (rc)
             return rc;
     }
-    store(entry, value, flags);
+    store(d, entry, value, flags);
     if (old & PTE_P)
         l1e_put(old, d);
     return 0;
@@ -247,7 +251,7 @@ int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry
         if (((old ^ value) & (PTE_P | PTE_RW | PTE_ADDRESS)) == 0) { /* the same references */
             if (value & disallowed_upper(d, type))
                 return -EINVAL;
-            store(entry, upper_adjust(d, type, value), flags);
+            store(d, entry, upper_adjust(d, type, value), flags);
             return 0;
         }
         rc = upper_get(&value, d, type, table, slot, true);
@@ -259,7 +263,7 @@ int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry
             return rc;
         }
     }
-    store(entry, value, flags);
+    store(d, entry, value, flags);
     if ((old & PTE_P) && !mfn_equal(pte_mfn(old), table)) {
         if (unlikely(same_level(page_type(pte_mfn(old)), type)))
             linear_leave(d, table, pte_mfn(old));

@@ -71,6 +71,8 @@ static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned 
 {
     int rc =
         type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d) : validate_entries(mfn, d, type, &done, preemptible);
+    if (unlikely(logging_domains))
+        frame_written(mfn); /* entries were adjusted */
     if (rc == 0) {
         settle(mfn, SETTLE_MASK, FW_VALIDATED | FW_COUNT_ONE, resumed ? -1 : 0);
     } else if (done == 0 && type != FRAME_L3 && type != FRAME_L4 && rc != -ERESTART) {
@@ -86,6 +88,8 @@ static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned 
 /* The frame is BUSY, entries [0, done) hold references: drop them. */
 static int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
 {
+    if (unlikely(READ_ONCE(d->mm.shadow) != NULL))
+        shadow_table_gone(d, mfn);
     int rc = type == FRAME_DESCRIPTOR ? 0 : release_entries(mfn, d, type, &done, preemptible);
     mark_stale(d);
     if (rc) {
@@ -268,6 +272,8 @@ int page_put_type_preemptible(mfn_t mfn)
 
 void page_put_and_type(mfn_t mfn)
 {
+    if (unlikely(logging_domains))
+        frame_written(mfn);
     u64 word = frame_word(mfn);
     /* Neither count ends: one swap for both. */
     while (word >= 2 * FW_COUNT_ONE && (word & FW_REF_MASK) > 1 && !(word & (FW_BUSY | FW_PARTIAL)))

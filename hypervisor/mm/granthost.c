@@ -41,6 +41,7 @@ int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags
     if (entry) {
         u64 old = READ_ONCE(*entry);
         WRITE_ONCE(*entry, pte_of(mfn, entry_flags(d, gntmap_flags)));
+        entry_stored(d, entry);
         if (old & PTE_P)
             l1e_put(old, d);
         rc = GNTST_okay;
@@ -60,6 +61,7 @@ static int take_replacement(struct vcpu *v, u64 new_address, u64 *value)
         return GNTST_general_error;
     *value = READ_ONCE(*from);
     WRITE_ONCE(*from, 0);
+    entry_stored(v->domain, from);
     return GNTST_okay;
 }
 
@@ -75,8 +77,10 @@ int grant_unmap_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_fla
     u64 old = entry ? READ_ONCE(*entry) : 0;
     if ((old & PTE_P) && mfn_equal(pte_mfn(old), mfn) && !(old & PTE_RW) == !!(gntmap_flags & GNTMAP_readonly)) {
         rc = take_replacement(v, new_address, &value);
-        if (rc == GNTST_okay)
+        if (rc == GNTST_okay) {
             WRITE_ONCE(*entry, value);
+            entry_stored(d, entry);
+        }
         mark_stale(d);
     }
     spin_unlock(&d->mm.page_lock);

@@ -154,6 +154,18 @@ void linear_free(struct domain *d);
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */
 
+/* shadow.c */
+void shadow_set_root(struct vcpu *v);
+void shadow_follow(struct domain *d, const u64 *entry);
+void shadow_table_gone(struct domain *d, mfn_t mfn);
+
+/* An entry of one of d's tables was stored: before the references of the old one go. Page lock held. */
+static inline void entry_stored(struct domain *d, const u64 *entry)
+{
+    if (unlikely(READ_ONCE(d->mm.shadow) != NULL))
+        shadow_follow(d, entry);
+}
+
 /* flush.c */
 extern u32 stale_cpus; /* CPUs that may hold translations to frames since freed or retyped */
 void mark_stale(const struct domain *d);

@@ -214,6 +214,8 @@ void m2p_set(mfn_t mfn, pfn_t pfn)
         return;
     WRITE_ONCE(((u64 *)M2P_WRITABLE)[mfn.value], pfn.value);
     WRITE_ONCE(((u32 *)M2P_COMPAT_WRITABLE)[mfn.value], (u32)pfn.value);
+    if (unlikely(logging_domains))
+        frame_written(mfn);
 }
 
 pfn_t m2p_get(mfn_t mfn)

@@ -40,6 +40,8 @@ long do_update_descriptor(unsigned long maddr, unsigned long descriptor)
     int rc = page_get_type(mfn, in_use ? FRAME_DESCRIPTOR : FRAME_WRITABLE, false);
     if (rc == 0) {
         WRITE_ONCE(*(u64 *)maddr_to_virt(maddr), value);
+        if (unlikely(logging_domains))
+            frame_written(mfn);
         page_put_type(mfn);
     }
     page_put(mfn);

@@ -1,0 +1,163 @@
+/* SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The log of the frames that a domain has written, a bit for each by its number in the guest, for its migration.
+ *
+ * 1. While it is kept, a writable shadow entry for a frame of the domain exists only if the frame's bit is set. Clearing
+ *    bits therefore begins with taking the write permission from all entries and from all TLBs.
+ * 2. Whoever else writes a frame holds a writable reference meanwhile, and the bit is set when that is given back. Those
+ *    held for long (grants mapped writable, vcpu_info, event channel pages) are counted as written at every report.
+ *    A mapping by dom0 of another domain's frame is counted when it goes, and not before: what dom0 keeps mapped it
+ *    must send itself.
+ * 3. The number is the M2P's, so the guest chooses it: a frame whose number no saved domain could have is in no log. A
+ *    frame that gets a number is written.
+ */
+#include "mm/shadow.h"
+#include "guest_access.h"
+
+u32 logging_domains;
+
+static bool has_number(unsigned long pfn)
+{
+    return pfn < LOG_LEAVES * LOG_PER_LEAF;
+}
+
+static bool owned_by(mfn_t mfn, const struct domain *d)
+{
+    return mfn_valid(mfn) && page_owner_id(mfn) == d->id;
+}
+
+void log_frame(struct domain *d, struct shadow *s, mfn_t mfn)
+{
+    unsigned long pfn = m2p_get(mfn).value;
+    if (s->leaves == NULL || !has_number(pfn) || !owned_by(mfn, d))
+        return;
+    u64 **leaf = &s->leaves[pfn / LOG_PER_LEAF], bit = 1UL << pfn % 64;
+    if (*leaf == NULL && (*leaf = hv_alloc_pages(0)) == NULL) {
+        s->lost = true;
+        return;
+    }
+    u64 *word = &(*leaf)[pfn % LOG_PER_LEAF / 64];
+    s->dirty += !(*word & bit);
+    *word |= bit;
+}
+
+/* Whether it needs no logging (any more). */
+bool log_has(const struct domain *d, const struct shadow *s, mfn_t mfn)
+{
+    unsigned long pfn = m2p_get(mfn).value;
+    if (s->lost || !has_number(pfn) || !owned_by(mfn, d))
+        return true;
+    const u64 *leaf = s->leaves[pfn / LOG_PER_LEAF];
+    return leaf && (leaf[pfn % LOG_PER_LEAF / 64] >> pfn % 64 & 1);
+}
+
+void log_free(struct shadow *s)
+{
+    if (s->leaves == NULL)
+        return;
+    for (unsigned i = 0; i < LOG_LEAVES; i++)
+        if (s->leaves[i])
+            hv_free_pages(s->leaves[i], 0);
+    hv_free_pages(s->leaves, LOG_TOP_ORDER);
+    s->leaves = NULL;
+    __atomic_sub_fetch(&logging_domains, 1, __ATOMIC_SEQ_CST);
+}
+
+bool log_dirty_is_on(const struct domain *d)
+{
+    return d->mm.shadow && d->mm.shadow->leaves;
+}
+
+/* The domain does not run, and is in shadow mode. */
+int log_dirty_on(struct domain *d)
+{
+    u64 **leaves = hv_alloc_pages(LOG_TOP_ORDER);
+    if (leaves == NULL)
+        return -ENOMEM;
+    __atomic_add_fetch(&logging_domains, 1, __ATOMIC_SEQ_CST);
+    spin_lock(&d->mm.shadow_lock);
+    d->mm.shadow->leaves = leaves;
+    shadow_write_protect(d, d->mm.shadow);
+    spin_unlock(&d->mm.shadow_lock);
+    return 0;
+}
+
+/* The caller holds a reference to the frame. */
+void frame_written(mfn_t mfn)
+{
+    struct domain *d = owner_domain(page_owner_id(mfn));
+    if (d == NULL || READ_ONCE(d->mm.shadow) == NULL)
+        return;
+    spin_lock(&d->mm.shadow_lock);
+    if (d->mm.shadow)
+        log_frame(d, d->mm.shadow, mfn);
+    spin_unlock(&d->mm.shadow_lock);
+}
+
+static void log_held_frames(struct domain *d)
+{
+    grant_frames_written(d);
+    evtchn_frames_written(d);
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i] && d->vcpus[i]->info_mfn.value != INVALID_FRAME)
+            frame_written(d->vcpus[i]->info_mfn);
+}
+
+/* Bits of one leaf to the caller. */
+static int report_leaf(const struct shadow *s, const u64 *leaf, unsigned long to, size_t bytes)
+{
+    static const u64 all = ~0UL;
+    if (s->lost) {
+        for (size_t i = 0; i < bytes; i += sizeof(all))
+            if (copy_to_guest(to + i, &all, MIN(sizeof(all), bytes - i)))
+                return -EFAULT;
+        return 0;
+    }
+    return leaf ? copy_to_guest(to, leaf, bytes) : clear_guest(to, bytes);
+}
+
+static int report(struct shadow *s, bool clean, unsigned long bitmap, unsigned long pages)
+{
+    unsigned first = s->next_leaf;
+    for (unsigned i = first; i * LOG_PER_LEAF < pages; i++) {
+        size_t bytes = (MIN(pages - i * LOG_PER_LEAF, LOG_PER_LEAF) + 7) / 8;
+        s->next_leaf = i;
+        if (i > first && hypercall_preempt_check())
+            return -ERESTART;
+        if (bitmap && report_leaf(s, s->leaves[i], bitmap + i * PAGE_SIZE, bytes))
+            return -EFAULT;
+        if (clean && s->leaves[i])
+            memset(s->leaves[i], 0, bytes);
+    }
+    return 0;
+}
+
+/* A report that was preempted takes the write permission away again: of the leaves still to come frames may have been
+ * written meanwhile. */
+int log_dirty_report(struct domain *d, struct log_report *r)
+{
+    struct shadow *s = d->mm.shadow;
+    u32 operation = r->clean ? 1 : 2;
+    if (s == NULL || s->leaves == NULL)
+        return -EINVAL;
+    if (s->reporting && s->reporting != operation)
+        return -EBUSY;
+    r->pages = MIN(r->pages, LOG_LEAVES * LOG_PER_LEAF);
+    log_held_frames(d);
+    spin_lock(&d->mm.shadow_lock);
+    if (r->clean)
+        shadow_write_protect(d, s);
+    int rc = report(s, r->clean, r->bitmap, r->pages);
+    s->reporting = rc == -ERESTART ? operation : 0;
+    if (rc != -ERESTART)
+        s->next_leaf = 0;
+    r->faults = s->faults;
+    r->dirty = s->dirty;
+    if (rc == 0 && r->clean) {
+        s->faults = s->dirty = 0;
+        s->lost = false;
+    }
+    spin_unlock(&d->mm.shadow_lock);
+    return rc;
+}
