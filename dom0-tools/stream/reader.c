@@ -43,9 +43,9 @@ int stream_refuse(struct stream_reader *reader, const char *format, ...)
     int used;
 
     if (reader->record_number == 0)
-        used = snprintf(text, STREAM_ERROR_SIZE, "%s at offset %#llx: ", layer_names[reader->layer], at);
+        used = snprintf(text, STREAM_ERROR_SIZE, "%s at offset 0x%llx: ", layer_names[reader->layer], at);
     else
-        used = snprintf(text, STREAM_ERROR_SIZE, "%srecord %u (%s, type %#x) at offset %#llx: ",
+        used = snprintf(text, STREAM_ERROR_SIZE, "%srecord %u (%s, type %#x) at offset 0x%llx: ",
                         reader->layer == STREAM_LAYER_OUTER ? "libxl " : "", (unsigned int)reader->record_number,
                         record_name(reader), (unsigned int)reader->type, at);
     va_start(args, format);
@@ -63,10 +63,10 @@ static int take(struct stream_reader *reader, void *to, size_t size, const char 
         ssize_t got = reader->source->read(reader->source->own, bytes + done, size - done);
 
         if (got < 0)
-            return stream_refuse(reader, "cannot read on at offset %#llx: %s", (unsigned long long)reader->offset,
+            return stream_refuse(reader, "cannot read on at offset 0x%llx: %s", (unsigned long long)reader->offset,
                                  strerror((int)-got));
         if (got == 0)
-            return stream_refuse(reader, "the stream ends at offset %#llx, after %zu of the %zu bytes of its %s",
+            return stream_refuse(reader, "the stream ends at offset 0x%llx, after %zu of the %zu bytes of its %s",
                                  (unsigned long long)reader->offset, done, size, what);
         if ((size_t)got > size - done)
             return stream_refuse(reader, "the source gave %zd bytes where %zu were asked for", got, size - done);
