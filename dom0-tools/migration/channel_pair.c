@@ -2,10 +2,10 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A channel within this program: two pipes of bounded size between two cooperative threads. Closing one end lets the
- * other read what was written before, and then the end; writing to a closed end fails.
+ * A pipe with two ends, for two threads of this program that talk as two hosts do.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,111 +13,95 @@
 
 #include "channel.h"
 
-#define PIPE_SIZE (512u * 1024u)
+#define QUEUE_BYTES (256u << 10)
 
-struct pipe {
-    char *bytes;
-    size_t at, filled;
-    bool written_off; /* the writer closed, or the reader did */
+struct queue {
+    uint8_t bytes[QUEUE_BYTES];
+    size_t first, count;
+};
+
+struct pair;
+
+struct end {
+    struct channel channel;
+    struct pair *pair;
+    unsigned int number;
+    bool closed;
+};
+
+struct pair {
+    struct end ends[2];
+    struct queue queues[2]; /* what that end has written */
     struct waitq changed;
+    char name[HANDOVER_LINK_SIZE];
 };
 
-struct ends {
-    struct pipe pipes[2];
-    struct channel channels[2];
-    unsigned int open;
-};
-
-static void copy_in(struct pipe *pipe, const char *from, size_t size)
+static int end_write(void *own, const void *data, size_t size)
 {
-    size_t to = (pipe->at + pipe->filled) % PIPE_SIZE, first = PIPE_SIZE - to < size ? PIPE_SIZE - to : size;
+    struct end *end = own;
+    struct pair *pair = end->pair;
+    struct queue *queue = &pair->queues[end->number];
 
-    memcpy(pipe->bytes + to, from, first);
-    memcpy(pipe->bytes, from + first, size - first);
-    pipe->filled += size;
-}
+    for (size_t done = 0; done < size;) {
+        size_t at, part = size - done;
 
-static int pipe_write(void *own, const void *data, size_t size)
-{
-    struct pipe *pipe = own;
-    const char *from = data;
-
-    while (size > 0) {
-        size_t part;
-
-        wait_event(&pipe->changed, pipe->filled < PIPE_SIZE || pipe->written_off);
-        if (pipe->written_off)
+        wait_event(&pair->changed, queue->count < QUEUE_BYTES || pair->ends[!end->number].closed);
+        if (pair->ends[!end->number].closed)
             return -EPIPE;
-        part = PIPE_SIZE - pipe->filled < size ? PIPE_SIZE - pipe->filled : size;
-        copy_in(pipe, from, part);
-        from += part;
-        size -= part;
-        waitq_wake(&pipe->changed);
+        at = (queue->first + queue->count) % QUEUE_BYTES;
+        part = part < QUEUE_BYTES - queue->count ? part : QUEUE_BYTES - queue->count;
+        part = part < QUEUE_BYTES - at ? part : QUEUE_BYTES - at;
+        memcpy(queue->bytes + at, (const uint8_t *)data + done, part);
+        queue->count += part;
+        done += part;
+        waitq_wake(&pair->changed);
     }
     return 0;
 }
 
-static ssize_t pipe_read(void *own, void *data, size_t size)
+static ssize_t end_read(void *own, void *data, size_t size)
 {
-    struct pipe *pipe = own;
-    size_t part;
+    struct end *end = own;
+    struct pair *pair = end->pair;
+    struct queue *queue = &pair->queues[!end->number];
 
-    wait_event(&pipe->changed, pipe->filled > 0 || pipe->written_off);
-    part = PIPE_SIZE - pipe->at < pipe->filled ? PIPE_SIZE - pipe->at : pipe->filled;
-    part = part < size ? part : size;
-    memcpy(data, pipe->bytes + pipe->at, part);
-    pipe->at = (pipe->at + part) % PIPE_SIZE;
-    pipe->filled -= part;
-    waitq_wake(&pipe->changed);
-    return (ssize_t)part;
+    wait_event(&pair->changed, queue->count > 0 || pair->ends[!end->number].closed);
+    size = size < queue->count ? size : queue->count;
+    size = size < QUEUE_BYTES - queue->first ? size : QUEUE_BYTES - queue->first;
+    memcpy(data, queue->bytes + queue->first, size);
+    queue->first = (queue->first + size) % QUEUE_BYTES;
+    queue->count -= size;
+    waitq_wake(&pair->changed);
+    return (ssize_t)size;
 }
 
-static void free_ends(struct ends *ends)
+/* The second to close frees both. */
+static void end_close(struct channel *channel)
 {
-    free(ends->pipes[0].bytes);
-    free(ends->pipes[1].bytes);
-    free(ends);
+    struct end *end = (struct end *)channel;
+    struct pair *pair = end->pair;
+
+    end->closed = true;
+    waitq_wake(&pair->changed);
+    if (pair->ends[!end->number].closed)
+        free(pair);
 }
 
-static void close_end(struct ends *ends)
+bool channel_pair(struct channel *ends[2], const char *name)
 {
-    for (unsigned int i = 0; i < 2; i++) {
-        ends->pipes[i].written_off = true;
-        waitq_wake(&ends->pipes[i].changed);
-    }
-    if (--ends->open == 0)
-        free_ends(ends);
-}
+    struct pair *pair = calloc(1, sizeof(*pair));
 
-static void close_first(struct channel *channel)
-{
-    close_end((struct ends *)((char *)channel - offsetof(struct ends, channels[0])));
-}
-
-static void close_second(struct channel *channel)
-{
-    close_end((struct ends *)((char *)channel - offsetof(struct ends, channels[1])));
-}
-
-bool channel_pair(struct channel *channels[2], const char *name)
-{
-    struct ends *ends = calloc(1, sizeof(*ends));
-
-    if (ends == NULL)
+    if (pair == NULL)
         return false;
-    ends->open = 2;
+    snprintf(pair->name, sizeof(pair->name), "%s", name);
     for (unsigned int i = 0; i < 2; i++) {
-        ends->pipes[i].bytes = malloc(PIPE_SIZE);
-        ends->channels[i] = (struct channel){
-            .in = {&ends->pipes[i], pipe_read},
-            .out = {&ends->pipes[1 - i], pipe_write, NULL},
-            .close = i == 0 ? close_first : close_second,
-            .name = name,
-        };
-        channels[i] = &ends->channels[i];
+        struct end *end = &pair->ends[i];
+
+        end->pair = pair;
+        end->number = i;
+        end->channel = (struct channel){
+            .in = {end, end_read}, .out = {end, end_write, NULL}, .close = end_close, .name = pair->name};
+        ends[i] = &end->channel;
     }
-    if (ends->pipes[0].bytes != NULL && ends->pipes[1].bytes != NULL)
-        return true;
-    free_ends(ends);
-    return false;
+    return true;
 }
