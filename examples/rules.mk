@@ -4,9 +4,9 @@
 # The example guests. RAMDISK_KERNELS (name=file pairs) go to /boot of dom0's RAM disk, RAMDISK_CONFIGS to /examples.
 # Debian's Linux is among them where the set-up step could fetch it (scripts/linux-image).
 
-EXAMPLES := hello ticker ring balloon rogue disk ping
+EXAMPLES := hello ticker ring balloon rogue disk ping pattern
 
-$(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),examples/$(e)/$(e).c,32 64)))
+$(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),$(sort $(wildcard examples/$(e)/*.c)),32 64)))
 
 RAMDISK_KERNELS := $(foreach e,$(EXAMPLES),$(e)32=$(B)/guest32/$(e) $(e)64=$(B)/guest64/$(e))
 RAMDISK_CONFIGS := $(sort $(wildcard examples/*/*.cfg))

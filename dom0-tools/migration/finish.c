@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <abi/grant_table.h>
-
 #include "canonical.h"
 #include "dom0-tools/builder/wire.h"
 #include "restoring.h"
@@ -258,37 +256,11 @@ static int set_clock(struct restoring *restoring)
     return fail_call(restoring, "setting the guest's clock");
 }
 
-static void set_grant(struct grant_entry_v1 *entry, xen_pfn_t mfn)
-{
-    entry->domid = 0;
-    entry->frame = (uint32_t)mfn;
-    entry->flags = GTF_permit_access;
-}
-
-/* The reserved entries through which dom0's daemons map the two rings. */
-static int seed_grants(struct restoring *restoring)
-{
-    struct grant_entry_v1 *table;
-    uint32_t frame;
-    xen_pfn_t mfn;
-
-    if (ctl_grant_frame(restoring->view.ctl, restoring->view.domid, 0, &mfn) != 0)
-        return fail_call(restoring, "getting the grant table");
-    frame = (uint32_t)mfn;
-    table = view_map(&restoring->view, &frame, 1, true, NULL);
-    if (table == NULL)
-        return fail_call(restoring, "mapping the grant table");
-    set_grant(&table[GNTTAB_RESERVED_CONSOLE], restoring->result->console_mfn);
-    set_grant(&table[GNTTAB_RESERVED_XENSTORE], restoring->result->store_mfn);
-    view_unmap(&restoring->view, table, 1);
-    return 0;
-}
-
 int restoring_finish(struct restoring *restoring)
 {
     if (write_p2m(restoring) != 0 || write_shared_info(restoring) != 0 || write_start_info(restoring) != 0)
         return -1;
-    if (pin_tables(restoring) != 0 || set_clock(restoring) != 0 || set_vcpus(restoring) != 0)
+    if (pin_tables(restoring) != 0 || set_clock(restoring) != 0)
         return -1;
-    return seed_grants(restoring);
+    return set_vcpus(restoring);
 }

@@ -119,9 +119,6 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     if (record == NULL)
         return -1;
     (void)ctl_claim(vane->ctl, record->domid, 0);
-    if (build_grants(vane->ctl, vane->memory, &incoming->built) != 0)
-        return build_fail(error, "the grant table of domain %u could not be prepared: %s", record->domid,
-                          strerror(errno));
     if (store_introduce(vane->xs, &incoming->built) != 0)
         return build_fail(error, "introducing domain %u to the xenstore failed: %s", incoming->built.domid,
                           strerror(errno));

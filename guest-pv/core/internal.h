@@ -107,6 +107,8 @@ void smp_start_others(bool restored);
 
 void time_init(void);
 void time_bind(void);
+/* Blocks a vCPU whose upcalls are masked; any event of its own may end it sooner. */
+void time_poll_until(uint64_t deadline_ns);
 /* time_monotonic_ns() stands still from the value that the first returns; the second gives how long that was. */
 uint64_t time_stop(void);
 uint64_t time_go_on(void);

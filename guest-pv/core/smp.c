@@ -23,6 +23,8 @@ int setjmp(jmp_buf) __attribute__((returns_twice));
 
 static char *stacks;
 
+#define NAP_NS 2000000ULL
+
 /* vCPU 0 asks; the vCPU parks, and takes the state back to RUNNING when it goes on. */
 enum { RUNNING, ASKED, PARKED };
 static struct {
@@ -151,6 +153,17 @@ void smp_safe_point(void)
 
     if (__atomic_load_n(&parking[cpu].state, __ATOMIC_ACQUIRE) == ASKED && change_state(cpu, ASKED, PARKED))
         park(cpu);
+}
+
+/* A masked vCPU hears no interrupt, so it looks now and then. */
+void smp_sleep_ns(uint64_t ns)
+{
+    uint64_t end = time_monotonic_ns() + ns;
+
+    for (uint64_t now; (now = time_monotonic_ns()) < end;) {
+        time_poll_until(end - now > NAP_NS ? now + NAP_NS : end);
+        smp_safe_point();
+    }
 }
 
 /* Each start runs one function; after the next start the hypercall that went down returns and the loop goes on. */

@@ -120,6 +120,13 @@ int timer_set(uint64_t deadline_ns)
     return (int)pv_error(HYPERVISOR_vcpu_op(VCPUOP_set_singleshot_timer, smp_cpu_id(), &timer));
 }
 
+void time_poll_until(uint64_t deadline_ns)
+{
+    struct sched_poll poll = {.timeout = deadline_ns - offset};
+
+    HYPERVISOR_sched_op(SCHEDOP_poll, &poll);
+}
+
 /* The interrupt's only work is to end the idle loop's block. */
 static void timer_fired(evtchn_port_t port, void *data)
 {

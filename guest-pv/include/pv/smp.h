@@ -27,4 +27,7 @@ unsigned int smp_cpu_id(void);
  */
 void smp_safe_point(void);
 
+/* Sleeps on a secondary vCPU whose upcalls are masked, without keeping a suspension waiting. */
+void smp_sleep_ns(uint64_t ns);
+
 #endif
