@@ -16,7 +16,6 @@
 #include "dom0-tools/machine/serial_port.h"
 
 #define SECOND    1000000000ull
-#define LOCALHOST "localhost"
 
 struct handover_host handover_self;
 
@@ -86,40 +85,13 @@ static void add_link(struct serial_port *port)
     links = known;
 }
 
-static void serve_end(void *data)
-{
-    channel_serve(data);
-}
-
-static struct channel *open_localhost(struct stream_error *error)
-{
-    struct channel *ends[2];
-    struct thread *thread;
-
-    if (!channel_pair(ends, LOCALHOST)) {
-        snprintf(error->text, sizeof(error->text), LOCALHOST ": there is no memory for a channel");
-        return NULL;
-    }
-    thread = thread_create(LOCALHOST, serve_end, ends[1]);
-    if (thread == NULL) {
-        snprintf(error->text, sizeof(error->text), LOCALHOST ": there is no memory for a thread");
-        ends[1]->close(ends[1]);
-        ends[0]->close(ends[0]);
-        return NULL;
-    }
-    thread_detach(thread);
-    return ends[0];
-}
-
 struct channel *channel_open(const char *name, struct stream_error *error)
 {
-    if (strcmp(name, LOCALHOST) == 0)
-        return open_localhost(error);
     for (struct known_link *known = links; known != NULL; known = known->next)
         if (strcmp(link_name(known->link), name) == 0)
             return link_open(known->link, error);
     snprintf(error->text, sizeof(error->text),
-             "there is no link %s; devices lists the links of this machine, and localhost is this one", name);
+             "there is no link %s; devices lists the links of this machine", name);
     return NULL;
 }
 

@@ -27,8 +27,8 @@ struct channel_acceptor {
 void channel_accept(const struct channel_acceptor *acceptor);
 
 /*
- * A conversation with the host behind "localhost" (this one), or a link of the machine ("link0"). NULL with the error:
- * there is no such link, or nobody answers. To be closed with channel->close.
+ * A conversation with the host at the other end of a link of the machine ("link0"). NULL with the error: there is no such
+ * link, or nobody answers. To be closed with channel->close.
  */
 struct channel *channel_open(const char *name, struct stream_error *error);
 
