@@ -231,7 +231,8 @@ static void write_vif(struct text *text, const struct vif_config *vif)
     string(text, "ip", vif->ip);
     string(text, "bridge", vif->bridge);
     string(text, "ifname", vif->name);
-    string(text, "script", vif->script);
+    if (strcmp(vif->script, VIF_DEFAULT_SCRIPT) != 0)
+        string(text, "script", vif->script);
     string(text, "nictype", "vif");
     if (vif->rate_bytes != 0) {
         number(text, "rate_bytes_per_interval", vif->rate_bytes);

@@ -13,13 +13,14 @@
 extern struct handover_host handover_self;
 
 /*
- * Who takes domains that arrive. `start` gives a receiver for one domain, which `finish` takes back after the
- * conversation unless it was left in doubt (then the receiver's `settled` is the last call). False with the error: this
- * host takes none now.
+ * Who takes domains that arrive by a channel of this name. `start` gives a receiver for one domain, which `finish` takes
+ * back after the conversation, unless it was left in doubt: then the receiver's `settled` is the last call. False with the
+ * error: this host takes none by it now.
  */
 struct channel_acceptor {
-    bool (*start)(struct handover_receiver *receiver, struct stream_error *error);
-    void (*finish)(struct handover_receiver *receiver, enum handover_outcome outcome, const struct stream_error *error);
+    bool (*start)(const char *name, struct handover_receiver *receiver, struct stream_error *error);
+    void (*finish)(const char *name, struct handover_receiver *receiver, enum handover_outcome outcome,
+                   const struct stream_error *error);
 };
 
 /* Where domains that arrive go; before this is called they are refused. */
@@ -31,10 +32,23 @@ void channel_accept(const struct channel_acceptor *acceptor);
  */
 struct channel *channel_open(const char *name, struct stream_error *error);
 
-/* Starts the thread of each link that answers it and settles what is in doubt. 0 or a negative errno. */
-int channel_start(void);
+/* Begins to answer at the machine's links, and to settle what is in doubt whenever one opens. */
+void channel_start(void);
 
-/* Two ends of a pipe in this program, each for one thread. False: memory is short. */
+/* Serves one conversation that the peer began: what a host does at each of its channels. */
+void channel_serve(struct channel *channel);
+
+/* Two ends of a pipe in this program, each for one thread. False: memory is short. channel_pair.c */
 bool channel_pair(struct channel *ends[2], const char *name);
+
+/* A port of the machine as a link; it stays one for ever. channel_link.c */
+struct serial_port;
+struct link;
+struct link *link_new(struct serial_port *port);
+const char *link_name(const struct link *link);
+struct channel *link_open(struct link *link, struct stream_error *error);
+/* For the link's own thread: waits for a conversation that the peer began; NULL: the deadline (in ns) came first. */
+struct channel *link_await(struct link *link, uint64_t deadline_ns);
+bool link_is_up(const struct link *link);
 
 #endif

@@ -115,8 +115,8 @@ int main(int argc, char **argv)
             memory.generation[next]++;
             fill(&memory, next);
         }
-        printf("moved line %u ticks %" PRIu64 " sum %016" PRIx64 " broken %" PRIu64
-               " gap us boot %" PRId64 " mono %" PRId64 " real %" PRId64 "\n",
+        printf("moved line %u ticks %" PRIu64 " sum %016" PRIx64 " broken %" PRIu64 " gap us boot %" PRId64
+               " mono %" PRId64 " real %" PRId64 "\n",
                line, ticks, sum, broken, gap[0] / 1000, gap[1] / 1000, gap[2] / 1000);
         fflush(stdout);
     }

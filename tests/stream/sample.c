@@ -90,7 +90,7 @@ void sample_p2m(struct stream_writer *writer, const struct sample *sample)
     struct stream_part parts[] = {{range, sizeof(range)}, {frames, count * sizeof(*frames)}};
 
     for (uint32_t i = 0; i < count; i++)
-        frames[i] = i % sample->pages;
+        frames[i] = 0; /* as Linux does it for ranges without memory: the same frame again */
     stream_write_record(writer, STREAM_PV_P2M_FRAMES, parts, 2);
     free(frames);
 }
@@ -99,15 +99,18 @@ void sample_page_data(struct stream_writer *writer, const uint64_t *words, unsig
 {
     struct stream_part *parts = calloc(count + 2, sizeof(*parts));
     uint32_t head[2] = {count, 0};
-    static uint8_t page[STREAM_PAGE_SIZE];
+    /* Page tables name the first four pages. */
+    static const uint64_t table[STREAM_PAGE_SIZE / 8] = {0x0025, 0x1025, 0x2025, 0x3025}, plain[STREAM_PAGE_SIZE / 8];
     size_t used = 2;
 
-    memset(page, 0x5A, sizeof(page));
     parts[0] = (struct stream_part){head, sizeof(head)};
     parts[1] = (struct stream_part){words, count * sizeof(*words)};
-    for (unsigned int i = 0; i < count; i++)
-        if (stream_page_has_data((unsigned int)(words[i] >> STREAM_PFN_TYPE_SHIFT)))
-            parts[used++] = (struct stream_part){page, sizeof(page)};
+    for (unsigned int i = 0; i < count; i++) {
+        unsigned int type = (unsigned int)(words[i] >> STREAM_PFN_TYPE_SHIFT);
+
+        if (stream_page_has_data(type))
+            parts[used++] = (struct stream_part){stream_page_level(type) > 0 ? table : plain, STREAM_PAGE_SIZE};
+    }
     stream_write_record(writer, STREAM_PAGE_DATA, parts, used);
     free(parts);
 }
