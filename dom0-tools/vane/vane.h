@@ -93,6 +93,7 @@ int cmd_unpause(struct vane *vane, int argc, char **argv);
 int cmd_suspend(struct vane *vane, int argc, char **argv);
 int cmd_resume(struct vane *vane, int argc, char **argv);
 int cmd_save(struct vane *vane, int argc, char **argv);
+int cmd_migrate(struct vane *vane, int argc, char **argv);
 int cmd_restore(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);
