@@ -49,9 +49,11 @@ distclean: clean
 help:
 	@echo 'make            build the hypervisor, the embedded dom0, the examples and the ISO'
 	@echo 'make run        set up, build, boot build/paravane.iso in QEMU: ends at the vane> prompt (Ctrl-A X leaves QEMU)'
+	@echo 'make run-pair   two machines joined by a link and a wire: migrate DOMAIN link0 (Ctrl-A n switches, Ctrl-A x leaves)'
 	@echo 'make check      set up, build, run every test'
 	@echo 'make bench      cost of each operation in instructions, beside genuine Xen'
 	@echo 'make bench-linux   what a Linux guest does, in instructions, beside genuine Xen and no hypervisor'
+	@echo 'make check-model   the hand-over of a domain between two hosts, explored by spin'
 	@echo 'make check-rival   the boot log of a Linux guest, here and on genuine Xen'
 	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
 	@echo 'make iso        build/paravane.iso alone'

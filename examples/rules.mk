@@ -4,9 +4,9 @@
 # The example guests. RAMDISK_KERNELS (name=file pairs) go to /boot of dom0's RAM disk, RAMDISK_CONFIGS to /examples.
 # Debian's Linux is among them where the set-up step could fetch it (scripts/linux-image).
 
-EXAMPLES := hello ticker ring balloon rogue disk ping
+EXAMPLES := hello ticker ring balloon rogue disk ping pattern
 
-$(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),examples/$(e)/$(e).c,32 64)))
+$(foreach e,$(EXAMPLES),$(eval $(call guest_program,$(e),$(sort $(wildcard examples/$(e)/*.c)),32 64)))
 
 RAMDISK_KERNELS := $(foreach e,$(EXAMPLES),$(e)32=$(B)/guest32/$(e) $(e)64=$(B)/guest64/$(e))
 RAMDISK_CONFIGS := $(sort $(wildcard examples/*/*.cfg))
@@ -21,10 +21,18 @@ else
 RAMDISK_KERNELS += vmlinuz=$(LINUX)/vmlinuz initrd=$(B)/linux/initrd
 endif
 
-$(B)/linux/initrd: scripts/initramfs.py $(LINUX)/release $(shell find examples/linux/root -type f)
+# Programs of Linux guests, which need no library there.
+LINUX_PROGRAMS := $(patsubst examples/linux/programs/%.c,$(B)/linux/programs/%,$(wildcard examples/linux/programs/*.c))
+
+$(B)/linux/programs/%: examples/linux/programs/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -Os -static -s $(WARN) -Werror -o $@ $<
+
+$(B)/linux/initrd: scripts/initramfs.py $(LINUX)/release $(shell find examples/linux/root -type f) $(LINUX_PROGRAMS)
 	$(call say,CPIO,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(PYTHON) $< $@ $(LINUX)/busybox $(LINUX)/modules '$(LINUX_RELEASE)' examples/linux/root $(LINUX_MODULES)
+	$(Q)$(PYTHON) $< $@ $(LINUX)/busybox $(LINUX)/modules '$(LINUX_RELEASE)' examples/linux/root $(LINUX_MODULES) $(LINUX_PROGRAMS)
 
 # Disk images of the examples (pairs name=file), for /images.
 BLANK_IMAGES := scratch $(if $(LINUX_RELEASE),linux linux2)

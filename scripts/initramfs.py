@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes a Linux guest's initramfs: initramfs.py OUTPUT BUSYBOX MODULES RELEASE TREE MODULE...
+"""Makes a Linux guest's initramfs: initramfs.py OUTPUT BUSYBOX MODULES RELEASE TREE (MODULE | PROGRAM)...
 
 The files of TREE, busybox with a link for each of its commands, and the named kernel modules of the directory MODULES
 with those they need, in the order in which /lib/modules/RELEASE/order lists them for loading; what MODULES/modules.builtin
-names is in the kernel already. The bytes depend on the contents alone.
+names is in the kernel already. What has a slash in its name is a PROGRAM's file, and goes to /bin. The bytes depend on
+the contents alone.
 """
 
 import gzip
@@ -122,7 +123,11 @@ def main():
         archive.add(command, LINK, b"/bin/busybox")
     order = []
     builtin = builtin_modules(modules)
-    wanted = [name for name in map(module_name, sys.argv[6:]) if name not in builtin]
+    programs = [name for name in sys.argv[6:] if "/" in name]
+    for program in programs:
+        archive.add(f"bin/{os.path.basename(program)}", FILE | 0o755, read(program))
+    wanted = [module_name(name) for name in sys.argv[6:] if name not in programs]
+    wanted = [name for name in wanted if name not in builtin]
     load_order(wanted, find_modules(modules), order)
     place = f"lib/modules/{release}"
     for name, contents in order:

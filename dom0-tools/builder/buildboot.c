@@ -126,15 +126,15 @@ static int clear_shared_info(struct building *building)
     return 0;
 }
 
-static int make_ports(struct building *building)
+int build_ports(struct ctl *ctl, struct built_domain *out)
 {
-    int store = ctl_evtchn_alloc_unbound(building->ctl, building->out->domid, 0);
-    int console = store < 0 ? -1 : ctl_evtchn_alloc_unbound(building->ctl, building->out->domid, 0);
+    int store = ctl_evtchn_alloc_unbound(ctl, out->domid, 0);
+    int console = store < 0 ? -1 : ctl_evtchn_alloc_unbound(ctl, out->domid, 0);
 
     if (console < 0)
-        return fail_call(building, "making the event channels");
-    building->out->store_port = (unsigned int)store;
-    building->out->console_port = (unsigned int)console;
+        return -1;
+    out->store_port = (unsigned int)store;
+    out->console_port = (unsigned int)console;
     return 0;
 }
 
@@ -145,20 +145,20 @@ static void set_entry(struct grant_entry_v1 *entry, xen_pfn_t mfn)
     entry->flags = GTF_permit_access;
 }
 
-/* The reserved entries through which dom0's daemons map the two rings, whatever the guest does with its table later. */
-static int seed_grants(struct building *building)
+/* The reserved entries hold, whatever the guest does with its table later. */
+int build_grants(struct ctl *ctl, xenforeignmemory_handle *memory, const struct built_domain *out)
 {
     struct grant_entry_v1 *table;
     xen_pfn_t mfn;
 
-    if (ctl_grant_frame(building->ctl, building->out->domid, 0, &mfn) != 0)
-        return fail_call(building, "getting the grant table");
-    table = xenforeignmemory_map(building->memory, building->out->domid, 3, 1, &mfn, NULL);
+    if (ctl_grant_frame(ctl, out->domid, 0, &mfn) != 0)
+        return -1;
+    table = xenforeignmemory_map(memory, out->domid, 3, 1, &mfn, NULL);
     if (table == NULL)
-        return fail_call(building, "mapping the grant table");
-    set_entry(&table[GNTTAB_RESERVED_CONSOLE], building->out->console_frame);
-    set_entry(&table[GNTTAB_RESERVED_XENSTORE], building->out->store_mfn);
-    xenforeignmemory_unmap(building->memory, table, 1);
+        return -1;
+    set_entry(&table[GNTTAB_RESERVED_CONSOLE], out->console_frame);
+    set_entry(&table[GNTTAB_RESERVED_XENSTORE], out->store_mfn);
+    xenforeignmemory_unmap(memory, table, 1);
     return 0;
 }
 
@@ -235,12 +235,16 @@ int building_boot_state(struct building *building)
 
     building->out->store_mfn = building->mfns[layout->xenstore.pfn];
     building->out->console_frame = building->mfns[layout->console.pfn];
-    if (make_ports(building) != 0 || clear_shared_info(building) != 0)
+    if (build_ports(building->ctl, building->out) != 0)
+        return fail_call(building, "making the event channels");
+    if (clear_shared_info(building) != 0)
         return -1;
     if (clear_page(building, layout->xenstore.pfn) != 0 || clear_page(building, layout->console.pfn) != 0 ||
         clear_page(building, layout->boot_stack.pfn) != 0)
         return -1;
-    if (write_start_info(building) != 0 || fill_hypercall_page(building) != 0 || seed_grants(building) != 0)
+    if (write_start_info(building) != 0 || fill_hypercall_page(building) != 0)
         return -1;
+    if (build_grants(building->ctl, building->memory, building->out) != 0)
+        return fail_call(building, "writing the first entries of the grant table");
     return start_vcpu(building);
 }

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLACK_KIB 1024u /* what a domain may own beyond its target, as xl allows */
-
 int build_fail(struct build_error *error, const char *format, ...)
 {
     va_list args;
@@ -56,9 +54,9 @@ static int check_kernel(struct ctl *ctl, const struct build_input *input, struct
     return check_width(ctl, input, image, error);
 }
 
-static int check_free(struct ctl *ctl, const struct build_input *input, struct build_error *error)
+int build_check_free(struct ctl *ctl, const struct domain_config *config, struct build_error *error)
 {
-    uint64_t pages = input->config->memory_kib / 4;
+    uint64_t pages = config->memory_kib / 4;
     struct xen_sysctl_physinfo info;
 
     if (ctl_physinfo(ctl, &info) != 0)
@@ -67,7 +65,7 @@ static int check_free(struct ctl *ctl, const struct build_input *input, struct b
         return build_fail(error,
                           "not enough memory for \"%s\": %llu MiB asked for, %llu MiB free; shrink another domain with "
                           "mem-set or ask for less with memory=",
-                          input->config->name, (unsigned long long)pages / 256,
+                          config->name, (unsigned long long)pages / 256,
                           (unsigned long long)(info.free_pages - info.outstanding_pages) / 256);
     return 0;
 }
@@ -85,26 +83,24 @@ int build_plan(struct ctl *ctl, const struct build_input *input, struct build_pl
     plan->module_bytes = building_module_bytes(input);
     if (layout_plan(&plan->image, input->config->memory_kib / 4, plan->module_bytes, &plan->layout, why) != 0)
         return build_fail(error, "%s: %s", input->config->kernel, why);
-    return check_free(ctl, input, error);
+    return build_check_free(ctl, input->config, error);
 }
 
-static int create_fail(struct building *building)
+static int create_fail(const struct domain_config *config, struct build_error *error)
 {
-    const struct domain_config *config = building->input->config;
 
     if (errno != EINVAL)
-        return build_fail(building->error, "the hypervisor refused to create \"%s\": %s", config->name,
-                          strerror(errno));
-    return build_fail(building->error,
+        return build_fail(error, "the hypervisor refused to create \"%s\": %s", config->name, strerror(errno));
+    return build_fail(error,
                       "the hypervisor refused to create \"%s\": one of these is more than it allows: maxvcpus %u, "
                       "max_grant_frames %u, max_maptrack_frames %u, max_event_channels %d",
                       config->name, config->max_vcpus, config->max_grant_frames, config->max_maptrack_frames,
                       config->max_event_channels + 1);
 }
 
-static int create(struct building *building)
+static int create(struct ctl *ctl, const struct domain_config *config, struct built_domain *out,
+                  struct build_error *error)
 {
-    const struct domain_config *config = building->input->config;
     struct xen_domctl_createdomain create = {
         .max_vcpus = config->max_vcpus,
         .max_evtchn_port = (uint32_t)config->max_event_channels,
@@ -113,27 +109,25 @@ static int create(struct building *building)
         .grant_opts = XEN_DOMCTL_GRANT_version(config->max_grant_version),
     };
 
-    memcpy(create.handle, building->out->uuid, sizeof(create.handle));
-    if (ctl_domain_create(building->ctl, &create, &building->out->domid) != 0)
-        return create_fail(building);
+    memcpy(create.handle, out->uuid, sizeof(create.handle));
+    if (ctl_domain_create(ctl, &create, &out->domid) != 0)
+        return create_fail(config, error);
     return 0;
 }
 
-static int affinity_fail(struct building *building, unsigned int vcpu)
+static int affinity_fail(struct ctl *ctl, const struct domain_config *config, unsigned int vcpu,
+                         struct build_error *error)
 {
     struct xen_sysctl_physinfo info = {0};
     int reason = errno;
 
-    (void)ctl_physinfo(building->ctl, &info);
-    return build_fail(building->error,
-                      "vCPU %u of \"%s\" cannot run on the CPUs asked for: %s (the machine has CPUs 0 to %u)", vcpu,
-                      building->input->config->name, strerror(reason), info.max_cpu_id);
+    (void)ctl_physinfo(ctl, &info);
+    return build_fail(error, "vCPU %u of \"%s\" cannot run on the CPUs asked for: %s (the machine has CPUs 0 to %u)",
+                      vcpu, config->name, strerror(reason), info.max_cpu_id);
 }
 
-static int set_affinity(struct building *building)
+static int set_affinity(struct ctl *ctl, domid_t domid, const struct domain_config *config, struct build_error *error)
 {
-    const struct domain_config *config = building->input->config;
-
     for (unsigned int vcpu = 0; vcpu < config->max_vcpus; vcpu++) {
         struct cpu_map hard = config->hard, soft = config->soft;
         bool own = config->pinning != NULL && config->pinning[vcpu].set;
@@ -142,51 +136,63 @@ static int set_affinity(struct building *building)
             hard = config->pinning[vcpu].hard;
         if (!own && !config->has_hard && !config->has_soft)
             continue;
-        if (ctl_vcpu_set_affinity(building->ctl, building->out->domid, vcpu, own || config->has_hard ? hard.bits : NULL,
+        if (ctl_vcpu_set_affinity(ctl, domid, vcpu, own || config->has_hard ? hard.bits : NULL,
                                   config->has_soft ? soft.bits : NULL, false) != 0)
-            return affinity_fail(building, vcpu);
+            return affinity_fail(ctl, config, vcpu, error);
     }
     return 0;
 }
 
-static int set_scheduling(struct building *building)
+static int set_scheduling(struct ctl *ctl, domid_t domid, const struct domain_config *config, struct build_error *error)
 {
-    const struct domain_config *config = building->input->config;
     struct xen_domctl_sched_credit2 params;
 
     if (config->weight == 0 && config->cap == 0)
         return 0;
-    if (ctl_sched_get(building->ctl, building->out->domid, &params) != 0)
-        return build_fail(building->error, "reading the scheduling parameters failed: %s", strerror(errno));
+    if (ctl_sched_get(ctl, domid, &params) != 0)
+        return build_fail(error, "reading the scheduling parameters failed: %s", strerror(errno));
     if (config->weight != 0)
         params.weight = (uint16_t)config->weight;
     params.cap = (uint16_t)config->cap;
-    if (ctl_sched_set(building->ctl, building->out->domid, &params) != 0)
-        return build_fail(building->error, "the scheduler refused weight %u, cap %u: %s", params.weight, params.cap,
+    if (ctl_sched_set(ctl, domid, &params) != 0)
+        return build_fail(error, "the scheduler refused weight %u, cap %u: %s", params.weight, params.cap,
                           strerror(errno));
     return 0;
 }
 
-static int set_limits(struct building *building)
+static int set_limits(struct ctl *ctl, domid_t domid, const struct domain_config *config, struct build_error *error)
 {
-    const struct domain_config *config = building->input->config;
-    domid_t domid = building->out->domid;
-
-    if (ctl_domain_max_vcpus(building->ctl, domid, config->max_vcpus) != 0)
-        return build_fail(building->error, "\"%s\" cannot have %u vCPUs: %s", config->name, config->max_vcpus,
-                          strerror(errno));
-    if (set_affinity(building) != 0 || set_scheduling(building) != 0)
+    if (ctl_domain_max_vcpus(ctl, domid, config->max_vcpus) != 0)
+        return build_fail(error, "\"%s\" cannot have %u vCPUs: %s", config->name, config->max_vcpus, strerror(errno));
+    if (set_affinity(ctl, domid, config, error) != 0 || set_scheduling(ctl, domid, config, error) != 0)
         return -1;
-    if (ctl_domain_max_mem(building->ctl, domid, config->memory_kib + SLACK_KIB) != 0)
-        return build_fail(building->error, "\"%s\" cannot have %llu MiB: %s", config->name,
+    if (ctl_domain_max_mem(ctl, domid, config->memory_kib + BUILD_SLACK_KIB) != 0)
+        return build_fail(error, "\"%s\" cannot have %llu MiB: %s", config->name,
                           (unsigned long long)config->memory_kib / 1024, strerror(errno));
-    if (ctl_domain_address_size(building->ctl, domid, building->plan->layout.is_64bit ? 64 : 32) != 0)
-        return build_fail(building->error, "\"%s\" cannot be %s: %s", config->name,
-                          building->plan->layout.is_64bit ? "64-bit" : "32-bit", strerror(errno));
-    if (ctl_domain_memory_map(building->ctl, domid, config->max_memory_kib * 1024) != 0)
-        return build_fail(building->error, "setting the memory map of \"%s\" failed: %s", config->name,
-                          strerror(errno));
+    if (ctl_domain_memory_map(ctl, domid, config->max_memory_kib * 1024) != 0)
+        return build_fail(error, "setting the memory map of \"%s\" failed: %s", config->name, strerror(errno));
     return 0;
+}
+
+int build_empty(struct ctl *ctl, const struct domain_config *config, struct built_domain *out,
+                struct build_error *error)
+{
+    if (create(ctl, config, out, error) != 0)
+        return -1;
+    if (set_limits(ctl, out->domid, config, error) == 0)
+        return 0;
+    (void)ctl_domain_destroy(ctl, out->domid);
+    return -1;
+}
+
+static int set_width(struct building *building)
+{
+    unsigned int bits = building->plan->layout.is_64bit ? 64 : 32;
+
+    if (ctl_domain_address_size(building->ctl, building->out->domid, bits) == 0)
+        return 0;
+    return build_fail(building->error, "\"%s\" cannot be %u-bit: %s", building->input->config->name, bits,
+                      strerror(errno));
 }
 
 int build_domain(struct ctl *ctl, xenforeignmemory_handle *memory, const struct build_input *input,
@@ -195,9 +201,9 @@ int build_domain(struct ctl *ctl, xenforeignmemory_handle *memory, const struct 
     struct building building = {.ctl = ctl, .memory = memory, .input = input, .plan = plan, .out = out, .error = error};
     int status;
 
-    if (create(&building) != 0)
+    if (build_empty(ctl, input->config, out, error) != 0)
         return -1;
-    status = set_limits(&building);
+    status = set_width(&building);
     if (status == 0)
         status = building_populate(&building);
     if (status == 0)

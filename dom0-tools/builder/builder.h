@@ -16,6 +16,7 @@
 #include "layout.h"
 
 #define BUILD_ERROR_SIZE 320
+#define BUILD_SLACK_KIB  1024u /* what a domain may own beyond its target, as xl allows */
 
 struct build_error {
     char text[BUILD_ERROR_SIZE];
@@ -57,6 +58,19 @@ int build_plan(struct ctl *ctl, const struct build_input *input, struct build_pl
 /* Builds; the domain is left paused. */
 int build_domain(struct ctl *ctl, xenforeignmemory_handle *memory, const struct build_input *input,
                  const struct build_plan *plan, struct built_domain *out, struct build_error *error);
+
+/* Whether the machine has the memory of a configuration now. */
+int build_check_free(struct ctl *ctl, const struct domain_config *config, struct build_error *error);
+
+/* A paused domain of out->uuid with its limits, vCPUs, affinity and scheduling, without memory and of no width yet. */
+int build_empty(struct ctl *ctl, const struct domain_config *config, struct built_domain *out,
+                struct build_error *error);
+
+/* Two ports for dom0 to bind, the store's and the console's, into `out`. 0, or -1 with errno. */
+int build_ports(struct ctl *ctl, struct built_domain *out);
+
+/* The grants through which dom0's daemons map store and console rings of out->domid. 0, or -1 with errno. */
+int build_grants(struct ctl *ctl, xenforeignmemory_handle *memory, const struct built_domain *out);
 
 int build_fail(struct build_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -30,6 +30,12 @@ int ctl_domain_destroy(struct ctl *ctl, domid_t domid);
 int ctl_domain_pause(struct ctl *ctl, domid_t domid);
 int ctl_domain_unpause(struct ctl *ctl, domid_t domid);
 
+/*
+ * Lets a suspended domain go on, on whatever its suspend call returns: `cancelled` makes that 1, for a guest whose notes
+ * say SUSPEND_CANCEL; it then goes on with all it had. The others find what they would find after a restore.
+ */
+int ctl_domain_resume(struct ctl *ctl, domid_t domid, bool cancelled);
+
 /* Makes it end as if it had done so itself, for a reason SHUTDOWN_*. */
 int ctl_domain_shut_down(struct ctl *ctl, domid_t domid, unsigned int reason);
 int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);
@@ -80,6 +86,42 @@ int ctl_grant_frame(struct ctl *ctl, domid_t domid, unsigned int index, xen_pfn_
 
 /* A port of `domid` that `remote` may bind to; returns it. */
 int ctl_evtchn_alloc_unbound(struct ctl *ctl, domid_t domid, domid_t remote);
+
+/*
+ * Saving and restoring. XEN_DOMCTL_SHADOW_OP_*; the bitmap has `pages` bits, one per guest frame; it and the statistics
+ * may be NULL. EOPNOTSUPP or EINVAL: this hypervisor has no shadow page tables.
+ */
+int ctl_shadow_op(struct ctl *ctl, domid_t domid, unsigned int operation, unsigned int mode, void *bitmap,
+                  uint64_t pages, struct xen_domctl_shadow_op_stats *stats);
+int ctl_vcpu_get_extended(struct ctl *ctl, domid_t domid, unsigned int vcpu,
+                          struct xen_domctl_ext_vcpucontext *extended);
+int ctl_vcpu_set_extended(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *extended, size_t size);
+
+/* In: room; out: what there is, in bytes or entries. 0 when the machine or the guest has no such state. */
+int ctl_vcpu_get_xsave(struct ctl *ctl, domid_t domid, unsigned int vcpu, void *buffer, size_t *size);
+int ctl_vcpu_set_xsave(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *buffer, size_t size);
+int ctl_vcpu_get_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_vcpu_msr *msrs,
+                      unsigned int *count);
+int ctl_vcpu_set_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu, const void *msrs, unsigned int count);
+int ctl_domain_get_tsc(struct ctl *ctl, domid_t domid, struct xen_domctl_tsc_info *tsc);
+int ctl_domain_set_tsc(struct ctl *ctl, domid_t domid, const struct xen_domctl_tsc_info *tsc);
+
+/* CPUID leaves and MSRs of a domain's policy. Counts are room before and number after; bad_*: what was refused. */
+struct ctl_policy {
+    xen_cpuid_leaf_t *leaves;
+    xen_msr_entry_t *msrs;
+    uint32_t leaf_count, msr_count;
+    uint32_t bad_leaf, bad_subleaf, bad_msr;
+};
+int ctl_policy_get(struct ctl *ctl, domid_t domid, struct ctl_policy *parts);
+int ctl_policy_set(struct ctl *ctl, domid_t domid, struct ctl_policy *parts);
+
+/* Pins all in one call; *done of them, also when it fails. */
+int ctl_pin_tables(struct ctl *ctl, domid_t domid, const struct mmuext_op *pins, unsigned int count,
+                   unsigned int *done);
+
+/* The first frame of the table from machine to guest frames as 32-bit guests see it: what marks their last L2 table. */
+int ctl_compat_m2p_frame(struct ctl *ctl, xen_pfn_t *mfn);
 
 /* The machine. */
 int ctl_physinfo(struct ctl *ctl, struct xen_sysctl_physinfo *info);

@@ -43,7 +43,7 @@ void ctl_close(struct ctl *ctl)
     free(ctl);
 }
 
-static struct xen_domctl *start(struct ctl *ctl, unsigned int command, domid_t domid)
+struct xen_domctl *ctl_start(struct ctl *ctl, unsigned int command, domid_t domid)
 {
     memset(ctl->domctl, 0, sizeof(*ctl->domctl));
     ctl->domctl->cmd = command;
@@ -52,10 +52,13 @@ static struct xen_domctl *start(struct ctl *ctl, unsigned int command, domid_t d
     return ctl->domctl;
 }
 
-static int perform(struct ctl *ctl)
+int ctl_perform(struct ctl *ctl)
 {
     return xencall1(ctl->call, __HYPERVISOR_domctl, (uintptr_t)ctl->domctl) < 0 ? -1 : 0;
 }
+
+#define start   ctl_start
+#define perform ctl_perform
 
 int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *create, domid_t *domid)
 {
@@ -169,6 +172,36 @@ int ctl_vcpu_get_context(struct ctl *ctl, domid_t domid, unsigned int vcpu, void
         return -1;
     memcpy(context, ctl->bytes, size);
     return 0;
+}
+
+/* The registers lie behind the FPU's 512 bytes and the flags, each width's in its own order. */
+#define EAX_32 (512 + 4 + 6 * 4)
+#define RAX_64 (512 + 8 + 10 * 8)
+
+static int set_result(struct ctl *ctl, domid_t domid, uint64_t value)
+{
+    struct xen_domctl *domctl;
+    unsigned int bits;
+
+    if (ctl_domain_get_address_size(ctl, domid, &bits) != 0)
+        return -1;
+    memset(ctl->bytes, 0, CTL_SCRATCH);
+    domctl = start(ctl, XEN_DOMCTL_getvcpucontext, domid);
+    set_xen_guest_handle_raw(domctl->u.vcpucontext.ctxt, (void *)ctl->bytes);
+    if (perform(ctl) != 0)
+        return -1;
+    memcpy((char *)ctl->bytes + (bits == 64 ? RAX_64 : EAX_32), &value, bits / 8);
+    domctl = start(ctl, XEN_DOMCTL_setvcpucontext, domid);
+    set_xen_guest_handle_raw(domctl->u.vcpucontext.ctxt, (void *)ctl->bytes);
+    return perform(ctl);
+}
+
+int ctl_domain_resume(struct ctl *ctl, domid_t domid, bool cancelled)
+{
+    if (cancelled && set_result(ctl, domid, 1) != 0)
+        return -1;
+    start(ctl, XEN_DOMCTL_resumedomain, domid);
+    return perform(ctl);
 }
 
 int ctl_vcpu_trigger(struct ctl *ctl, domid_t domid, unsigned int vcpu, unsigned int trigger)

@@ -21,4 +21,8 @@ struct ctl {
 
 #define CTL_SCRATCH 16384
 
+/* A domctl's structure with everything but its operands filled in, and the call. */
+struct xen_domctl *ctl_start(struct ctl *ctl, unsigned int command, domid_t domid);
+int ctl_perform(struct ctl *ctl);
+
 #endif

@@ -21,3 +21,13 @@ void dma_page_free(void *page)
 {
     pages_free(page, 1);
 }
+
+void *dma_run_alloc(unsigned int pages)
+{
+    return pages_alloc(pages);
+}
+
+uint64_t dma_machine(const void *page)
+{
+    return (uint64_t)pfn_to_mfn(virt_to_pfn(page)) << PAGE_SHIFT;
+}

@@ -14,11 +14,17 @@
 #include "virtio.h"
 
 static struct machine_device *devices, **devices_end = &devices;
-static unsigned int disks, cards;
+static unsigned int disks, cards, serials;
 
 const struct machine_device *machine_next(const struct machine_device *after)
 {
     return after != NULL ? after->next : devices;
+}
+
+void machine_add(struct machine_device *device)
+{
+    *devices_end = device;
+    devices_end = &device->next;
 }
 
 static void on_function(const struct pci_function *pci)
@@ -30,6 +36,8 @@ static void on_function(const struct pci_function *pci)
         device = virtio_disk_start(pci, disks++);
     else if (type == VIRTIO_TYPE_NET)
         device = virtio_card_start(pci, cards++);
+    else if (type == VIRTIO_TYPE_CONSOLE)
+        device = virtio_serial_start(pci, serials++);
     else
         return;
     if (device == NULL) {
@@ -39,8 +47,7 @@ static void on_function(const struct pci_function *pci)
     if (device->problem[0] != '\0')
         fprintf(stderr, "vane: the %s at PCI %02x:%02x.%u cannot be used: %s\n", device->kind, pci->bus, pci->slot,
                 pci->function, device->problem);
-    *devices_end = device;
-    devices_end = &device->next;
+    machine_add(device);
 }
 
 int machine_start(void)

@@ -101,6 +101,8 @@ unsigned int virtio_type(const struct pci_function *pci)
         return pci->device - VIRTIO_MODERN;
     if (pci->device == VIRTIO_TRANSITIONAL)
         return VIRTIO_TYPE_NET;
+    if (pci->device == VIRTIO_TRANSITIONAL + 3)
+        return VIRTIO_TYPE_CONSOLE;
     return pci->device == VIRTIO_TRANSITIONAL + 1 ? VIRTIO_TYPE_BLOCK : 0;
 }
 

@@ -17,6 +17,7 @@
 #define VIRTIO_VENDOR          0x1af4
 #define VIRTIO_TYPE_NET        1u
 #define VIRTIO_TYPE_BLOCK      2u
+#define VIRTIO_TYPE_CONSOLE    3u
 
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX     (1ull << 29)

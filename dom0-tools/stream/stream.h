@@ -35,14 +35,15 @@ enum stream_record_type {
     STREAM_MSR_POLICY,
     STREAM_RECORD_TYPES
 };
-#define STREAM_OPTIONAL      0x80000000u
-#define STREAM_BODY_MAX      (8u << 20) /* of any record, in bytes; Xen's tools have the same limit */
-#define STREAM_BATCH_MAX     1024u      /* pages in one PAGE_DATA record */
+#define STREAM_OPTIONAL       0x80000000u
+#define STREAM_BODY_MAX       (8u << 20) /* of any record, in bytes; Xen's tools have the same limit */
+#define STREAM_CONFIG_MAX     (1u << 20) /* of the configuration, in bytes */
+#define STREAM_BATCH_MAX      1024u      /* pages in one PAGE_DATA record */
 
-#define STREAM_PFN_MASK      0x000FFFFFFFFFFFFFull
+#define STREAM_PFN_MASK       0x000FFFFFFFFFFFFFull
 #define STREAM_PFN_TYPE_SHIFT 60 /* XEN_DOMCTL_PFINFO_* >> 28 */
 
-#define STREAM_ERROR_SIZE 256
+#define STREAM_ERROR_SIZE     256
 struct stream_error {
     char text[STREAM_ERROR_SIZE]; /* a sentence that names the record, its number and the offset in the stream */
 };
@@ -67,14 +68,18 @@ int stream_write_inner_begin(struct stream_writer *writer); /* image header and 
 int stream_write_record(struct stream_writer *writer, uint32_t type, const struct stream_part *parts, size_t count);
 int stream_write_outer_end(struct stream_writer *writer);
 
+enum stream_layer { STREAM_LAYER_FILE, STREAM_LAYER_OUTER, STREAM_LAYER_INNER };
+
 /* Reading, one record after the other. -1 with the error set for anything malformed, truncated or unsupported. */
 struct stream_reader {
     const struct byte_source *source;
     struct stream_error *error;
-    uint64_t offset;     /* bytes read so far */
-    uint64_t record_at;  /* offset of the current record's header */
-    uint32_t record_number, type, length, left;
-    uint32_t version;    /* of the inner stream: 2 or 3 */
+    enum stream_layer layer;
+    uint64_t offset;        /* bytes read so far */
+    uint64_t record_at;     /* offset of the current record's, or layer's, header */
+    uint32_t record_number; /* from 1 within its layer; 0: the layer's header is being read */
+    uint32_t type, length;  /* of the current record */
+    uint32_t version;       /* of the inner stream: 2 or 3 */
 };
 
 struct stream_record {
@@ -87,7 +92,7 @@ void stream_reader_start(struct stream_reader *reader, const struct byte_source 
 char *stream_read_file_header(struct stream_reader *reader);
 int stream_read_outer_begin(struct stream_reader *reader);
 int stream_read_inner_begin(struct stream_reader *reader);
-/* The next record that is not skipped as optional. The caller owns one buffer of STREAM_BODY_MAX it passes every time. */
+/* The next record that is not skipped as optional, into the caller's 8-byte aligned buffer of STREAM_BODY_MAX bytes. */
 int stream_read_record(struct stream_reader *reader, void *buffer, struct stream_record *record);
 int stream_read_outer_end(struct stream_reader *reader);
 /* Sets the error with record, number and offset in front of the words. Returns -1. */

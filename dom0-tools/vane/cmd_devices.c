@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * devices: the machine's disks and network cards, as dom0 drives them.
+ * devices: the machine's disks, network cards and links, as dom0 drives them.
  */
 #include "json.h"
 #include "vane.h"
@@ -15,6 +15,11 @@
 static bool is_disk(const struct machine_device *device)
 {
     return strcmp(device->kind, "disk") == 0;
+}
+
+static bool is_card(const struct machine_device *device)
+{
+    return strcmp(device->kind, "network card") == 0;
 }
 
 static void print_address(const struct machine_device *device, char *text, size_t size)
@@ -33,9 +38,13 @@ static void describe(const struct machine_device *device, char *text, size_t siz
     } else if (is_disk(device)) {
         snprintf(text, size, "%llu MiB%s", (unsigned long long)device->sectors / 2048,
                  device->read_only ? ", read-only" : "");
-    } else {
+    } else if (is_card(device)) {
         print_address(device, address, sizeof(address));
         snprintf(text, size, "%s, link %s", address, device->link ? "up" : "down");
+    } else if (strcmp(device->kind, "link") == 0) {
+        snprintf(text, size, "link to another machine, %s", device->link ? "up" : "down");
+    } else {
+        snprintf(text, size, "serial ports");
     }
 }
 
@@ -55,8 +64,10 @@ static void print_json(struct json *json, const struct machine_device *device)
         json_bool(json, "read_only", device->read_only);
         json_number(json, "flushes", device->flushes);
     } else {
-        print_address(device, address, sizeof(address));
-        json_string(json, "address", address);
+        if (is_card(device)) {
+            print_address(device, address, sizeof(address));
+            json_string(json, "address", address);
+        }
         json_bool(json, "link", device->link);
         json_number(json, "drops", device->drops);
     }
@@ -91,7 +102,7 @@ int cmd_devices(struct vane *vane, int argc, char **argv)
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
     if (device == NULL)
-        say(vane, "The machine has no disk and no network card that could be used.\n");
+        say(vane, "The machine has no disk, no network card and no link that could be used.\n");
     else
         say(vane, "%-10s %-7s  %10s %12s %10s %12s %6s  %s\n", "Name", "PCI", "In", "In KiB", "Out", "Out KiB",
             "Errors", "What it is");

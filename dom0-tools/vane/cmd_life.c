@@ -2,14 +2,16 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * pause, unpause, shutdown, reboot, destroy, rename.
+ * pause, unpause, suspend, resume, shutdown, reboot, destroy, rename.
  */
 #include "domains.h"
 #include "json.h"
 #include "lifecycle.h"
 #include "store.h"
+#include "suspending.h"
 #include "system.h"
 
+#include <abi/sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +67,40 @@ int cmd_destroy(struct vane *vane, int argc, char **argv)
         return fail(vane, "domain 0 is the one you are talking to; poweroff ends the machine");
     if (destroy_domain(vane, domid) != 0)
         return fail(vane, "domain %u (%s) could not be destroyed: %s", domid, argv[1], strerror(errno));
+    json_ok(vane);
+    return 0;
+}
+
+static bool typed_interrupt(void *own)
+{
+    return terminal_interrupted(0);
+}
+
+int cmd_suspend(struct vane *vane, int argc, char **argv)
+{
+    struct suspending how = {.cancelled = typed_interrupt};
+    domid_t domid;
+
+    if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain(vane, argv[1], &domid) != 0)
+        return 1;
+    if (domid == 0)
+        return fail(vane, "domain 0 is the one you are talking to; it cannot be suspended");
+    if (suspend_domain(vane, domid, &how) != 0)
+        return fail(vane, "domain %u (%s) %s", domid, argv[1], how.reason);
+    json_ok(vane);
+    return 0;
+}
+
+int cmd_resume(struct vane *vane, int argc, char **argv)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    if (check_arguments(vane, argc, argv, 1, 1) != 0 || find_domain_info(vane, argv[1], &info) != 0)
+        return 1;
+    if ((info.flags & XEN_DOMINF_shutdown) == 0 || shutdown_reason(&info) != SHUTDOWN_suspend)
+        return fail(vane, "domain %u (%s) is not suspended", info.domain, argv[1]);
+    if (resume_domain(vane, info.domain) != 0)
+        return fail(vane, "domain %u (%s) could not be resumed: %s", info.domain, argv[1], strerror(errno));
     json_ok(vane);
     return 0;
 }
@@ -217,7 +253,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         return 1;
     if (!domain_name_valid(argv[2], &why))
         return fail(vane, "\"%s\": %s", argv[2], why);
-    if (domain_name_taken(vane, argv[2], &owner))
+    if (domain_name_claimed(vane, argv[2], &owner))
         return fail(vane, "the name \"%s\" is taken by domain %u", argv[2], owner);
     copy = strdup(argv[2]);
     if (copy == NULL)

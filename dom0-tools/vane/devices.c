@@ -24,23 +24,22 @@ int check_devices(const struct domain_config *config, struct build_error *error)
     return 0;
 }
 
+static const char *mode_of(const struct disk *disk)
+{
+    if (disk->read_only)
+        return "r";
+    return disk->shared ? "w!" : "w";
+}
+
 int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error)
 {
     struct device_name name = {.domid = domid, .kind = VBD_KIND, .id = disk->number};
     const char *type = disk->cdrom ? "cdrom" : "disk";
     char number[16], reason[DEVICE_REASON_SIZE];
     const struct device_setting back[] = {
-        {"params", disk->target},
-        {"dev", disk->vdev},
-        {"type", "phy"},
-        {"mode", disk->read_only ? "r"
-                 : disk->shared  ? "w!"
-                                 : "w"},
-        {"device-type", type},
-        {"removable", disk->cdrom ? "1" : "0"},
-        {"bootable", "1"},
-        {"discard-enable", "0"},
-        {NULL, NULL},
+        {"params", disk->target}, {"dev", disk->vdev},     {"type", "phy"},
+        {"mode", mode_of(disk)},  {"device-type", type},   {"removable", disk->cdrom ? "1" : "0"},
+        {"bootable", "1"},        {"discard-enable", "0"}, {NULL, NULL},
     };
     const struct device_setting front[] = {
         {"virtual-device", number}, {"device-type", type}, {"trusted", disk->untrusted ? "0" : "1"}, {NULL, NULL}};
@@ -117,13 +116,43 @@ int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, s
     return build_fail(error, "vif %u: %s", vif->id, reason);
 }
 
+static int attach_vifs(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error)
+{
+    for (size_t i = 0; i < config->vif_count; i++)
+        if (attach_vif(vane, domid, &config->vifs[i], error) != 0)
+            return -1;
+    return 0;
+}
+
+int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config,
+                          struct build_error *error)
+{
+    for (size_t i = 0; i < config->disk_count; i++) {
+        struct disk disk = config->disks[i];
+
+        disk.shared = true;
+        if (attach_disk(vane, domid, &disk, error) != 0)
+            return -1;
+    }
+    return attach_vifs(vane, domid, config, error);
+}
+
+void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config)
+{
+    char path[80];
+
+    for (size_t i = 0; i < config->disk_count; i++) {
+        const char *mode = mode_of(&config->disks[i]);
+
+        snprintf(path, sizeof(path), "/local/domain/0/backend/" VBD_KIND "/%u/%u/mode", domid, config->disks[i].number);
+        (void)xs_write(vane->xs, XBT_NULL, path, mode, (unsigned int)strlen(mode));
+    }
+}
+
 int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error)
 {
     for (size_t i = 0; i < config->disk_count; i++)
         if (attach_disk(vane, domid, &config->disks[i], error) != 0)
             return -1;
-    for (size_t i = 0; i < config->vif_count; i++)
-        if (attach_vif(vane, domid, &config->vifs[i], error) != 0)
-            return -1;
-    return 0;
+    return attach_vifs(vane, domid, config, error);
 }

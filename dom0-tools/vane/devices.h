@@ -12,6 +12,14 @@
 /* Whether every device of a configuration can be had now. 0, or -1 with the error. */
 int check_devices(const struct domain_config *config, struct build_error *error);
 
+/*
+ * Next to the domain that it replaces: its disks are opened although that one writes to them, until devices_alone is
+ * called when that one is gone. 0, or -1 with the error.
+ */
+int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config,
+                          struct build_error *error);
+void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config);
+
 /* Gives a new domain its devices; it must not have run yet. 0, or -1 with the error. */
 int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error);
 

@@ -146,6 +146,23 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
     return taken_outside_records(vane, name, owner);
 }
 
+bool domain_name_claimed(struct vane *vane, const char *name, domid_t *owner)
+{
+    char incoming[DOMAIN_NAME_MAX + sizeof(INCOMING_SUFFIX)];
+
+    snprintf(incoming, sizeof(incoming), "%s" INCOMING_SUFFIX, name);
+    return domain_name_taken(vane, name, owner) || domain_name_taken(vane, incoming, owner);
+}
+
+struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than)
+{
+    struct domain_record *record = records;
+
+    while (record != NULL && (record->domid == other_than || memcmp(record->uuid, uuid, sizeof(record->uuid)) != 0))
+        record = record->next;
+    return record;
+}
+
 int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getdomaininfo *info)
 {
     uint64_t number;

@@ -20,6 +20,8 @@ struct domain_record {
     uint64_t boot_max_kib;      /* the maximum its kernel was told at its start; mem-max moves the one in config */
     unsigned int fast_restarts; /* in a row, of a domain that ended by itself soon after its start */
     bool asked_to_end;          /* by a command: a restart then is no accident */
+    uint64_t arrived_ns;        /* it came from a stream and ran from then on; 0: it was built here */
+    bool suspending;            /* by a command, which deals with what comes of it */
     bool handled;               /* its end was acted upon; what is left of it stays for inspection */
     uint64_t console_seen;      /* how much of its console the user has read */
     struct domain_config config;
@@ -49,6 +51,15 @@ int find_domain_info(struct vane *vane, const char *text, struct xen_domctl_getd
 
 /* True when some domain has this name. */
 bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
+
+/* What a domain is called behind its name until it has arrived. */
+#define INCOMING_SUFFIX "--incoming"
+
+/* True when some domain has this name, or will have it when it has arrived. */
+bool domain_name_claimed(struct vane *vane, const char *name, domid_t *owner);
+
+/* Another domain with this UUID: the one that a domain replaces, or is replaced by. NULL when there is none. */
+struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than);
 
 /* All domains, to be freed; NULL with the error printed. */
 struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);

@@ -13,35 +13,11 @@
 #include <string.h>
 
 #include "dom0-tools/coredump/coredump.h"
-#include "guest-pv/libc/mounts.h"
-#include "guest-pv/libc/ramfs.h"
 #include "outfile.h"
 
 static int put(void *own, const void *data, size_t size)
 {
     return outfile_put(own, data, size);
-}
-
-/* What is in /tmp is memory of dom0; an index page for each 512 or 1024 comes on top. */
-static int check_room(struct vane *vane, const char *path, uint64_t size)
-{
-    uint64_t room = ramfs_limit() > ramfs_used() ? ramfs_limit() - ramfs_used() : 0, needed = size + size / 256;
-    struct stat st = {.st_size = 0};
-    struct place place;
-    bool there = stat(path, &st) == 0;
-
-    if (there && S_ISBLK(st.st_mode) && file_bytes(&st) < size)
-        return fail(vane, "%s: the core file takes %llu MiB, the disk has %llu", path,
-                    (unsigned long long)(size >> 20) + 1, (unsigned long long)file_bytes(&st) >> 20);
-    if (place_find(path, &place) != 0 || place.mount != &ramfs)
-        return 0;
-    room += there ? file_bytes(&st) : 0;
-    if (needed <= room)
-        return 0;
-    return fail(vane,
-                "%s: the core file takes %llu MiB, /tmp has room for %llu; name a disk (/dev/vda), or give dom0 more "
-                "memory (dom0_mem=)",
-                path, (unsigned long long)(needed >> 20) + 1, (unsigned long long)(room >> 20));
 }
 
 static int write_core(struct vane *vane, struct core *core, const char *path, uint64_t *bytes)
@@ -71,7 +47,7 @@ static int dump_paused(struct vane *vane, domid_t domid, const char *path, uint6
 
     if (core_collect(vane->ctl, domid, &core) != 0)
         return fail(vane, "looking at domain %u failed: %s", domid, strerror(errno));
-    status = check_room(vane, path, core.layout.end);
+    status = outfile_check_room(vane, path, "the core file", core.layout.end);
     if (status == 0)
         status = write_core(vane, &core, path, bytes);
     if (status == 0 && core.unreadable > 0)

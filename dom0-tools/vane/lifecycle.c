@@ -36,8 +36,7 @@ static char *notices[NOTICES_MAX];
 static unsigned int notice_first, notice_count;
 static unsigned int acting; /* threads that deal with an end just now */
 
-static void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void notice(const char *format, ...)
+void lifecycle_tell(const char *format, ...)
 {
     char *text;
     va_list args;
@@ -173,7 +172,7 @@ static int build(struct vane *vane, const struct domain_config *config, struct b
 }
 
 /* Random as RFC 4122 wants it (version 4), from what little a young machine has. */
-static void make_uuid(uint8_t uuid[16])
+void make_uuid(uint8_t uuid[16])
 {
     static uint64_t state;
 
@@ -188,12 +187,18 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* The nodes of the VM belong to whoever else has its UUID. */
+static void remove_nodes(struct vane *vane, domid_t domid, const uint8_t uuid[16])
+{
+    store_remove_domain(vane->xs, domid, record_of_uuid(uuid, domid) == NULL ? uuid : NULL);
+}
+
 /* A domain without a record yet. */
 static void abandon(struct vane *vane, const struct built_domain *built)
 {
     devices_remove_all(vane->xs, built->domid);
     (void)ctl_domain_destroy(vane->ctl, built->domid);
-    store_remove_domain(vane->xs, built->domid, built->uuid);
+    remove_nodes(vane, built->domid, built->uuid);
 }
 
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
@@ -203,7 +208,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
     struct built_domain built;
     domid_t owner;
 
-    if (domain_name_taken(vane, config->name, &owner)) {
+    if (domain_name_claimed(vane, config->name, &owner)) {
         build_fail(error, "the name \"%s\" is taken by domain %u; destroy it, or choose another with name=NAME",
                    config->name, owner);
         return NULL;
@@ -247,7 +252,7 @@ int destroy_domain(struct vane *vane, domid_t domid)
     (void)ctl_domain_pause(vane->ctl, domid);
     devices_remove_all(vane->xs, domid);
     status = ctl_domain_destroy(vane->ctl, domid);
-    store_remove_domain(vane->xs, domid, info.handle);
+    remove_nodes(vane, domid, info.handle);
     if (record != NULL)
         record_free(record);
     return status;
@@ -285,13 +290,13 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
     struct domain_record *record = create_domain(vane, config, false, &error);
 
     if (record == NULL) {
-        notice("%s: restarting failed: %s", name ? name : "?", error.text);
+        lifecycle_tell("%s: restarting failed: %s", name ? name : "?", error.text);
         domain_config_free(config);
     } else {
         record->fast_restarts = fast_restarts;
         end->has_successor = true;
         end->successor = record->domid;
-        notice("%s: restarted as domain %u", record->config.name, record->domid);
+        lifecycle_tell("%s: restarted as domain %u", record->config.name, record->domid);
     }
     free(name);
 }
@@ -320,7 +325,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
+        lifecycle_tell("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
                why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
@@ -332,7 +337,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     }
     if (keep_old) {
         if (record->config.name == NULL || !rename_away(vane, record))
-            notice("%s: renaming the ended domain %u failed", config.name, domid);
+            lifecycle_tell("%s: renaming the ended domain %u failed", config.name, domid);
     } else {
         (void)destroy_domain(vane, domid);
     }
@@ -384,18 +389,18 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     switch (action) {
     case ACTION_DESTROY:
     case ACTION_COREDUMP_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
+        lifecycle_tell("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
                more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
-        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
+        lifecycle_tell("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
         break;
     case ACTION_RESTART:
     case ACTION_COREDUMP_RESTART:
     case ACTION_RENAME_RESTART:
         if (*more != '\0')
-            notice("%s: domain %u ended (%s)%s", name, domid, why, more);
+            lifecycle_tell("%s: domain %u ended (%s)%s", name, domid, why, more);
         restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
         break;
     }
@@ -440,6 +445,12 @@ static const struct xen_domctl_getdomaininfo *find_info(const struct xen_domctl_
     return low < count && infos[low].domain == domid ? &infos[low] : NULL;
 }
 
+/* Suspended because a command asked for it. */
+static bool awaited(const struct domain_record *record, const struct xen_domctl_getdomaininfo *info)
+{
+    return record->suspending && shutdown_reason(info) == SHUTDOWN_suspend;
+}
+
 /* One that ended, or vanished through somebody else's hand; acting on it changes the list, so one at a time. */
 static bool act_on_one(struct vane *vane)
 {
@@ -453,11 +464,11 @@ static bool act_on_one(struct vane *vane)
     for (struct domain_record *record = record_first(); record != NULL && !acted; record = record->next) {
         const struct xen_domctl_getdomaininfo *info = find_info(infos, count, record->domid);
 
-        acted = info == NULL || (has_ended(info) && !record->handled);
+        acted = info == NULL || (has_ended(info) && !record->handled && !awaited(record, info));
         if (info == NULL) {
             record_take_out(record);
             devices_remove_all(vane->xs, record->domid);
-            store_remove_domain(vane->xs, record->domid, record->uuid);
+            remove_nodes(vane, record->domid, record->uuid);
             record_free(record);
         } else if (acted) {
             acting++;
@@ -484,14 +495,14 @@ static void watch_thread(void *arg)
     unsigned int count;
 
     if (!vane_open(&vane) || !xs_watch(vane.xs, "@releaseDomain", "lifecycle")) {
-        notice("cannot watch for domains that end: %s", strerror(errno));
+        lifecycle_tell("cannot watch for domains that end: %s", strerror(errno));
         return;
     }
     for (;;) {
         char **event = xs_read_watch(vane.xs, &count);
 
         if (event == NULL) {
-            notice("the xenstore stopped telling about domains that end: %s", strerror(errno));
+            lifecycle_tell("the xenstore stopped telling about domains that end: %s", strerror(errno));
             return;
         }
         free(event);

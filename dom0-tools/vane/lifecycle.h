@@ -24,6 +24,9 @@ int destroy_domain(struct vane *vane, domid_t domid);
 int plan_domain(struct vane *vane, const struct domain_config *config, struct build_plan *plan,
                 struct build_error *error);
 
+/* A random UUID. */
+void make_uuid(uint8_t uuid[16]);
+
 /* Starts the thread that acts when domains end. */
 int lifecycle_start(void);
 
@@ -35,5 +38,8 @@ bool lifecycle_check(struct vane *vane);
 
 /* What the thread did since the last call, one line each, for the user to read; NULL at the end. To be freed. */
 char *lifecycle_notice(void);
+
+/* Adds such a line: something happened behind the user's back. */
+void lifecycle_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

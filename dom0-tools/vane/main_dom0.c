@@ -20,6 +20,7 @@
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
+#include "receiving.h"
 #include "shell.h"
 #include "store.h"
 
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
     (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     (void)start("the machine's devices", machine_start());
+    receiving_start();
     greet();
     if (commands != NULL) {
         char *copy = strdup(commands + strlen("vane.run="));

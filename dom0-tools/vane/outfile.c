@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest-pv/libc/mounts.h"
 #include "guest-pv/libc/ramfs.h"
 #include "system.h"
 
@@ -66,6 +67,26 @@ static int failed(struct outfile *file)
     if (error == ENOSPC)
         return fail(file->vane, "%s ends after %llu KiB", file->path, (unsigned long long)(file->written >> 10));
     return fail(file->vane, "%s: %s", file->path, reason(error));
+}
+
+int outfile_check_room(struct vane *vane, const char *path, const char *what, uint64_t size)
+{
+    uint64_t room = ramfs_limit() > ramfs_used() ? ramfs_limit() - ramfs_used() : 0, needed = size + size / 256;
+    struct stat st = {.st_size = 0};
+    struct place place;
+    bool there = stat(path, &st) == 0;
+
+    if (there && S_ISBLK(st.st_mode) && file_bytes(&st) < size)
+        return fail(vane, "%s: %s takes %llu MiB, the disk has %llu", path, what, mib(size) + 1, mib(file_bytes(&st)));
+    if (place_find(path, &place) != 0 || place.mount != &ramfs)
+        return 0;
+    room += there ? file_bytes(&st) : 0;
+    if (needed <= room)
+        return 0;
+    return fail(vane,
+                "%s: %s takes %llu MiB, /tmp has room for %llu; name a disk (/dev/vda), or give dom0 more memory "
+                "(dom0_mem=)",
+                path, what, mib(needed) + 1, mib(room));
 }
 
 int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected)

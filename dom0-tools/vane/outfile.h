@@ -28,6 +28,12 @@ struct outfile {
 /* Of a file, or of a disk, which may be larger than off_t can say. */
 uint64_t file_bytes(const struct stat *st);
 
+/*
+ * Whether `size` bytes of `what` fit: what is in /tmp is memory of dom0, with an index page for each 512 or 1024 on top.
+ * 0, or 1 with the error printed.
+ */
+int outfile_check_room(struct vane *vane, const char *path, const char *what, uint64_t size);
+
 /* Creates or empties the file, or opens a disk from its start. 0, or 1 with the error printed. */
 int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected);
 

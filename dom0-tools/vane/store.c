@@ -153,7 +153,6 @@ static void put_console_backend(struct writer *writer, const struct built_domain
 static void put_all(struct writer *writer, const struct built_domain *built, const struct domain_config *config)
 {
     make_base(writer);
-    put_vm(writer, built, config);
     put(writer, "name", "%s", config->name);
     put(writer, "domid", "%u", built->domid);
     put_own_directories(writer);
@@ -167,20 +166,43 @@ static void put_all(struct writer *writer, const struct built_domain *built, con
     put_console_backend(writer, built);
 }
 
-static int write_nodes(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
+static struct writer start(struct xs_handle *xs, const struct built_domain *built)
 {
     struct writer writer = {.xs = xs, .domid = built->domid};
 
     snprintf(writer.base, sizeof(writer.base), "/local/domain/%u", built->domid);
+    return writer;
+}
+
+int store_add_nodes(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
+{
+    struct writer writer = start(xs, built);
+
     put_all(&writer, built, config);
     return writer.failed ? -1 : 0;
+}
+
+int store_add_vm(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
+{
+    struct writer writer = start(xs, built);
+
+    put_vm(&writer, built, config);
+    return writer.failed ? -1 : 0;
+}
+
+int store_introduce(struct xs_handle *xs, const struct built_domain *built)
+{
+    if (!store_write(xs, built->domid, "store/ring-ref", "%lu", (unsigned long)built->store_mfn) ||
+        !store_write(xs, built->domid, "console/ring-ref", "%lu", (unsigned long)built->console_frame))
+        return -1;
+    return xs_introduce_domain(xs, built->domid, built->store_mfn, built->store_port) ? 0 : -1;
 }
 
 int store_add_domain(struct xs_handle *xs, const struct built_domain *built, const struct domain_config *config)
 {
     int reason;
 
-    if (write_nodes(xs, built, config) == 0 &&
+    if (store_add_nodes(xs, built, config) == 0 && store_add_vm(xs, built, config) == 0 &&
         xs_introduce_domain(xs, built->domid, built->store_mfn, built->store_port))
         return 0;
     reason = errno;
@@ -198,6 +220,8 @@ void store_remove_domain(struct xs_handle *xs, domid_t domid, const uint8_t uuid
     (void)xs_rm(xs, XBT_NULL, path);
     snprintf(path, sizeof(path), "/local/domain/0/backend/console/%u", domid);
     (void)xs_rm(xs, XBT_NULL, path);
+    if (uuid == NULL)
+        return;
     uuid_format(uuid, text);
     snprintf(path, sizeof(path), "/vm/%s", text);
     (void)xs_rm(xs, XBT_NULL, path);

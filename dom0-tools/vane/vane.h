@@ -90,6 +90,13 @@ int cmd_poweroff(struct vane *vane, int argc, char **argv);
 
 int cmd_pause(struct vane *vane, int argc, char **argv);
 int cmd_unpause(struct vane *vane, int argc, char **argv);
+int cmd_suspend(struct vane *vane, int argc, char **argv);
+int cmd_resume(struct vane *vane, int argc, char **argv);
+int cmd_save(struct vane *vane, int argc, char **argv);
+int cmd_migrate(struct vane *vane, int argc, char **argv);
+int cmd_migrate_receive(struct vane *vane, int argc, char **argv);
+int cmd_migrate_settle(struct vane *vane, int argc, char **argv);
+int cmd_restore(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);
 int cmd_destroy(struct vane *vane, int argc, char **argv);

@@ -227,6 +227,7 @@ int main(int argc, char **argv)
         printf("ping: eth0: %s\n", strerror(errno));
         return 1;
     }
+    netfront_set_ip(net, own_ip);
     mac = netfront_mac(net);
     printf("ping: %u.%u.%u.%u is %02x:%02x:%02x:%02x:%02x:%02x\n", own_ip[0], own_ip[1], own_ip[2], own_ip[3], mac[0],
            mac[1], mac[2], mac[3], mac[4], mac[5]);

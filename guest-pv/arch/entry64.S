@@ -17,6 +17,7 @@ note_word NOTE_VIRT_BASE, 0
 note_word NOTE_PADDR_OFFSET, 0
 note_word NOTE_ENTRY, _start
 note_word NOTE_HYPERCALL_PAGE, hypercall_page
+note_word NOTE_SUSPEND_CANCEL, 1
 note_word NOTE_L1_MFN_VALID, 1, 1
 
 .set HYPERCALL_IRET, 23

@@ -26,13 +26,39 @@ static union {
 
 struct shared_info *shared_info = &shared_page.info;
 
-static void shared_info_map(void)
+void shared_info_map(void)
 {
     uint64_t maddr = start_info->shared_info;
     long rc = HYPERVISOR_update_va_mapping((unsigned long)&shared_page, maddr | PTE_KERNEL_RW, UVMF_INVLPG);
 
     if (rc != 0)
         pv_panic("the shared page at %llx cannot be mapped: %ld\n", (unsigned long long)maddr, rc);
+}
+
+void shared_info_unmap(void)
+{
+    unsigned long mfn = pfn_to_mfn(virt_to_pfn(&shared_page));
+    long rc = HYPERVISOR_update_va_mapping((unsigned long)&shared_page, pte_make(mfn, PTE_KERNEL_RW), UVMF_INVLPG);
+
+    if (rc != 0)
+        pv_panic("the shared page cannot be unmapped: %ld\n", rc);
+}
+
+static unsigned long store_pfn, console_pfn;
+
+void boot_info_to_pfns(void)
+{
+    store_pfn = start_info->store_mfn != 0 ? mfn_to_pfn(start_info->store_mfn) : 0;
+    console_pfn = start_info->console.domU.mfn != 0 ? mfn_to_pfn(start_info->console.domU.mfn) : 0;
+    start_info->store_mfn = store_pfn;
+    start_info->console.domU.mfn = console_pfn;
+}
+
+/* The pages themselves are the same as before, whoever wrote here meanwhile. */
+void boot_info_to_mfns(void)
+{
+    start_info->store_mfn = store_pfn != 0 ? pfn_to_mfn(store_pfn) : 0;
+    start_info->console.domU.mfn = console_pfn != 0 ? pfn_to_mfn(console_pfn) : 0;
 }
 
 /* Splits the command line in place; double quotes keep blanks inside a word. */
@@ -90,6 +116,7 @@ void pv_start(struct start_info *info)
     p2m_init();
     console_init_early();
     shared_info_map();
+    p2m_publish();
     events_init();
     pages_init();
     time_init();
@@ -134,10 +161,16 @@ const char *pv_option(const char *name)
     return NULL;
 }
 
+static domid_t known = DOMID_INVALID;
+
+void pv_domid_forget(void)
+{
+    known = DOMID_INVALID;
+}
+
 /* A port bound to ourselves knows whom it belongs to. */
 domid_t pv_domid(void)
 {
-    static domid_t known = DOMID_INVALID;
     struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
     struct evtchn_status status = {.dom = DOMID_SELF};
     struct evtchn_close close;

@@ -250,3 +250,33 @@ void console_init(void)
         event_bind_virq(VIRQ_CONSOLE, 0, virq_console, NULL);
     threads_up = true;
 }
+
+bool console_hold(uint64_t deadline_ns)
+{
+    while (!mutex_trylock(&output_lock))
+        if (!wait_event_until(&output_lock.waiters, output_lock.owner == NULL, deadline_ns))
+            return false;
+    if (ring != NULL)
+        (void)wait_event_until(&output_waitq, ring_room() == sizeof(ring->out), deadline_ns);
+    return true;
+}
+
+void console_release(bool held)
+{
+    if (held)
+        mutex_unlock(&output_lock);
+}
+
+void console_touch(void)
+{
+    if (ring != NULL)
+        __atomic_fetch_or(&ring->out_prod, 0, __ATOMIC_SEQ_CST);
+}
+
+void console_resume(bool restored)
+{
+    if (ring == NULL || !restored)
+        return;
+    ring_port = start_info->console.domU.evtchn;
+    event_set_handler(ring_port, ring_event, NULL);
+}

@@ -5,6 +5,7 @@
  * Event channels, 2-level. A port without a handler is masked when it fires, so that it cannot fire forever.
  */
 #include <errno.h>
+#include <string.h>
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/smp.h>
@@ -221,6 +222,12 @@ int event_notify(evtchn_port_t port)
     struct evtchn_send send = {.port = port};
 
     return (int)pv_error(HYPERVISOR_event_channel_op(EVTCHNOP_send, &send));
+}
+
+void events_forget(void)
+{
+    memset(ports, 0, sizeof(ports));
+    events_init();
 }
 
 void events_init(void)

@@ -18,6 +18,8 @@
 
 static struct grant_entry_v1 *table;
 static unsigned int entries;
+static unsigned int used_limit; /* no reference from here on was ever in use */
+static unsigned int mapped;     /* pages of others */
 static uint16_t next_free[TABLE_FRAMES * 512];
 static uint16_t first_free = NO_GREF;
 
@@ -30,22 +32,29 @@ static unsigned int frames_allowed(void)
     return query.max_nr_frames < TABLE_FRAMES ? query.max_nr_frames : TABLE_FRAMES;
 }
 
-/* All frames at once: the hypervisor allocates them, we map what it names. */
-static bool table_setup(void)
+/* All frames at once: the hypervisor allocates them and names them. */
+static bool table_frames(xen_pfn_t *frames, unsigned int count)
 {
-    xen_pfn_t frames[TABLE_FRAMES];
     struct gnttab_set_version version = {.version = 1};
-    struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = frames_allowed()};
+    struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = count};
 
     /* A refusal is fine: version 1 is what a domain starts with. */
     (void)HYPERVISOR_grant_table_op(GNTTABOP_set_version, &version, 1);
     set_xen_guest_handle(setup.frame_list, frames);
-    if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) != 0 || setup.status != GNTST_okay)
+    return HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay;
+}
+
+static bool table_setup(void)
+{
+    xen_pfn_t frames[TABLE_FRAMES];
+    unsigned int count = frames_allowed();
+
+    if (!table_frames(frames, count))
         return false;
-    table = map_frames(frames, setup.nr_frames, DOMID_SELF, PTE_KERNEL_RW, NULL);
+    table = map_frames(frames, count, DOMID_SELF, PTE_KERNEL_RW, NULL);
     if (table == NULL)
         return false;
-    entries = setup.nr_frames * (unsigned int)ENTRIES_PER_PAGE;
+    entries = count * (unsigned int)ENTRIES_PER_PAGE;
     for (unsigned int gref = entries - 1; gref >= GNTTAB_NR_RESERVED_ENTRIES; gref--) {
         next_free[gref] = first_free;
         first_free = (uint16_t)gref;
@@ -75,6 +84,8 @@ int grant_set(grant_ref_t gref, domid_t domid, unsigned long mfn, bool readonly)
     entry = &table[gref];
     entry->frame = (uint32_t)mfn;
     entry->domid = domid;
+    if (gref >= used_limit)
+        used_limit = gref + 1;
     __atomic_store_n(&entry->flags, (uint16_t)(GTF_permit_access | (readonly ? GTF_readonly : 0)), __ATOMIC_SEQ_CST);
     return 0;
 }
@@ -149,6 +160,8 @@ int grant_unmap(void *addr, const grant_handle_t *handles, unsigned int count)
             rc = -EIO;
         else if (unmap.status != GNTST_okay)
             rc = grant_error(unmap.status);
+        else
+            mapped--;
     }
     if (rc == 0)
         vspace_free(addr, count);
@@ -178,6 +191,7 @@ void *grant_map(const domid_t *domids, const grant_ref_t *grefs, unsigned int co
         if (rc != 0)
             break;
         handles[done] = map.handle;
+        mapped++;
     }
     if (rc == 0)
         return addr;
@@ -217,6 +231,7 @@ static void map_some(struct grant_mapping *const *mappings, unsigned int count)
             continue;
         mappings[i]->error = failed ? -EIO : grant_error(ops[used].status);
         mappings[i]->handle = ops[used++].handle;
+        mapped += mappings[i]->error == 0;
     }
 }
 
@@ -238,12 +253,77 @@ static void unmap_some(struct grant_mapping *const *mappings, unsigned int count
             .status = GNTST_general_error,
         };
     failed = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, count) != 0;
-    for (unsigned int i = 0; i < count; i++)
+    for (unsigned int i = 0; i < count; i++) {
         mappings[i]->error = failed ? -EIO : grant_error(ops[i].status);
+        mapped -= mappings[i]->error == 0;
+    }
 }
 
 void grant_unmap_many(struct grant_mapping *const *mappings, unsigned int count)
 {
     for (unsigned int done = 0; done < count; done += MANY)
         unmap_some(mappings + done, count - done < MANY ? count - done : MANY);
+}
+
+/* What is lent, while the domain is suspended: the entries with guest frames in place of machine frames. */
+static struct grant_entry_v1 *kept;
+static unsigned long kept_pages;
+
+unsigned int grants_mapped(void)
+{
+    return mapped;
+}
+
+/* The pages for it, as unmapping must not fail. Nothing else is lent before grants_unmap but by interrupt handlers. */
+int grants_prepare(void)
+{
+    if (table == NULL)
+        return 0;
+    kept_pages = entries / ENTRIES_PER_PAGE;
+    kept = pages_alloc(kept_pages);
+    return kept != NULL ? 0 : -ENOMEM;
+}
+
+void grants_settle(void)
+{
+    pages_free(kept, kept_pages);
+    kept = NULL;
+}
+
+/* The two first references are of the toolstack's making, in the next domain too. */
+void grants_unmap(void)
+{
+    if (table == NULL)
+        return;
+    for (unsigned int gref = GNTTAB_RESERVED_XENSTORE + 1; gref < used_limit; gref++) {
+        unsigned long pfn = mfn_to_pfn(table[gref].frame);
+
+        kept[gref].flags = table[gref].flags & (GTF_type_mask | GTF_readonly);
+        kept[gref].domid = table[gref].domid;
+        kept[gref].frame = (uint32_t)pfn;
+        if (pfn == INVALID_P2M)
+            kept[gref].flags = 0;
+    }
+    unmap_frames_keep(table, entries / ENTRIES_PER_PAGE);
+}
+
+/* A table of the same size at the same place. After a restore it is empty, and what was lent is lent again. */
+void grants_map(bool restored)
+{
+    xen_pfn_t frames[TABLE_FRAMES];
+    unsigned int count = entries / (unsigned int)ENTRIES_PER_PAGE;
+
+    if (table == NULL)
+        return;
+    if (!table_frames(frames, count) || map_frames_at(table, frames, count, DOMID_SELF, PTE_KERNEL_RW, NULL) != 0)
+        pv_panic("this host gives no grant table of %u pages\n", count);
+    if (!restored)
+        return;
+    for (unsigned int gref = GNTTAB_RESERVED_XENSTORE + 1; gref < used_limit; gref++) {
+        if (kept[gref].flags == 0)
+            continue;
+        table[gref].frame = (uint32_t)pfn_to_mfn(kept[gref].frame);
+        table[gref].domid = kept[gref].domid;
+        __atomic_store_n(&table[gref].flags, kept[gref].flags, __ATOMIC_SEQ_CST);
+    }
 }

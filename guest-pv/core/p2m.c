@@ -18,19 +18,42 @@ static bool grown; /* the table is of our own allocation */
 static const unsigned long *m2p = (const unsigned long *)MACH2PHYS_VIRT_START;
 static unsigned long m2p_entries;
 
-void p2m_init(void)
+/* What tools walk to find the table: a page of frame numbers of pages of frame numbers of the table's pages. */
+#define PER_PAGE   (PAGE_SIZE / sizeof(unsigned long))
+#define LIST_PAGES ((DIRECT_MAP_PAGES + PER_PAGE * PER_PAGE - 1) / (PER_PAGE * PER_PAGE))
+static unsigned long frame_list[LIST_PAGES * PER_PAGE] __attribute__((aligned(4096)));
+static unsigned long frame_list_list[PER_PAGE] __attribute__((aligned(4096)));
+
+void p2m_publish(void)
+{
+    unsigned long pages = (p2m_entries + PER_PAGE - 1) / PER_PAGE;
+
+    for (unsigned long i = 0; i < pages; i++)
+        frame_list[i] = pfn_to_mfn(virt_to_pfn(p2m + i * PER_PAGE));
+    for (unsigned long i = 0; i < LIST_PAGES; i++)
+        frame_list_list[i] = pfn_to_mfn(virt_to_pfn(frame_list + i * PER_PAGE));
+    shared_info->arch.max_pfn = p2m_entries;
+    shared_info->arch.pfn_to_mfn_frame_list_list = pfn_to_mfn(virt_to_pfn(frame_list_list));
+}
+
+void p2m_find_machine_table(void)
 {
     struct xen_machphys_mapping mapping;
 
-    p2m = (unsigned long *)(unsigned long)start_info->mfn_list;
-    p2m_entries = start_info->nr_pages < DIRECT_MAP_PAGES ? start_info->nr_pages : DIRECT_MAP_PAGES;
-    p2m_capacity = p2m_entries;
     if (HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping) == 0) {
         m2p = (const unsigned long *)(unsigned long)mapping.v_start;
         m2p_entries = (unsigned long)mapping.max_mfn + 1;
     } else {
         m2p_entries = (MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) / sizeof(*m2p);
     }
+}
+
+void p2m_init(void)
+{
+    p2m = (unsigned long *)(unsigned long)start_info->mfn_list;
+    p2m_entries = start_info->nr_pages < DIRECT_MAP_PAGES ? start_info->nr_pages : DIRECT_MAP_PAGES;
+    p2m_capacity = p2m_entries;
+    p2m_find_machine_table();
 }
 
 unsigned long pfn_limit(void)
@@ -102,6 +125,7 @@ int p2m_grow(unsigned long pfns)
         return -ENOMEM;
     for (; p2m_entries < pfns; p2m_entries++)
         p2m[p2m_entries] = INVALID_P2M;
+    p2m_publish();
     return 0;
 }
 

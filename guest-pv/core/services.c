@@ -14,6 +14,7 @@
 #include <abi/sched.h>
 #include <xenstore.h>
 #include <pv/paging.h>
+#include <pv/suspend.h>
 #include <pv/threads.h>
 #include <pv/time.h>
 #include "internal.h"
@@ -105,6 +106,24 @@ static void target_changed(void)
     free(text);
 }
 
+static void announce(void)
+{
+    (void)xs_write(xs, XBT_NULL, "control/feature-poweroff", "1", 1);
+    (void)xs_write(xs, XBT_NULL, "control/feature-reboot", "1", 1);
+    (void)xs_write(xs, XBT_NULL, "control/feature-suspend", "1", 1);
+}
+
+/* The store of a new host knows nothing of us. */
+static void suspend_asked(void)
+{
+    int rc = pv_suspend();
+
+    if (rc < 0)
+        pv_printk("control/shutdown: not suspended: error %d\n", -rc);
+    else if (rc == SUSPEND_RESTORED)
+        announce();
+}
+
 static void shutdown_asked(void)
 {
     unsigned int length;
@@ -118,6 +137,11 @@ static void shutdown_asked(void)
     xs_write(xs, XBT_NULL, SHUTDOWN_PATH, "", 0);
     if (shutdown_hook == NULL || !shutdown_hook(request)) {
         fflush(NULL);
+        if (strcmp(request, "suspend") == 0) {
+            suspend_asked();
+            free(request);
+            return;
+        }
         if (strcmp(request, "poweroff") == 0 || strcmp(request, "halt") == 0)
             pv_shutdown(SHUTDOWN_poweroff);
         if (strcmp(request, "reboot") == 0)
@@ -169,10 +193,8 @@ int pv_control_start(void)
 {
     int rc = service_start(SHUTDOWN_PATH, "shutdown");
 
-    if (rc == 0) {
-        (void)xs_write(xs, XBT_NULL, "control/feature-poweroff", "1", 1);
-        (void)xs_write(xs, XBT_NULL, "control/feature-reboot", "1", 1);
-    }
+    if (rc == 0)
+        announce();
     return rc;
 }
 

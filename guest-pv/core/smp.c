@@ -6,16 +6,33 @@
  * else is vCPU 0.
  */
 #include <errno.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/smp.h>
+#include <pv/time.h>
 #include "internal.h"
+
+/* Freestanding compilers do not know what is special about it. */
+int setjmp(jmp_buf) __attribute__((returns_twice));
 
 #define STACK_SIZE (32UL << 10)
 
 static char *stacks;
+
+#define NAP_NS 2000000ULL
+
+/* vCPU 0 asks; the vCPU parks, and takes the state back to RUNNING when it goes on. */
+enum { RUNNING, ASKED, PARKED };
+static struct {
+    int state;
+    jmp_buf where;
+    unsigned long sp; /* free below */
+} parking[XEN_LEGACY_MAX_VCPUS];
+
 static struct {
     void (*fn)(void *arg);
     void *arg;
@@ -105,30 +122,73 @@ static void copy_traps(struct trap_info *traps)
     }
 }
 
+static bool change_state(unsigned int cpu, int from, int to)
+{
+    return __atomic_compare_exchange_n(&parking[cpu].state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Goes down with all that is to be kept in memory. When the domain is restored a vCPU that was down is one that never
+ * ran: it is initialised again, with a stack pointer below what is in use here, and comes by longjmp.
+ */
+static __attribute__((noinline)) void park(unsigned int cpu)
+{
+    volatile bool enabled = irq_save();
+
+    if (setjmp(parking[cpu].where) == 0) {
+#ifdef __x86_64__
+        __asm__ volatile("mov %%rsp, %0" : "=m"(parking[cpu].sp));
+#else
+        __asm__ volatile("mov %%esp, %0" : "=m"(parking[cpu].sp));
+#endif
+        HYPERVISOR_vcpu_op(VCPUOP_down, cpu, NULL);
+    }
+    __atomic_store_n(&parking[cpu].state, RUNNING, __ATOMIC_SEQ_CST);
+    irq_restore(enabled);
+}
+
+void smp_safe_point(void)
+{
+    unsigned int cpu = smp_cpu_id();
+
+    if (__atomic_load_n(&parking[cpu].state, __ATOMIC_ACQUIRE) == ASKED && change_state(cpu, ASKED, PARKED))
+        park(cpu);
+}
+
+/* A masked vCPU hears no interrupt, so it looks now and then. */
+void smp_sleep_ns(uint64_t ns)
+{
+    uint64_t end = time_monotonic_ns() + ns;
+
+    for (uint64_t now; (now = time_monotonic_ns()) < end;) {
+        time_poll_until(end - now > NAP_NS ? now + NAP_NS : end);
+        smp_safe_point();
+    }
+}
+
 /* Each start runs one function; after the next start the hypercall that went down returns and the loop goes on. */
 void smp_main(unsigned int cpu)
 {
+    if (__atomic_load_n(&parking[cpu].state, __ATOMIC_ACQUIRE) == PARKED)
+        longjmp(parking[cpu].where, 1);
     for (;;) {
         work[cpu].fn(work[cpu].arg);
         HYPERVISOR_vcpu_op(VCPUOP_down, cpu, NULL);
     }
 }
 
-static long initialise(unsigned int cpu)
+static long initialise(unsigned int cpu, unsigned long sp)
 {
     struct vcpu_guest_context *context = calloc(1, sizeof(*context));
-    char *top = stack_top(cpu);
     long rc;
 
-    if (top == NULL || context == NULL) {
-        free(context);
+    if (context == NULL)
         return -ENOMEM;
-    }
     context->flags = VGCF_IN_KERNEL;
     context->user_regs.cs = FLAT_KERNEL_CS;
     context->user_regs.ss = FLAT_KERNEL_SS;
     context->kernel_ss = FLAT_KERNEL_SS;
-    context->kernel_sp = (unsigned long)top - 16;
+    context->kernel_sp = (sp & -16UL) - 16;
 #ifdef __x86_64__
     context->user_regs.rsp = context->kernel_sp;
 #else
@@ -143,6 +203,7 @@ static long initialise(unsigned int cpu)
 
 int smp_start(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
+    char *top;
     long rc;
 
     if (cpu == 0 || cpu >= XEN_LEGACY_MAX_VCPUS)
@@ -152,8 +213,79 @@ int smp_start(unsigned int cpu, void (*fn)(void *arg), void *arg)
     work[cpu].fn = fn;
     work[cpu].arg = arg;
     shared_info->vcpu_info[cpu].evtchn_upcall_mask = 1;
-    rc = initialise(cpu);
+    top = stack_top(cpu);
+    rc = top != NULL ? initialise(cpu, (unsigned long)top) : -ENOMEM;
     if (rc != 0 && rc != -EEXIST)
         return (int)rc;
     return (int)pv_error(HYPERVISOR_vcpu_op(VCPUOP_up, cpu, NULL));
+}
+
+/* The interrupt is for vCPUs that take events; the others look at the state themselves. */
+static void safe_point_event(evtchn_port_t port, void *data)
+{
+    smp_safe_point();
+}
+
+/* An IPI's port, or a negative errno when the vCPU need not be, or cannot be, sent one. */
+static int ask_to_stop(unsigned int cpu)
+{
+    int port;
+
+    if (!smp_is_up(cpu))
+        return -ENOENT;
+    __atomic_store_n(&parking[cpu].state, ASKED, __ATOMIC_SEQ_CST);
+    port = event_bind_ipi(cpu, safe_point_event, NULL);
+    if (port >= 0)
+        (void)event_notify((evtchn_port_t)port);
+    return port;
+}
+
+/* Once it has said that it parks it goes down without delay; one that is down and never said so has ended its work. */
+static int wait_stopped(unsigned int cpu, uint64_t deadline_ns)
+{
+    while (smp_is_up(cpu)) {
+        if (time_monotonic_ns() >= deadline_ns && change_state(cpu, ASKED, RUNNING)) {
+            pv_printk("suspend: vCPU %u reaches no safe point\n", cpu);
+            return -EBUSY;
+        }
+        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    }
+    (void)change_state(cpu, ASKED, RUNNING);
+    return 0;
+}
+
+int smp_stop_others(uint64_t deadline_ns)
+{
+    unsigned int cpus = stacks != NULL ? smp_cpu_count() : 1;
+    int ports[XEN_LEGACY_MAX_VCPUS], rc = 0;
+
+    for (unsigned int cpu = 1; cpu < cpus; cpu++)
+        ports[cpu] = ask_to_stop(cpu);
+    for (unsigned int cpu = 1; cpu < cpus; cpu++) {
+        int stopped = wait_stopped(cpu, deadline_ns);
+
+        rc = rc != 0 ? rc : stopped;
+        if (ports[cpu] >= 0)
+            (void)event_close((evtchn_port_t)ports[cpu]);
+    }
+    return rc;
+}
+
+void smp_start_others(bool restored)
+{
+    unsigned int cpus = stacks != NULL ? smp_cpu_count() : 1;
+
+    for (unsigned int cpu = 1; cpu < cpus; cpu++) {
+        long rc = 0;
+
+        if (__atomic_load_n(&parking[cpu].state, __ATOMIC_SEQ_CST) != PARKED)
+            continue;
+        shared_info->vcpu_info[cpu].evtchn_upcall_mask = 1;
+        if (restored)
+            rc = initialise(cpu, parking[cpu].sp);
+        if (rc == 0 || rc == -EEXIST)
+            rc = pv_error(HYPERVISOR_vcpu_op(VCPUOP_up, cpu, NULL));
+        if (rc != 0)
+            pv_panic("vCPU %u does not come back: %ld\n", cpu, rc);
+    }
 }

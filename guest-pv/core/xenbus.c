@@ -16,7 +16,7 @@
 #include "internal.h"
 
 #define PATH_MAX_LENGTH 512
-#define POLL_NS         5000000ULL
+#define POLL_NS         1000000ULL
 
 static bool join(char *path, const char *dir, const char *node)
 {

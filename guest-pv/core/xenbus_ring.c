@@ -113,3 +113,18 @@ ssize_t xenbus_ring_write(const void *buffer, size_t size)
     }
     return (ssize_t)size;
 }
+
+void xenbus_ring_touch(void)
+{
+    if (ring != NULL)
+        __atomic_fetch_or(&ring->req_prod, 0, __ATOMIC_SEQ_CST);
+}
+
+/* The new daemon owes no answer to anything: what is left of the old one's is dropped. */
+void xenbus_ring_resume(bool restored)
+{
+    if (ring == NULL || !restored)
+        return;
+    __atomic_store_n(&ring->rsp_cons, load(&ring->rsp_prod), __ATOMIC_SEQ_CST);
+    event_set_handler(start_info->store_evtchn, ring_event, NULL);
+}

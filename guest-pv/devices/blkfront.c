@@ -26,9 +26,11 @@ struct transfer {
     int status;
 };
 
-/* What is lent for the request in one slot; free when it has no transfer. */
+/* One request and what is lent for it; free when it has no transfer. */
 struct slot {
     struct transfer *transfer;
+    bool sent;
+    struct blkif_request request;
     unsigned int segments;
     grant_ref_t grefs[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
@@ -78,7 +80,7 @@ static void take_answer(struct blkfront *disk, const struct blkif_response *answ
     struct slot *slot;
     int error = status_error(answer->status);
 
-    if (answer->id >= RING_REQUESTS || disk->slots[answer->id].transfer == NULL) {
+    if (answer->id >= RING_REQUESTS || disk->slots[answer->id].transfer == NULL || !disk->slots[answer->id].sent) {
         disk->broken = true;
         return;
     }
@@ -158,11 +160,15 @@ static long lend(struct blkfront *disk, struct slot *slot, struct blkif_request 
     return (long)done;
 }
 
-static void push(struct blkfront *disk, const struct blkif_request *request)
+/* While the device is away nothing is sent; go_on does it then. */
+static void push(struct blkfront *disk, struct slot *slot)
 {
     int notify;
 
-    *RING_GET_REQUEST(&disk->ring, disk->ring.req_prod_pvt) = *request;
+    slot->sent = !disk->device.away;
+    if (!slot->sent)
+        return;
+    *RING_GET_REQUEST(&disk->ring, disk->ring.req_prod_pvt) = slot->request;
     disk->ring.req_prod_pvt++;
     RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&disk->ring, notify);
     if (notify)
@@ -186,7 +192,8 @@ static long start_request(struct blkfront *disk, struct transfer *transfer, cons
     transfer->under_way++;
     request.nr_segments = (uint8_t)slot->segments;
     request.id = (uint64_t)(slot - disk->slots);
-    push(disk, &request);
+    slot->request = request;
+    push(disk, slot);
     return covered;
 }
 
@@ -284,14 +291,11 @@ static int read_properties(struct blkfront *disk)
     return 0;
 }
 
-static int connect(struct blkfront *disk, uint64_t deadline_ns)
+/* The ring page is lent already; whatever is on it is of another connection. */
+static int connect_ring(struct blkfront *disk, uint64_t deadline_ns)
 {
-    int rc = front_wait_backend(&disk->device, deadline_ns);
+    int rc;
 
-    if (rc == 0)
-        rc = front_lend_ring(&disk->device, &disk->page);
-    if (rc != 0)
-        return rc;
     XEN_FRONT_RING_INIT(&disk->ring, (struct blkif_sring *)disk->page.page, PAGE_SIZE);
     rc = event_alloc_unbound(disk->device.backend, rung, disk);
     if (rc < 0)
@@ -302,6 +306,50 @@ static int connect(struct blkfront *disk, uint64_t deadline_ns)
         rc = front_connect(&disk->device, deadline_ns);
     return rc == 0 ? read_properties(disk) : rc;
 }
+
+static int connect(struct blkfront *disk, uint64_t deadline_ns)
+{
+    int rc = front_wait_backend(&disk->device, deadline_ns);
+
+    if (rc == 0)
+        rc = front_lend_ring(&disk->device, &disk->page);
+    return rc == 0 ? connect_ring(disk, deadline_ns) : rc;
+}
+
+/* Requests without an answer are sent again: done twice, each leaves what it leaves done once. */
+static int reconnect(void *own, uint64_t deadline_ns)
+{
+    struct blkfront *disk = own;
+    uint64_t sectors = disk->info.sectors;
+    int rc = front_wait_backend(&disk->device, deadline_ns);
+
+    for (unsigned int i = 0; i < RING_REQUESTS; i++)
+        disk->slots[i].sent = false;
+    disk->port = 0;
+    if (rc == 0)
+        rc = connect_ring(disk, deadline_ns);
+    return rc == 0 && disk->info.sectors < sectors ? -ENOSPC : rc;
+}
+
+static void go_on(void *own)
+{
+    struct blkfront *disk = own;
+
+    for (unsigned int i = 0; i < RING_REQUESTS; i++)
+        if (disk->slots[i].transfer != NULL && !disk->slots[i].sent)
+            push(disk, &disk->slots[i]);
+    waitq_wake(&disk->waitq);
+}
+
+static void give_up(void *own)
+{
+    struct blkfront *disk = own;
+
+    disk->broken = true;
+    waitq_wake(&disk->waitq);
+}
+
+static const struct front_moves moves = {.reconnect = reconnect, .go_on = go_on, .give_up = give_up};
 
 void blkfront_close(struct blkfront *disk)
 {
@@ -326,8 +374,10 @@ struct blkfront *blkfront_open(unsigned int number, uint64_t deadline_ns)
         return NULL;
     }
     rc = connect(disk, deadline_ns);
-    if (rc == 0)
+    if (rc == 0) {
+        front_follow_moves(&disk->device, &moves, disk);
         return disk;
+    }
     blkfront_close(disk);
     errno = -rc;
     return NULL;

@@ -11,6 +11,8 @@
 #include <abi/event_channel.h>
 #include <abi/grant_table.h>
 #include <pv/event.h>
+#include <pv/suspend.h>
+#include <pv/threads.h>
 #include <pv/xenbus.h>
 #include <xenstore.h>
 
@@ -20,6 +22,20 @@ struct front_device {
     struct xs_handle *xs;
     char front[64], back[FRONT_PATH_MAX];
     domid_t backend;
+    /* From before a suspension until the other end, a new one if the domain was restored, is connected. */
+    bool away;
+    bool moving; /* a thread connects to the new one */
+    struct waitq moved;
+    struct suspend_hook hook;
+    const struct front_moves *moves;
+    void *own;
+};
+
+/* A driver's part of it: rings and port anew, and what then waits to be sent. Lent pages are lent under the same grefs. */
+struct front_moves {
+    int (*reconnect)(void *own, uint64_t deadline_ns); /* 0 or a negative errno: then the device is `away` for good */
+    void (*go_on)(void *own);                          /* after reconnect, or when the suspension was cancelled */
+    void (*give_up)(void *own);
 };
 
 /* One page lent to the other end as a ring. */
@@ -39,6 +55,9 @@ int front_connect(const struct front_device *device, uint64_t deadline_ns);
 
 /* Closes, waits a while for the other end to close too, and frees the store connection. */
 void front_close(struct front_device *device);
+
+/* From now on the device moves with the domain. front_close ends it. */
+void front_follow_moves(struct front_device *device, const struct front_moves *moves, void *own);
 
 /* 0, -ENOMEM, -ENOSPC. A ring that was never lent (page NULL) may be taken back too. */
 int front_lend_ring(const struct front_device *device, struct front_ring *ring);

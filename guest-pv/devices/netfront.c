@@ -18,13 +18,20 @@
 #include <pv/time.h>
 #include "front.h"
 
-#define TX_SLOTS __CONST_RING_SIZE(netif_tx, PAGE_SIZE)
-#define RX_SLOTS __CONST_RING_SIZE(netif_rx, PAGE_SIZE)
+#define TX_SLOTS     __CONST_RING_SIZE(netif_tx, PAGE_SIZE)
+#define RX_SLOTS     __CONST_RING_SIZE(netif_rx, PAGE_SIZE)
+
+#define TYPE_ARP     0x0806
+#define TYPE_RARP    0x8035
+#define ARP_REQUEST  1
+#define RARP_REQUEST 3
 
 struct buffer {
     uint8_t *page;
     grant_ref_t gref;
-    bool in_use; /* the other end has it */
+    bool in_use;    /* the other end has it, or will have it once it is there again */
+    uint16_t bytes; /* on the way out */
+    bool sent;
 };
 
 struct netfront {
@@ -35,7 +42,8 @@ struct netfront {
     evtchn_port_t port;
     struct waitq waitq; /* an event came */
     bool broken;
-    uint8_t mac[6];
+    bool moved, has_ip;
+    uint8_t mac[6], ip[4];
     struct buffer tx_buffers[TX_SLOTS], rx_buffers[RX_SLOTS];
 };
 
@@ -86,7 +94,7 @@ static void take_tx_answers(struct netfront *net)
 
         RING_COPY_RESPONSE(&net->tx, net->tx.rsp_cons, &answer);
         net->tx.rsp_cons++;
-        if (answer.id >= TX_SLOTS || !net->tx_buffers[answer.id].in_use) {
+        if (answer.id >= TX_SLOTS || !net->tx_buffers[answer.id].in_use || !net->tx_buffers[answer.id].sent) {
             net->broken = true;
             return;
         }
@@ -108,10 +116,27 @@ static struct buffer *free_tx_buffer(struct netfront *net)
     return NULL;
 }
 
+static void push_frame(struct netfront *net, struct buffer *buffer)
+{
+    int notify;
+
+    buffer->sent = !net->device.away;
+    if (!buffer->sent)
+        return;
+    *RING_GET_REQUEST(&net->tx, net->tx.req_prod_pvt) = (struct netif_tx_request){
+        .gref = buffer->gref,
+        .id = (uint16_t)(buffer - net->tx_buffers),
+        .size = buffer->bytes,
+    };
+    net->tx.req_prod_pvt++;
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&net->tx, notify);
+    if (notify)
+        (void)event_notify(net->port);
+}
+
 int netfront_send(struct netfront *net, const void *frame, size_t bytes)
 {
     struct buffer *buffer = NULL;
-    int notify;
 
     if (bytes == 0 || bytes > NETFRONT_FRAME_MAX)
         return -EMSGSIZE;
@@ -120,15 +145,8 @@ int netfront_send(struct netfront *net, const void *frame, size_t bytes)
         return -EPROTO;
     memcpy(buffer->page, frame, bytes);
     buffer->in_use = true;
-    *RING_GET_REQUEST(&net->tx, net->tx.req_prod_pvt) = (struct netif_tx_request){
-        .gref = buffer->gref,
-        .id = (uint16_t)(buffer - net->tx_buffers),
-        .size = (uint16_t)bytes,
-    };
-    net->tx.req_prod_pvt++;
-    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&net->tx, notify);
-    if (notify)
-        (void)event_notify(net->port);
+    buffer->bytes = (uint16_t)bytes;
+    push_frame(net, buffer);
     return 0;
 }
 
@@ -138,6 +156,9 @@ static void offer(struct netfront *net, unsigned int id)
     int notify;
 
     net->rx_buffers[id].in_use = true;
+    net->rx_buffers[id].sent = !net->device.away;
+    if (!net->rx_buffers[id].sent)
+        return;
     *RING_GET_REQUEST(&net->rx, net->rx.req_prod_pvt) =
         (struct netif_rx_request){.id = (uint16_t)id, .gref = net->rx_buffers[id].gref};
     net->rx.req_prod_pvt++;
@@ -162,7 +183,8 @@ static ssize_t take_rx_answer(struct netfront *net, void *frame, size_t size)
 
     RING_COPY_RESPONSE(&net->rx, net->rx.rsp_cons, &answer);
     if (net->rx.rsp_cons == net->rx.req_prod_pvt || answer.id >= RX_SLOTS || !net->rx_buffers[answer.id].in_use ||
-        answer.offset > PAGE_SIZE || (answer.status > 0 && (size_t)answer.status > PAGE_SIZE - answer.offset)) {
+        !net->rx_buffers[answer.id].sent || answer.offset > PAGE_SIZE ||
+        (answer.status > 0 && (size_t)answer.status > PAGE_SIZE - answer.offset)) {
         net->broken = true;
         return -EPROTO;
     }
@@ -238,6 +260,21 @@ static int publish(struct netfront *net)
     return 0;
 }
 
+/* Pages are lent already; what is on the rings is of another connection. */
+static int connect_rings(struct netfront *net, uint64_t deadline_ns)
+{
+    int rc;
+
+    XEN_FRONT_RING_INIT(&net->tx, (struct netif_tx_sring *)net->tx_page.page, PAGE_SIZE);
+    XEN_FRONT_RING_INIT(&net->rx, (struct netif_rx_sring *)net->rx_page.page, PAGE_SIZE);
+    rc = event_alloc_unbound(net->device.backend, rung, net);
+    if (rc < 0)
+        return rc;
+    net->port = (evtchn_port_t)rc;
+    rc = publish(net);
+    return rc == 0 ? front_connect(&net->device, deadline_ns) : rc;
+}
+
 static int set_up(struct netfront *net)
 {
     int rc = front_lend_ring(&net->device, &net->tx_page);
@@ -248,15 +285,7 @@ static int set_up(struct netfront *net)
         rc = fill_buffers(net, net->tx_buffers, TX_SLOTS, true);
     if (rc == 0)
         rc = fill_buffers(net, net->rx_buffers, RX_SLOTS, false);
-    if (rc != 0)
-        return rc;
-    XEN_FRONT_RING_INIT(&net->tx, (struct netif_tx_sring *)net->tx_page.page, PAGE_SIZE);
-    XEN_FRONT_RING_INIT(&net->rx, (struct netif_rx_sring *)net->rx_page.page, PAGE_SIZE);
-    rc = event_alloc_unbound(net->device.backend, rung, net);
-    if (rc < 0)
-        return rc;
-    net->port = (evtchn_port_t)rc;
-    return 0;
+    return rc;
 }
 
 static int connect(struct netfront *net, uint64_t deadline_ns)
@@ -268,13 +297,85 @@ static int connect(struct netfront *net, uint64_t deadline_ns)
     if (rc == 0)
         rc = set_up(net);
     if (rc == 0)
-        rc = publish(net);
-    if (rc == 0)
-        rc = front_connect(&net->device, deadline_ns);
+        rc = connect_rings(net, deadline_ns);
     for (unsigned int i = 0; i < RX_SLOTS && rc == 0; i++)
         offer(net, i);
     return rc;
 }
+
+static void put16(uint8_t *at, unsigned int value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* To everybody: this address is here now. Without an IP address, a reverse request, which switches learn from too. */
+static void announce(struct netfront *net)
+{
+    static const uint8_t ethernet_ipv4[6] = {0, 1, 8, 0, 6, 4};
+    uint8_t out[60] = {0};
+
+    memset(out, 0xff, 6);
+    memcpy(out + 6, net->mac, 6);
+    put16(out + 12, net->has_ip ? TYPE_ARP : TYPE_RARP);
+    memcpy(out + 14, ethernet_ipv4, 6);
+    put16(out + 20, net->has_ip ? ARP_REQUEST : RARP_REQUEST);
+    memcpy(out + 22, net->mac, 6);
+    memcpy(out + 28, net->ip, 4);
+    if (!net->has_ip)
+        memcpy(out + 32, net->mac, 6);
+    memcpy(out + 38, net->ip, 4);
+    (void)netfront_send(net, out, sizeof(out));
+}
+
+void netfront_set_ip(struct netfront *net, const uint8_t ip[4])
+{
+    memcpy(net->ip, ip, sizeof(net->ip));
+    net->has_ip = true;
+}
+
+static int reconnect(void *own, uint64_t deadline_ns)
+{
+    struct netfront *net = own;
+    int rc = front_wait_backend(&net->device, deadline_ns);
+
+    for (unsigned int i = 0; i < TX_SLOTS; i++)
+        net->tx_buffers[i].sent = false;
+    for (unsigned int i = 0; i < RX_SLOTS; i++)
+        net->rx_buffers[i].sent = false;
+    net->port = 0;
+    if (rc == 0)
+        rc = connect_rings(net, deadline_ns);
+    net->moved = true;
+    return rc;
+}
+
+/* Frames whose answer never came go out again; the network forgives a second copy, not a lost buffer. */
+static void go_on(void *own)
+{
+    struct netfront *net = own;
+
+    for (unsigned int i = 0; i < RX_SLOTS; i++)
+        if (net->rx_buffers[i].in_use && !net->rx_buffers[i].sent)
+            offer(net, i);
+    for (unsigned int i = 0; i < TX_SLOTS; i++)
+        if (net->tx_buffers[i].in_use && !net->tx_buffers[i].sent)
+            push_frame(net, &net->tx_buffers[i]);
+    waitq_wake(&net->waitq);
+    if (net->moved)
+        announce(net);
+    net->moved = false;
+}
+
+static void give_up(void *own)
+{
+    struct netfront *net = own;
+
+    net->broken = true;
+    waitq_wake(&net->waitq);
+}
+
+static const struct front_moves moves = {.reconnect = reconnect, .go_on = go_on, .give_up = give_up};
 
 void netfront_close(struct netfront *net)
 {
@@ -302,8 +403,10 @@ struct netfront *netfront_open(unsigned int number, uint64_t deadline_ns)
         return NULL;
     }
     rc = connect(net, deadline_ns);
-    if (rc == 0)
+    if (rc == 0) {
+        front_follow_moves(&net->device, &moves, net);
         return net;
+    }
     netfront_close(net);
     errno = -rc;
     return NULL;

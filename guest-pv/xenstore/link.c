@@ -10,9 +10,14 @@
 #include <string.h>
 
 #include <pv/threads.h>
+#include <pv/time.h>
 
 #include "link.h"
 #include "transport.h"
+
+/* Short ones are let to their end before a suspension; long ones will have to begin again. */
+#define TRANSACTION_PATIENCE_NS 20000000u
+#define TRANSACTION_POLL_NS     200000u
 
 /* A request under way; lives on the stack of the thread that waits for it. */
 struct exchange {
@@ -30,6 +35,7 @@ static struct {
     struct mutex write_lock;
     int error; /* set once the connection is beyond repair */
     uint32_t last_req_id, last_number;
+    uint32_t era; /* how many daemons we had before this one */
     LIST_HEAD(, exchange) exchanges;
     LIST_HEAD(, xs_handle) handles;
     struct xsd_sockmsg header;
@@ -257,6 +263,24 @@ static int send_request(struct exchange *exchange, xs_transaction_t transaction,
     return written < 0 ? (int)-written : 0;
 }
 
+static bool begun_in_vain(xs_transaction_t transaction)
+{
+    const struct xs_handle *handle;
+    const struct xs_begun *begun;
+    bool old = false;
+
+    LIST_FOREACH(handle, &connection.handles, link)
+    {
+        LIST_FOREACH(begun, &handle->begun, link)
+        {
+            if (begun->id == transaction && begun->era == connection.era)
+                return false;
+            old = old || begun->id == transaction;
+        }
+    }
+    return old;
+}
+
 char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_piece *pieces, unsigned int count,
                   size_t *len)
 {
@@ -270,8 +294,8 @@ char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_p
         errno = E2BIG;
         return NULL;
     }
-    if (connection.error) {
-        errno = connection.error;
+    if (connection.error || (transaction != XBT_NULL && begun_in_vain(transaction))) {
+        errno = connection.error ? connection.error : EAGAIN;
         return NULL;
     }
     error = send_request(&exchange, transaction, pieces, count);
@@ -312,4 +336,95 @@ struct xs_event *xs_link_event(struct xs_handle *handle, bool block)
     }
     STAILQ_REMOVE_HEAD(&handle->events, link);
     return event;
+}
+
+uint32_t xs_link_era(void)
+{
+    return connection.era;
+}
+
+static bool all_answered(void)
+{
+    struct exchange *exchange;
+
+    LIST_FOREACH(exchange, &connection.exchanges, link)
+    {
+        if (!exchange->done)
+            return false;
+    }
+    return true;
+}
+
+static bool in_transactions(void)
+{
+    const struct xs_handle *handle;
+
+    LIST_FOREACH(handle, &connection.handles, link)
+    {
+        if (!LIST_EMPTY(&handle->begun))
+            return true;
+    }
+    return false;
+}
+
+/* Holding the lock that writers take keeps further requests out; threads that wait for answers go on receiving. */
+int xs_link_quiesce(uint64_t deadline_ns)
+{
+    uint64_t patience = time_monotonic_ns() + TRANSACTION_PATIENCE_NS;
+
+    while (in_transactions() && time_monotonic_ns() < patience)
+        thread_sleep_ns(TRANSACTION_POLL_NS);
+    while (!mutex_trylock(&connection.write_lock))
+        if (!wait_event_until(&connection.write_lock.waiters, connection.write_lock.owner == NULL, deadline_ns))
+            return -ETIMEDOUT;
+    while (!all_answered()) {
+        int error = pump();
+
+        if (error == EAGAIN && !all_answered() &&
+            !wait_event_until(xs_transport_waitq(), all_answered() || connection.error || receivable(), deadline_ns))
+            error = ETIMEDOUT;
+        if (error && error != EAGAIN) {
+            mutex_unlock(&connection.write_lock);
+            return -error;
+        }
+    }
+    return 0;
+}
+
+void xs_link_release(bool new_daemon)
+{
+    if (new_daemon) {
+        connection.era++;
+        connection.received = connection.in_start = connection.in_end = 0;
+        free(connection.payload);
+        connection.payload = NULL;
+    }
+    mutex_unlock(&connection.write_lock);
+}
+
+static struct xs_watched *find_old_watch(struct xs_handle **handle)
+{
+    struct xs_watched *watched;
+
+    LIST_FOREACH(*handle, &connection.handles, link)
+    {
+        LIST_FOREACH(watched, &(*handle)->watched, link)
+        {
+            if (watched->era != connection.era)
+                return watched;
+        }
+    }
+    return NULL;
+}
+
+/* The lists may change while one watch is set, so the search begins anew for each. */
+void xs_link_watch_again(void)
+{
+    struct xs_watched *watched;
+    struct xs_handle *handle;
+
+    while ((watched = find_old_watch(&handle))) {
+        watched->era = connection.era;
+        xs_watch_again(handle, watched);
+    }
 }

@@ -12,6 +12,7 @@
 #ifndef XENSTORE_LINK_H
 #define XENSTORE_LINK_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,12 +28,18 @@ struct xs_event {
 
 struct xs_watched {
     LIST_ENTRY(xs_watched) link;
+    uint32_t era; /* of the daemon that has it */
+    unsigned int depth;
     size_t path_size;
     char bytes[]; /* path, token without its number */
 };
 
+#define XS_ANY_DEPTH UINT_MAX
+
+/* One begun with an earlier daemon is not known to this one: it ends with EAGAIN, which callers take for a conflict. */
 struct xs_begun {
     LIST_ENTRY(xs_begun) link;
+    uint32_t era;
     xs_transaction_t id;
 };
 
@@ -62,5 +69,20 @@ char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_p
 
 /* Takes the handle's next event; waits for one if `block`. NULL with errno set. */
 struct xs_event *xs_link_event(struct xs_handle *handle, bool block);
+
+/*
+ * Around a suspension of the domain. xs_link_quiesce waits until every request has its answer and lets none out from
+ * then on: 0, or a negative errno and then all goes on as before. xs_link_release ends that; with a new daemon at the
+ * other end what was half received is dropped. xs_link_watch_again sets all watches with it, each of which fires.
+ */
+int xs_link_quiesce(uint64_t deadline_ns);
+void xs_link_release(bool new_daemon);
+void xs_link_watch_again(void);
+
+/* Counts the daemons that we had. */
+uint32_t xs_link_era(void);
+
+/* For xs_link_watch_again: what is wrong with a path that was good is not known to anybody who could be told. */
+void xs_watch_again(struct xs_handle *handle, const struct xs_watched *watched);
 
 #endif

@@ -240,6 +240,7 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *pat
 xs_transaction_t xs_transaction_start(struct xs_handle *h)
 {
     struct xs_begun *begun = malloc(sizeof(*begun));
+    uint32_t era = xs_link_era();
     char *reply = begun ? ask_one(XS_TRANSACTION_START, XBT_NULL, "", NULL) : NULL;
 
     if (!reply) {
@@ -247,28 +248,36 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
         return XBT_NULL;
     }
     begun->id = (xs_transaction_t)strtoul(reply, NULL, 10);
+    begun->era = era;
     LIST_INSERT_HEAD(&h->begun, begun, link);
     free(reply);
     return begun->id;
 }
 
-static void forget_transaction(struct xs_handle *h, xs_transaction_t t)
+/* Whether the daemon knows it. */
+static bool forget_transaction(struct xs_handle *h, xs_transaction_t t)
 {
     struct xs_begun *begun;
+    bool known;
 
     LIST_FOREACH(begun, &h->begun, link)
     {
         if (begun->id == t) {
+            known = begun->era == xs_link_era();
             LIST_REMOVE(begun, link);
             free(begun);
-            return;
+            return known;
         }
     }
+    return true;
 }
 
 bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 {
-    forget_transaction(h, t);
+    if (!forget_transaction(h, t)) {
+        errno = EAGAIN;
+        return abort;
+    }
     return command_one(XS_TRANSACTION_END, t, abort ? "F" : "T");
 }
 

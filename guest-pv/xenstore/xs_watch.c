@@ -28,7 +28,29 @@ static bool watch_command(const struct xs_handle *h, uint32_t type, const char *
     return reply != NULL;
 }
 
-static bool add_watch(struct xs_handle *h, const char *path, const char *token, const char *depth)
+static bool set_watch(const struct xs_handle *h, const char *path, const char *token, unsigned int depth)
+{
+    char number[MAX_STRLEN(depth)];
+
+    if (depth == XS_ANY_DEPTH)
+        return watch_command(h, XS_WATCH, path, token, NULL);
+    snprintf(number, sizeof(number), "%u", depth);
+    return watch_command(h, XS_WATCH, path, token, number);
+}
+
+/* The bytes are copied: a thread may unwatch, and free them, before the answer is there. */
+void xs_watch_again(struct xs_handle *h, const struct xs_watched *watched)
+{
+    const char *token = watched->bytes + watched->path_size;
+    char *path = strdup(watched->bytes), *copy = strdup(token);
+
+    if (!path || !copy || (!set_watch(h, path, copy, watched->depth) && errno != EEXIST))
+        fprintf(stderr, "xenstore: the watch on %s is lost: %s\n", path ? path : "?", strerror(errno));
+    free(path);
+    free(copy);
+}
+
+static bool add_watch(struct xs_handle *h, const char *path, const char *token, unsigned int depth)
 {
     size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
     struct xs_watched *watched = malloc(sizeof(*watched) + path_size + token_size);
@@ -38,7 +60,9 @@ static bool add_watch(struct xs_handle *h, const char *path, const char *token, 
     watched->path_size = path_size;
     memcpy(watched->bytes, path, path_size);
     memcpy(watched->bytes + path_size, token, token_size);
-    if (!watch_command(h, XS_WATCH, path, token, depth)) {
+    watched->depth = depth;
+    watched->era = xs_link_era();
+    if (!set_watch(h, path, token, depth)) {
         int error = errno;
 
         free(watched);
@@ -46,20 +70,19 @@ static bool add_watch(struct xs_handle *h, const char *path, const char *token, 
         return false;
     }
     LIST_INSERT_HEAD(&h->watched, watched, link);
+    if (watched->era != xs_link_era())
+        xs_link_watch_again(); /* the answer was the old daemon's */
     return true;
 }
 
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
-    return add_watch(h, path, token, NULL);
+    return add_watch(h, path, token, XS_ANY_DEPTH);
 }
 
 bool xs_watch_depth(struct xs_handle *h, const char *path, const char *token, unsigned int depth)
 {
-    char number[MAX_STRLEN(depth)];
-
-    snprintf(number, sizeof(number), "%u", depth);
-    return add_watch(h, path, token, number);
+    return add_watch(h, path, token, depth);
 }
 
 static void filter_events(struct xs_handle *h, const char *path, const char *token)
@@ -75,23 +98,39 @@ static void filter_events(struct xs_handle *h, const char *path, const char *tok
     }
 }
 
-static void forget_watch(struct xs_handle *h, const char *path, const char *token)
+static struct xs_watched *find_watch(struct xs_handle *h, const char *path, const char *token)
 {
     struct xs_watched *watched;
 
     LIST_FOREACH(watched, &h->watched, link)
     {
-        if (!strcmp(watched->bytes, path) && !strcmp(watched->bytes + watched->path_size, token)) {
-            LIST_REMOVE(watched, link);
-            free(watched);
-            return;
-        }
+        if (!strcmp(watched->bytes, path) && !strcmp(watched->bytes + watched->path_size, token))
+            return watched;
     }
+    return NULL;
+}
+
+static void forget_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    struct xs_watched *watched = find_watch(h, path, token);
+
+    if (watched) {
+        LIST_REMOVE(watched, link);
+        free(watched);
+    }
+}
+
+/* True for one that a new daemon has not been told of yet: there is nothing to end. */
+static bool is_lost(struct xs_handle *h, const char *path, const char *token)
+{
+    const struct xs_watched *watched = find_watch(h, path, token);
+
+    return watched && watched->era != xs_link_era();
 }
 
 bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
-    if (!watch_command(h, XS_UNWATCH, path, token, NULL))
+    if (!is_lost(h, path, token) && !watch_command(h, XS_UNWATCH, path, token, NULL))
         return false;
     forget_watch(h, path, token);
     if (h->flags & XS_UNWATCH_FILTER)

@@ -14,29 +14,40 @@
 #define MSR_ARCH_CAPABILITIES 0x10A
 #define FEATURE_WORDS         19
 
+/* Bits that tell of topology, of the control domain's rights or of CR4, not of what the CPU can do: any policy may have
+ * them. */
+#define HTT        (1U << 28)
+#define MTRR       (1U << 12)
+#define OSXSAVE    (1U << 27)
+#define CMP_LEGACY (1U << 1)
+
 static void raw_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
     __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(subleaf));
 }
 
-static void policy_cpuid(bool host, u32 leaf, u32 subleaf, u32 r[4])
+/* What the domain's kernel is told, less what changes while it runs; of no domain, what the CPU says. */
+static void policy_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 r[4])
 {
-    u32 max[4];
-
-    raw_cpuid(leaf & 0xC0000000, 0, max);
-    if (leaf > max[0] && (leaf & 0xC0000000) != 0x40000000)
+    raw_cpuid(leaf & 0xC0000000, 0, r);
+    if ((leaf & 0xC0000000) == 0x40000000 || (!d && leaf > r[0]))
         memset(r, 0, 4 * sizeof(*r));
-    else if (host)
+    else if (!d)
         raw_cpuid(leaf, subleaf, r);
     else
-        guest_cpuid(current, leaf, subleaf, r);
+        guest_cpuid(d, leaf, subleaf, r);
+    if (d && leaf == 1)
+        r[2] &= ~OSXSAVE;
+    if (d && leaf == 0xD && subleaf == 0)
+        r[1] = 0;
 }
 
 /* Where an answer of unknown length goes. */
 struct leaf_sink {
     unsigned long to;
     u32 room, count;
-    bool host, fault;
+    struct domain *d; /* NULL: the hardware's own */
+    bool fault;
 };
 
 static void emit(struct leaf_sink *s, u32 leaf, u32 subleaf, u32 ask)
@@ -44,7 +55,7 @@ static void emit(struct leaf_sink *s, u32 leaf, u32 subleaf, u32 ask)
     xen_cpuid_leaf_t out = {.leaf = leaf, .subleaf = subleaf};
     u32 r[4];
 
-    policy_cpuid(s->host, leaf, ask, r);
+    policy_cpuid(s->d, leaf, ask, r);
     out.a = r[0];
     out.b = r[1];
     out.c = r[2];
@@ -62,13 +73,13 @@ static void emit_basic(struct leaf_sink *s, u32 leaf)
     case 4: /* caches, until one of no type */
         for (u32 i = 0; i < 6; i++) {
             emit(s, leaf, i, i);
-            policy_cpuid(s->host, leaf, i, r);
+            policy_cpuid(s->d, leaf, i, r);
             if (!(r[0] & 31))
                 break;
         }
         return;
     case 7:
-        policy_cpuid(s->host, leaf, 0, r);
+        policy_cpuid(s->d, leaf, 0, r);
         last = MIN(r[0], 2U);
         break;
     case 0xD: {
@@ -95,13 +106,13 @@ static void emit_all(struct leaf_sink *s)
 {
     u32 r[4], last;
 
-    policy_cpuid(s->host, 0, 0, r);
+    policy_cpuid(s->d, 0, 0, r);
     last = MIN(r[0], 0x20U);
     for (u32 leaf = 0; leaf <= last; leaf++)
         emit_basic(s, leaf);
     emit(s, 0x40000000, XEN_CPUID_NO_SUBLEAF, 0);
     emit(s, 0x40000100, XEN_CPUID_NO_SUBLEAF, 0);
-    policy_cpuid(s->host, 0x80000000, 0, r);
+    policy_cpuid(s->d, 0x80000000, 0, r);
     last = MIN(r[0], 0x80000021U);
     for (u32 leaf = 0x80000000; leaf <= last; leaf++)
         emit(s, leaf, XEN_CPUID_NO_SUBLEAF, 0);
@@ -120,9 +131,9 @@ static int copy_msrs(unsigned long to, u32 *count)
     return copy_to_guest(to, msrs, sizeof(msrs));
 }
 
-static long copy_policy(bool host, unsigned long leaves, u32 *leaf_count, unsigned long msrs, u32 *msr_count)
+static long copy_policy(struct domain *d, unsigned long leaves, u32 *leaf_count, unsigned long msrs, u32 *msr_count)
 {
-    struct leaf_sink sink = {.to = leaves, .room = *leaf_count, .host = host};
+    struct leaf_sink sink = {.to = leaves, .room = *leaf_count, .d = d};
 
     if (!leaves) {
         *leaf_count = LEAVES_MAX;
@@ -142,19 +153,20 @@ long domctl_get_cpu_policy(struct domain *d, struct domctl *c)
     struct xen_domctl_cpu_policy *p = &c->op.u.cpu_policy;
 
     c->copy_back = true;
-    return copy_policy(false, (unsigned long)p->leaves.p, &p->nr_leaves, (unsigned long)p->msrs.p, &p->nr_msrs);
+    return copy_policy(d, (unsigned long)p->leaves.p, &p->nr_leaves, (unsigned long)p->msrs.p, &p->nr_msrs);
 }
 
 /* Leaves whose words are sets of features: nothing may be asked for that a guest does not get. */
-static bool exceeds(const xen_cpuid_leaf_t *want)
+static bool exceeds(struct domain *d, const xen_cpuid_leaf_t *want)
 {
     u32 have[4], subleaf = want->subleaf == XEN_CPUID_NO_SUBLEAF ? 0 : want->subleaf;
 
-    policy_cpuid(false, want->leaf, subleaf, have);
+    policy_cpuid(d, want->leaf, subleaf, have);
     switch (want->leaf) {
     case 1:
+        return (want->c & ~(have[2] | OSXSAVE)) || (want->d & ~(have[3] | HTT | MTRR));
     case 0x80000001:
-        return (want->c & ~have[2]) || (want->d & ~have[3]);
+        return (want->c & ~(have[2] | CMP_LEGACY)) || (want->d & ~(have[3] | MTRR));
     case 7:
         return subleaf == 0 && ((want->b & ~have[1]) || (want->c & ~have[2]) || (want->d & ~have[3]));
     default:
@@ -177,7 +189,7 @@ long domctl_set_cpu_policy(struct domain *d, struct domctl *c)
 
         if (copy_from_guest(&want, (unsigned long)p->leaves.p + i * sizeof(want), sizeof(want)))
             return -EFAULT;
-        if (exceeds(&want)) {
+        if (exceeds(d, &want)) {
             p->err_leaf = want.leaf;
             p->err_subleaf = want.subleaf;
             return -EINVAL;
@@ -210,18 +222,18 @@ static const struct {
     {0x80000021, 0, 2}, /* the two are an MSR's */
 };
 
-static u32 feature_word(bool host, unsigned i)
+static u32 feature_word(struct domain *d, unsigned i)
 {
     u32 r[4];
 
-    policy_cpuid(host, feature_words[i].leaf, feature_words[i].subleaf, r);
+    policy_cpuid(d, feature_words[i].leaf, feature_words[i].subleaf, r);
     return r[feature_words[i].reg];
 }
 
 void host_features(u32 words[8])
 {
     for (unsigned i = 0; i < 8; i++)
-        words[i] = feature_word(true, i);
+        words[i] = feature_word(NULL, i);
 }
 
 long sysctl_cpu_featureset(struct xen_sysctl_cpu_featureset *set)
@@ -238,7 +250,7 @@ long sysctl_cpu_featureset(struct xen_sysctl_cpu_featureset *set)
     if (!to)
         return 0;
     for (u32 i = 0; i < MIN(room, (u32)FEATURE_WORDS); i++) {
-        u32 word = feature_word(host, i);
+        u32 word = feature_word(host ? NULL : current->domain, i);
 
         if (copy_to_guest(to + i * sizeof(word), &word, sizeof(word)))
             return -EFAULT;
@@ -252,6 +264,6 @@ long sysctl_cpu_policy(struct xen_sysctl_cpu_policy *p)
         return -EINVAL;
     if (p->index == XEN_SYSCTL_cpu_policy_hvm_max || p->index == XEN_SYSCTL_cpu_policy_hvm_default)
         return -EOPNOTSUPP;
-    return copy_policy(p->index <= XEN_SYSCTL_cpu_policy_host, (unsigned long)p->leaves.p, &p->nr_leaves,
-                       (unsigned long)p->msrs.p, &p->nr_msrs);
+    return copy_policy(p->index <= XEN_SYSCTL_cpu_policy_host ? NULL : current->domain, (unsigned long)p->leaves.p,
+                       &p->nr_leaves, (unsigned long)p->msrs.p, &p->nr_msrs);
 }

@@ -56,15 +56,15 @@ static u32 last_leaf(u32 base)
 }
 
 /* The control domain sees MTRRs. SYSENTER is no use in AMD's long mode. */
-static u32 leaf1_edx(struct vcpu *v)
+static u32 leaf1_edx(struct domain *d)
 {
-    return (LEAF1_EDX | (v->domain->initial ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
+    return (LEAF1_EDX | (d->initial ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
 }
 
-static void basic_features(struct vcpu *v, u32 out[4])
+static void basic_features(struct domain *d, u32 out[4])
 {
     out[EBX] &= 0x00FFFFFF; /* every vCPU of a PV guest has the initial APIC id 0: all are threads of one package */
-    out[EDX] &= leaf1_edx(v);
+    out[EDX] &= leaf1_edx(d);
     out[ECX] &= LEAF1_ECX;
     if (cpu_features.xsave)
         out[ECX] |= OSXSAVE;
@@ -101,14 +101,14 @@ static void xsave_leaf(u32 subleaf, u32 out[4])
     }
 }
 
-static void basic_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 {
     switch (leaf) {
     case 0:
         out[EAX] = MIN(out[EAX], BASIC_LAST);
         break;
     case 1:
-        basic_features(v, out);
+        basic_features(d, out);
         break;
     case 2:
     case 4:
@@ -128,32 +128,32 @@ static void basic_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
     }
 }
 
-static void extended_features(struct vcpu *v, u32 out[4])
+static void extended_features(struct domain *d, u32 out[4])
 {
-    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(v);
+    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(d);
 
     out[EDX] &= EXT1_EDX;
     if (cpu_features.amd)
         out[EDX] |= repeated;
     out[ECX] &= EXT1_ECX;
-    if (v->is_32bit) {
+    if (d->is_32bit) {
         out[EDX] &= ~EXT1_LM;
         if (!cpu_features.amd)
             out[EDX] &= ~EXT1_SYSCALL;
     }
 }
 
-static void extended_leaf(struct vcpu *v, u32 leaf, u32 out[4])
+static void extended_leaf(struct domain *d, u32 leaf, u32 out[4])
 {
     switch (leaf & 0xFF) {
     case 0:
         out[EAX] = last_leaf(0x80000000);
         break;
     case 1:
-        extended_features(v, out);
+        extended_features(d, out);
         break;
     case 8:
-        out[EAX] = (out[EAX] & 0xFF) | (v->is_32bit ? 32 : 48) << 8; /* no 57-bit addresses */
+        out[EAX] = (out[EAX] & 0xFF) | (d->is_32bit ? 32 : 48) << 8; /* no 57-bit addresses */
         out[EBX] &= 0x205;                                           /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
         out[EDX] = 0;
         break;
@@ -186,7 +186,7 @@ static void xen_time_leaf(struct domain *d, u32 subleaf, u32 out[4])
     }
 }
 
-static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+static void xen_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 {
     memset(out, 0, 4 * sizeof(u32));
     switch (leaf - XEN_BASE) {
@@ -205,7 +205,7 @@ static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
         out[ECX] = 1; /* MMU_PT_UPDATE_PRESERVE_AD */
         break;
     case 3:
-        xen_time_leaf(v->domain, subleaf, out);
+        xen_time_leaf(d, subleaf, out);
         break;
     case 5:
         if (subleaf == 0)
@@ -216,12 +216,12 @@ static void xen_leaf(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
     }
 }
 
-void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
+void guest_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 {
     u32 base = leaf & 0xC0000000;
 
     if (base == XEN_BASE) {
-        xen_leaf(v, leaf, subleaf, out);
+        xen_leaf(d, leaf, subleaf, out);
         return;
     }
     if (base == 0xC0000000 || leaf > last_leaf(base)) {
@@ -230,7 +230,7 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
     }
     cpuid(leaf, subleaf, out);
     if (base)
-        extended_leaf(v, leaf, out);
+        extended_leaf(d, leaf, out);
     else
-        basic_leaf(v, leaf, subleaf, out);
+        basic_leaf(d, leaf, subleaf, out);
 }

@@ -126,7 +126,7 @@ static void forced_cpuid(struct vcpu *v, struct cpu_regs *regs)
 {
     u32 out[4];
 
-    guest_cpuid(v, (u32)regs->rax, (u32)regs->rcx, out);
+    guest_cpuid(v->domain, (u32)regs->rax, (u32)regs->rcx, out);
     regs->rax = out[0];
     regs->rbx = out[1];
     regs->rcx = out[2];

@@ -23,7 +23,7 @@ bool emulate_page_table_write(struct vcpu *v, struct cpu_regs *regs, unsigned lo
 /* Whether XCR0 may have this value. */
 bool guest_xcr0_ok(u64 value);
 /* cpu/cpuid.c */
-void guest_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4]);
+void guest_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 out[4]);
 /* cpu/msr.c: 0, or -EINVAL for #GP */
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value);
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 value);

@@ -20,6 +20,8 @@ import sys
 import time
 
 SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
+LEAVE_CONSOLE = "\x1d"
+SUSPENDED = ("test-suspend",)
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
 
@@ -81,13 +83,29 @@ class Prompt:
         self.process.wait()
 
 
+def suspend_and_resume(prompt, create, name):
+    """The toolstack's part of the test: cancelled, then as if restored, then cancelled again."""
+    prompt.run(f"create {create}")
+    for number, resume in enumerate(("resume", "resume -r", "resume"), 1):
+        prompt.run(f"console {name}", f"ready for suspension {number}\n")
+        prompt.run(LEAVE_CONSOLE)
+        prompt.run(f"suspend {name}")
+        prompt.run(f"{resume} {name}")
+    prompt.run(f"console {name}", "the domain has ended")
+    prompt.read_until("vane> ")
+    return prompt.run(f"log {name}", "vane> ")
+
+
 def run_as_guests(options, cpus):
     """Every kernel as a domain of its own with as many vCPUs as the machine has CPUs."""
     prompt, results = Prompt(options, cpus), []
     for kernel in options.kernels:
         width, name = kernel.split("/")[-2:]
-        text = prompt.run(f"create -c /tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus}",
-                          "the domain has ended")
+        create = f"/tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus}"
+        if name in SUSPENDED:
+            text = suspend_and_resume(prompt, f"{create} vcpus={cpus + 1}", name)
+        else:
+            text = prompt.run(f"create -c {create}", "the domain has ended")
         results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
         prompt.read_until("vane> ")
     prompt.end()

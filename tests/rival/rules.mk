@@ -12,3 +12,7 @@ $(B)/tests/rival/cpuid: tests/rival/cpuid.c
 check-rival: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane $(B)/dom0 $(B)/dom0.rd $(B)/tests/rival/cpuid
 	$(Q)BUILD=$(B) $(PYTHON) tests/rival/check.py
+
+$(B)/tests/rival/moved: tests/rival/moved.c
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(HOSTCC) -std=gnu11 -O2 -static $(WARN) $< -o $@

@@ -191,6 +191,14 @@ static inline long HYPERVISOR_sched_op(unsigned int command, void *argument)
     return pv_hypercall2(__HYPERVISOR_sched_op, command, (unsigned long)argument);
 }
 
+/* Returns after the domain was restored (0) or its suspension cancelled (1). Tools look for the frame in edx. */
+static inline long HYPERVISOR_suspend(unsigned long start_info_mfn)
+{
+    struct sched_shutdown shutdown = {.reason = SHUTDOWN_suspend};
+
+    return pv_hypercall3(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (unsigned long)&shutdown, start_info_mfn);
+}
+
 static inline long HYPERVISOR_callback_op(unsigned int command, const void *argument)
 {
     return pv_hypercall2(__HYPERVISOR_callback_op, command, (unsigned long)argument);

@@ -26,6 +26,12 @@ void netfront_close(struct netfront *net);
 
 const uint8_t *netfront_mac(const struct netfront *net);
 
+/*
+ * The IP address by which the interface announces itself (gratuitous ARP) when the domain has moved; without one it sends
+ * a reverse request, from which switches learn as well.
+ */
+void netfront_set_ip(struct netfront *net, const uint8_t ip[4]);
+
 /* Sends one frame, waiting for room. 0, -EMSGSIZE, or -EPROTO (the other end broke the protocol). */
 int netfront_send(struct netfront *net, const void *frame, size_t bytes);
 

@@ -21,4 +21,13 @@ bool smp_is_up(unsigned int cpu);
 
 unsigned int smp_cpu_id(void);
 
+/*
+ * Where a secondary vCPU may stand still while the domain is suspended (suspend.h): to be called often, at moments when
+ * it holds no machine frame number. Costs a load otherwise. One that takes events needs no calls.
+ */
+void smp_safe_point(void);
+
+/* Sleeps on a secondary vCPU whose upcalls are masked, without keeping a suspension waiting. */
+void smp_sleep_ns(uint64_t ns);
+
 #endif

@@ -12,6 +12,10 @@
 #include <time.h>
 
 uint64_t time_monotonic_ns(void);
+
+/* How long the domain was suspended so far, by the wall clock: time that time_monotonic_ns() left out. */
+uint64_t time_suspended_ns(void);
+
 void time_wallclock(struct timespec *now);
 
 /* Busy waiting, for the shortest delays and for secondary vCPUs. */

@@ -1,0 +1,110 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * restore: a domain out of a file or from a disk.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "infile.h"
+#include "json.h"
+#include "moving.h"
+#include "wholefile.h"
+
+struct restored {
+    struct arrival arrival;
+    struct infile file;
+    uint64_t started_ns;
+};
+
+static void report(const struct restored *restored, bool paused)
+{
+    const struct arrival *arrival = &restored->arrival;
+    struct vane *vane = arrival->vane;
+    uint64_t took = clock_ns() - restored->started_ns;
+    struct json json;
+
+    say(vane, "restored %s as domain %u (%u-bit, %llu MiB in %llu.%llu s); %s\n", arrival->incoming.name,
+        arrival->incoming.built.domid, arrival->result.bits, (unsigned long long)(arrival->result.pages >> 8),
+        (unsigned long long)(took / 1000000000), (unsigned long long)(took / 100000000 % 10),
+        paused ? "it is paused; unpause lets it go on" : "it is running");
+    json_begin(&json, vane);
+    json_open(&json, NULL, '{');
+    json_string(&json, "name", arrival->incoming.name);
+    json_number(&json, "domid", arrival->incoming.built.domid);
+    json_number(&json, "pages", arrival->result.pages);
+    json_number(&json, "bytes", arrival->bytes);
+    json_number(&json, "took_ns", took);
+    json_bool(&json, "paused", paused);
+    json_close(&json, '}');
+    json_end(&json);
+}
+
+static int read_config(struct vane *vane, const char *path, struct domain_config *out)
+{
+    struct config config;
+    struct config_error error;
+    struct whole_file file;
+    int status;
+
+    if (whole_file_open(path, &file) != 0)
+        return fail(vane, "configuration %s: %s", path, strerror(errno));
+    config_init(&config);
+    status = config_parse(&config, path, file.data, file.size, &error);
+    whole_file_close(&file);
+    if (status == 0)
+        status = domain_config_read(&config, out, &error);
+    config_free(&config);
+    if (status == 0)
+        return 0;
+    domain_config_free(out);
+    return fail(vane, "%s", error.text);
+}
+
+static int restore(struct restored *restored, const char *path, bool paused)
+{
+    struct byte_source source = {.own = &restored->file, .read = infile_read};
+    struct vane *vane = restored->arrival.vane;
+    struct stream_error error;
+    int status;
+
+    if (infile_open(&restored->file, path) != 0)
+        return fail(vane, "%s: %s", path, strerror(errno));
+    status = arrival_receive(&restored->arrival, &source, &error);
+    infile_close(&restored->file);
+    if (status == 0)
+        status = arrival_run(&restored->arrival, paused, &error);
+    if (status != 0)
+        return fail(vane, "%s: %s", path, error.text);
+    report(restored, paused);
+    return 0;
+}
+
+int cmd_restore(struct vane *vane, int argc, char **argv)
+{
+    bool paused = option(&argc, argv, "-p", "--paused");
+    struct domain_config instead = {0};
+    struct restored *restored;
+    int status = 0;
+
+    (void)option(&argc, argv, "-e", NULL); /* of xl: what waits for the end of the domain here is no process */
+    (void)option(&argc, argv, "-d", NULL);
+    if (check_arguments(vane, argc, argv, 1, 2) != 0)
+        return 1;
+    restored = calloc(1, sizeof(*restored));
+    if (restored == NULL)
+        return fail(vane, "out of memory");
+    restored->arrival = (struct arrival){.vane = vane, .source = DOMID_INVALID};
+    restored->started_ns = clock_ns();
+    if (argc > 2) {
+        status = read_config(vane, argv[1], &instead);
+        restored->arrival.instead = &instead;
+    }
+    if (status == 0)
+        status = restore(restored, argv[argc > 2 ? 2 : 1], paused);
+    domain_config_free(&instead);
+    free(restored);
+    return status;
+}

@@ -1,0 +1,167 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See incoming.h. Whoever types destroy may end the domain between any two steps, so each looks its record up again.
+ */
+#include "incoming.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices.h"
+#include "dom0-tools/console/console.h"
+#include "lifecycle.h"
+#include "store.h"
+
+int incoming_check(struct vane *vane, const struct domain_config *config, domid_t source, struct build_error *error)
+{
+    domid_t owner;
+
+    if (domain_name_claimed(vane, config->name, &owner) && owner != source)
+        return build_fail(error, "the name \"%s\" is taken by domain %u; rename or destroy that one first",
+                          config->name, owner);
+    if (build_check_free(vane->ctl, config, error) != 0)
+        return -1;
+    return source == DOMID_INVALID ? check_devices(config, error) : 0;
+}
+
+static struct domain_record *record_of(const struct incoming *incoming, struct build_error *error)
+{
+    struct domain_record *record = incoming->made ? record_find(incoming->built.domid) : NULL;
+
+    if (record == NULL)
+        build_fail(error, "domain %u, which was to become \"%s\", was destroyed meanwhile", incoming->built.domid,
+                   incoming->name);
+    return record;
+}
+
+/* The record keeps the name under which the domain waits; the other stays in `incoming`. */
+static int add_record(struct incoming *incoming, struct domain_config *config, struct build_error *error)
+{
+    char *waiting = malloc(strlen(config->name) + sizeof(INCOMING_SUFFIX));
+
+    if (waiting == NULL)
+        return build_fail(error, "out of memory");
+    snprintf(incoming->name, sizeof(incoming->name), "%s", config->name);
+    sprintf(waiting, "%s" INCOMING_SUFFIX, config->name);
+    if (record_add(&incoming->built, config) == NULL) {
+        free(waiting);
+        return build_fail(error, "out of memory");
+    }
+    free(record_find(incoming->built.domid)->config.name);
+    record_find(incoming->built.domid)->config.name = waiting;
+    return 0;
+}
+
+static int add_nodes(struct vane *vane, const struct incoming *incoming, const struct domain_config *config,
+                     struct build_error *error)
+{
+    domid_t domid = incoming->built.domid;
+
+    if (store_add_nodes(vane->xs, &incoming->built, config) == 0 &&
+        store_write(vane->xs, domid, "name", "%s" INCOMING_SUFFIX, config->name))
+        return 0;
+    return build_fail(error, "writing the nodes of domain %u to the xenstore failed: %s", domid, strerror(errno));
+}
+
+/* The limit leaves room for a balloon that has not reached its target yet; incoming_run sets it as mem-set does. */
+static int claim(struct vane *vane, struct incoming *incoming, const struct domain_config *config,
+                 struct build_error *error)
+{
+    domid_t domid = incoming->built.domid;
+
+    if (ctl_domain_max_mem(vane->ctl, domid, config->max_memory_kib + BUILD_SLACK_KIB) != 0 ||
+        build_ports(vane->ctl, &incoming->built) != 0)
+        return build_fail(error, "preparing domain %u failed: %s", domid, strerror(errno));
+    if (ctl_claim(vane->ctl, domid, (unsigned long)(config->memory_kib / 4)) != 0 && errno == ENOMEM)
+        return build_check_free(vane->ctl, config, error) != 0
+                   ? -1
+                   : build_fail(error, "the machine's free memory was claimed by another domain");
+    return 0;
+}
+
+int incoming_make(struct vane *vane, struct domain_config *config, domid_t source, struct incoming *incoming,
+                  struct build_error *error)
+{
+    domid_t domid;
+    int status;
+
+    memset(incoming, 0, sizeof(*incoming));
+    if (config->has_uuid)
+        memcpy(incoming->built.uuid, config->uuid, sizeof(incoming->built.uuid));
+    else
+        make_uuid(incoming->built.uuid);
+    if (build_empty(vane->ctl, config, &incoming->built, error) != 0)
+        return -1;
+    incoming->made = true;
+    domid = incoming->built.domid;
+    give_addresses(config);
+    status = claim(vane, incoming, config, error);
+    if (status == 0)
+        status = add_nodes(vane, incoming, config, error);
+    if (status == 0)
+        status = source == DOMID_INVALID ? attach_devices(vane, domid, config, error)
+                                         : attach_devices_beside(vane, domid, config, error);
+    if (status == 0)
+        status = add_record(incoming, config, error);
+    if (status != 0)
+        incoming_discard(vane, incoming);
+    return status;
+}
+
+int incoming_complete(struct vane *vane, struct incoming *incoming, struct build_error *error)
+{
+    struct domain_record *record = record_of(incoming, error);
+
+    if (record == NULL)
+        return -1;
+    (void)ctl_claim(vane->ctl, record->domid, 0);
+    if (store_introduce(vane->xs, &incoming->built) != 0)
+        return build_fail(error, "introducing domain %u to the xenstore failed: %s", incoming->built.domid,
+                          strerror(errno));
+    (void)console_find(incoming->built.domid); /* connects its console now, before its first byte */
+    return 0;
+}
+
+static int take_name(struct vane *vane, struct domain_record *record, const struct incoming *incoming)
+{
+    char *copy = strdup(incoming->name);
+
+    if (copy == NULL || !store_write(vane->xs, record->domid, "name", "%s", incoming->name)) {
+        free(copy);
+        return -1;
+    }
+    free(record->config.name);
+    record->config.name = copy;
+    return store_add_vm(vane->xs, &incoming->built, &record->config);
+}
+
+int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error)
+{
+    struct domain_record *record = record_of(incoming, error);
+
+    if (record == NULL)
+        return -1;
+    record->started_ns = record->arrived_ns = clock_ns();
+    if (!paused && ctl_domain_unpause(vane->ctl, record->domid) != 0)
+        return build_fail(error, "starting domain %u failed: %s", record->domid, strerror(errno));
+    incoming->made = false;
+    (void)ctl_domain_max_mem(vane->ctl, record->domid, record->config.memory_kib + BUILD_SLACK_KIB);
+    devices_alone(vane, record->domid, &record->config);
+    record = record_find(incoming->built.domid);
+    if (record != NULL && take_name(vane, record, incoming) != 0)
+        return build_fail(error, "domain %u runs, but could not be given its name \"%s\": %s", record->domid,
+                          incoming->name, strerror(errno));
+    return 0;
+}
+
+void incoming_discard(struct vane *vane, struct incoming *incoming)
+{
+    if (!incoming->made)
+        return;
+    incoming->made = false;
+    (void)destroy_domain(vane, incoming->built.domid);
+}

@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make fuzz-stream SECONDS=n: libFuzzer with ASan and UBSan over what reads saved domains; the seconds are shared by the
+# fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
+
+SECONDS ?= 300
+FUZZ_CC := clang
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra \
+               -Wno-unused-parameter -I. -I$(B)/gen -Iinclude -idirafter guest-pv/include
+FUZZERS := $(addprefix $(B)/tests/fuzz/,stream libxl_json restore)
+
+FUZZ_stream := tests/fuzz/stream.c tests/fuzz/mutate.c tests/stream/sample.c $(STREAM_SOURCES)
+FUZZ_libxl_json := tests/fuzz/libxl_json.c $(LIBXL_JSON_SOURCES)
+FUZZ_restore := tests/fuzz/restore.c tests/fuzz/mutate.c tests/fuzz/fake_domain.c tests/stream/sample.c $(STREAM_SOURCES) \
+                $(addprefix dom0-tools/migration/,restore.c contents.c finish.c canonical.c p2m.c view.c)
+
+define fuzzer
+$(B)/tests/fuzz/$(1): $$(FUZZ_$(1)) | $(GEN_HEADERS)
+	$$(call say,FUZZCC,$$@)
+	$$(Q)mkdir -p $$(@D); $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $$(FUZZ_$(1)) -o $$@
+endef
+$(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
+
+$(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES) | $(GEN_HEADERS)
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D); $(HOSTCC) $(UNIT_CFLAGS) $^ -o $@
+
+.PHONY: fuzz-stream check-fuzz
+fuzz-stream: $(FUZZERS) $(B)/tests/fuzz/seeds
+	$(Q)tests/fuzz/run $(B)/tests/fuzz $(SECONDS)
+
+# A short run for each change: what would be found in seconds is not merged.
+check-fuzz: $(FUZZERS) $(B)/tests/fuzz/seeds
+	$(Q)tests/fuzz/run $(B)/tests/fuzz 20
+
+CHECKS += check-fuzz

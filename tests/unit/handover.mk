@@ -1,0 +1,7 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Both ends of a hand-over in one program, over a channel that is cut wherever it can be.
+
+HANDOVER_SOURCES := $(addprefix dom0-tools/migration/,handover.c handover_settle.c message.c records.c random.c)
+$(eval $(call unit_test,handover,tests/unit/test_handover.c $(HANDOVER_SOURCES),))
