@@ -15,7 +15,8 @@
 #include "channel.h"
 #include "dom0-tools/machine/serial_port.h"
 
-#define SECOND    1000000000ull
+#define SECOND     1000000000ull
+#define NAME_POLLS 50
 
 struct handover_host handover_self;
 
@@ -41,7 +42,7 @@ void channel_serve(struct channel *channel)
     bool takes = host != NULL && host->start(channel->name, &receiver, &error);
     enum handover_outcome outcome = handover_receive(&handover_self, channel, takes ? &receiver : NULL, &error);
 
-    if (takes && outcome != HANDOVER_IN_DOUBT)
+    if (takes)
         host->finish(channel->name, &receiver, outcome, &error);
     channel->close(channel);
 }
@@ -85,13 +86,35 @@ static void add_link(struct serial_port *port)
     links = known;
 }
 
+/* A port says its name only after the machine has started. */
+static struct link *find_link(const char *name)
+{
+    static bool waited;
+
+    for (unsigned int i = 0;; i++) {
+        for (struct known_link *known = links; known != NULL; known = known->next)
+            if (strcmp(link_name(known->link), name) == 0)
+                return known->link;
+        if (waited || i == NAME_POLLS) {
+            waited = true;
+            return NULL;
+        }
+        thread_sleep_ns(SECOND / NAME_POLLS);
+    }
+}
+
+bool channel_known(const char *name)
+{
+    return find_link(name) != NULL;
+}
+
 struct channel *channel_open(const char *name, struct stream_error *error)
 {
-    for (struct known_link *known = links; known != NULL; known = known->next)
-        if (strcmp(link_name(known->link), name) == 0)
-            return link_open(known->link, error);
-    snprintf(error->text, sizeof(error->text),
-             "there is no link %s; devices lists the links of this machine", name);
+    struct link *link = find_link(name);
+
+    if (link != NULL)
+        return link_open(link, error);
+    snprintf(error->text, sizeof(error->text), "there is no link %s; devices lists the links of this machine", name);
     return NULL;
 }
 
