@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Saved domains that are cut short, changed or made up to do harm: each is refused with the record and its offset, and the
 host is as it was. The file lies on a disk of the machine, where it is spoilt between two commands."""
+import os
 import random
 import re
+import sys
 
 import pytest
 
 import saved
 from machine import booted
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stream"))
+import verify  # noqa: E402
 
 WIDTHS = {32: "/examples/ticker.cfg", 64: "/examples/ticker64.cfg"}
 NAMES = {32: "ticker", 64: "ticker64"}
@@ -174,6 +179,17 @@ def expect_refusal(host, width, change, words):
     assert re.search(words, said), f"{said!r} is not about {words!r}"
     assert " as domain " not in said
     assert host.state() == host.before
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_xens_own_checker_takes_what_is_saved(host, width, tmp_path):
+    """Guards against files that only this host can read."""
+    checker = verify.checker()
+    if checker is None:
+        pytest.skip(f"{verify.PACKAGE} cannot be fetched here")
+    path = tmp_path / NAMES[width]
+    path.write_bytes(host.good[width].data)
+    assert verify.verify(*checker, path, "xl") == ""
 
 
 @pytest.mark.parametrize("name", STRUCTURE)
