@@ -49,6 +49,7 @@ distclean: clean
 help:
 	@echo 'make            build the hypervisor, the embedded dom0, the examples and the ISO'
 	@echo 'make run        set up, build, boot build/paravane.iso in QEMU: ends at the vane> prompt (Ctrl-A X leaves QEMU)'
+	@echo 'make run-pair   two machines joined by a link and a wire: migrate DOMAIN link0 (Ctrl-A n switches, Ctrl-A x leaves)'
 	@echo 'make check      set up, build, run every test'
 	@echo 'make bench      cost of each operation in instructions, beside genuine Xen'
 	@echo 'make bench-linux   what a Linux guest does, in instructions, beside genuine Xen and no hypervisor'

@@ -18,7 +18,7 @@ HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/mul
     mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
 HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% dev/% lib/log.o lib/printf.o \
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \
-    domain/context%.o domain/domain.o domain/evtchn_ops.o domain/grant.o domain/grant_transfer.o domain/shutdown.o domain/vcpu_op.o \
+    domain/context%.o domain/domain.o domain/grant.o domain/grant_transfer.o domain/shutdown.o domain/vcpu_op.o \
     domain/version.o emulate/gate.o emulate/port_io.o hypercall/callbacks.o mm/audit.o mm/base.o mm/bootmem.o \
     mm/exchange.o mm/logdirty.o mm/memory_map.o mm/memory_op.o mm/pagemap.o mm/relinquish.o mm/reservation.o mm/segments.o sched/policy.o sched/clock.o))
 HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),$(if $(filter $(HV_SELDOM),$@),$(HV_SMALLEST),-Os))

@@ -22,7 +22,7 @@ QEMU_NET = $(if $(NET),-netdev $(NET)$(comma)id=uplink -device virtio-net-pci$(c
 QEMU_CDROM := -device ahci,id=sata -device ide-cd,bus=sata.0,drive=cdrom,bootindex=0 \
               -drive if=none,id=cdrom,media=cdrom,readonly=on,file=$(B)/paravane.iso
 
-.PHONY: iso run check
+.PHONY: iso run run-pair check
 
 iso: setup
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(B)/paravane.iso
@@ -44,6 +44,11 @@ run: setup
 	$(Q)for disk in $(DISK:%:ro=%); do test -e $$disk || { \
 	    echo "DISK: there is no file $$disk; 'truncate -s 1G $$disk' makes an empty disk of 1 GiB" >&2; exit 1; }; done
 	$(Q)$(QEMU) $(QEMU_MACHINE) $(QEMU_DISKS) $(QEMU_NET) -display none -serial mon:stdio $(QEMU_CDROM)
+
+# Two machines; a disk is the same file to both, as live migration wants it: raw, and locked by neither.
+run-pair: setup
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(B)/paravane $(B)/dom0 $(B)/dom0.rd
+	$(Q)scripts/run-pair $(B) $(DISK:%=--disk %) --dom0-mem $$(cat $(B)/dom0.rd.memory) -- $(QEMU) $(QEMU_MACHINE)
 
 check: setup
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all $(UNIT_TESTS)

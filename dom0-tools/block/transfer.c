@@ -6,11 +6,17 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <pv/paging.h>
 #include <pv/threads.h>
 
 #include "volume.h"
+
+#define BOUNCE_PAGES 64u /* in one request */
+#define BOUNCE_BYTES (BOUNCE_PAGES * PAGE_SIZE)
+
+_Static_assert(BOUNCE_PAGES <= VOLUME_SEGMENTS_MAX, "they fit one request");
 
 struct transfer {
     struct volume_request request;
@@ -29,7 +35,7 @@ static void end(struct volume_request *request, int status)
     waitq_wake(&transfer->done);
 }
 
-/* Cuts the memory at its pages' borders; how many bytes fit one request. */
+/* Cuts memory that begins at a sector's size at its pages' borders; how many bytes fit one request. */
 static size_t lay_out(struct transfer *transfer, char *data, size_t bytes)
 {
     size_t taken = 0;
@@ -38,9 +44,7 @@ static size_t lay_out(struct transfer *transfer, char *data, size_t bytes)
     while (taken < bytes && count < VOLUME_SEGMENTS_MAX) {
         size_t offset = (uintptr_t)(data + taken) & (PAGE_SIZE - 1), part = PAGE_SIZE - offset;
 
-        part = (part < bytes - taken ? part : bytes - taken) & ~(size_t)(VOLUME_SECTOR_SIZE - 1);
-        if (part == 0)
-            break; /* a sector across two pages cannot be said */
+        part = part < bytes - taken ? part : bytes - taken;
         transfer->segments[count++] = (struct volume_segment){
             .data = data + taken,
             .machine = ((uint64_t)virt_to_mfn(data + taken) << PAGE_SHIFT) + offset,
@@ -62,45 +66,63 @@ static int run(struct volume *volume, struct transfer *transfer)
     return transfer->status;
 }
 
-/* Goes through a buffer of whole pages, for memory whose sectors cross its pages' borders. */
-static int run_bounced(struct volume *volume, struct transfer *transfer, char *data)
+/* Goes through whole pages, for memory whose sectors cross its pages' borders: one request each time they are full. */
+static int run_bounced(struct volume *volume, struct transfer *transfer, char *data, size_t bytes)
 {
-    char *page = pages_alloc(1);
-    int status;
+    char *pages = pages_alloc(BOUNCE_PAGES);
+    bool write = transfer->request.operation == VOLUME_WRITE;
+    int status = pages != NULL ? 0 : -ENOMEM;
 
-    if (page == NULL)
-        return -ENOMEM;
-    if (transfer->request.operation == VOLUME_WRITE)
-        __builtin_memcpy(page, data, VOLUME_SECTOR_SIZE);
-    (void)lay_out(transfer, page, VOLUME_SECTOR_SIZE);
-    status = run(volume, transfer);
-    if (status == 0 && transfer->request.operation == VOLUME_READ)
-        __builtin_memcpy(data, page, VOLUME_SECTOR_SIZE);
-    pages_free(page, 1);
+    for (size_t done = 0; status == 0 && done < bytes;) {
+        size_t part = bytes - done < BOUNCE_BYTES ? bytes - done : BOUNCE_BYTES;
+
+        if (write)
+            memcpy(pages, data + done, part);
+        (void)lay_out(transfer, pages, part);
+        status = run(volume, transfer);
+        if (status == 0 && !write)
+            memcpy(data + done, pages, part);
+        transfer->request.sector += part / VOLUME_SECTOR_SIZE;
+        done += part;
+    }
+    if (pages != NULL)
+        pages_free(pages, BOUNCE_PAGES);
+    return status;
+}
+
+static int run_direct(struct volume *volume, struct transfer *transfer, char *data, size_t bytes)
+{
+    int status = 0;
+
+    for (size_t done = 0; status == 0 && done < bytes;) {
+        size_t taken = lay_out(transfer, data + done, bytes - done);
+
+        status = run(volume, transfer);
+        transfer->request.sector += taken / VOLUME_SECTOR_SIZE;
+        done += taken;
+    }
     return status;
 }
 
 int volume_transfer(struct volume *volume, enum volume_operation operation, uint64_t sector, void *data, size_t bytes)
 {
-    struct transfer *transfer = calloc(1, sizeof(*transfer));
-    int status = transfer != NULL ? 0 : -ENOMEM;
-    size_t done = 0;
+    struct transfer *transfer;
+    int status;
 
     if (bytes % VOLUME_SECTOR_SIZE != 0)
-        status = -EINVAL;
-    if (status == 0) {
-        transfer->request.operation = operation;
-        transfer->request.segments = transfer->segments;
-    }
-    if (status == 0 && operation == VOLUME_FLUSH)
+        return -EINVAL;
+    transfer = calloc(1, sizeof(*transfer));
+    if (transfer == NULL)
+        return -ENOMEM;
+    transfer->request.operation = operation;
+    transfer->request.segments = transfer->segments;
+    transfer->request.sector = sector;
+    if (operation == VOLUME_FLUSH)
         status = run(volume, transfer);
-    while (status == 0 && operation != VOLUME_FLUSH && done < bytes) {
-        size_t taken = lay_out(transfer, (char *)data + done, bytes - done);
-
-        transfer->request.sector = sector + done / VOLUME_SECTOR_SIZE;
-        status = taken != 0 ? run(volume, transfer) : run_bounced(volume, transfer, (char *)data + done);
-        done += taken != 0 ? taken : VOLUME_SECTOR_SIZE;
-    }
+    else if ((uintptr_t)data % VOLUME_SECTOR_SIZE != 0)
+        status = run_bounced(volume, transfer, data, bytes);
+    else
+        status = run_direct(volume, transfer, data, bytes);
     free(transfer);
     return status;
 }

@@ -15,8 +15,8 @@
 #include "channel.h"
 #include "dom0-tools/machine/serial_port.h"
 
-#define SECOND    1000000000ull
-#define LOCALHOST "localhost"
+#define SECOND     1000000000ull
+#define NAME_POLLS 50
 
 struct handover_host handover_self;
 
@@ -42,7 +42,7 @@ void channel_serve(struct channel *channel)
     bool takes = host != NULL && host->start(channel->name, &receiver, &error);
     enum handover_outcome outcome = handover_receive(&handover_self, channel, takes ? &receiver : NULL, &error);
 
-    if (takes && outcome != HANDOVER_IN_DOUBT)
+    if (takes)
         host->finish(channel->name, &receiver, outcome, &error);
     channel->close(channel);
 }
@@ -86,40 +86,35 @@ static void add_link(struct serial_port *port)
     links = known;
 }
 
-static void serve_end(void *data)
+/* A port says its name only after the machine has started. */
+static struct link *find_link(const char *name)
 {
-    channel_serve(data);
+    static bool waited;
+
+    for (unsigned int i = 0;; i++) {
+        for (struct known_link *known = links; known != NULL; known = known->next)
+            if (strcmp(link_name(known->link), name) == 0)
+                return known->link;
+        if (waited || i == NAME_POLLS) {
+            waited = true;
+            return NULL;
+        }
+        thread_sleep_ns(SECOND / NAME_POLLS);
+    }
 }
 
-static struct channel *open_localhost(struct stream_error *error)
+bool channel_known(const char *name)
 {
-    struct channel *ends[2];
-    struct thread *thread;
-
-    if (!channel_pair(ends, LOCALHOST)) {
-        snprintf(error->text, sizeof(error->text), LOCALHOST ": there is no memory for a channel");
-        return NULL;
-    }
-    thread = thread_create(LOCALHOST, serve_end, ends[1]);
-    if (thread == NULL) {
-        snprintf(error->text, sizeof(error->text), LOCALHOST ": there is no memory for a thread");
-        ends[1]->close(ends[1]);
-        ends[0]->close(ends[0]);
-        return NULL;
-    }
-    thread_detach(thread);
-    return ends[0];
+    return find_link(name) != NULL;
 }
 
 struct channel *channel_open(const char *name, struct stream_error *error)
 {
-    if (strcmp(name, LOCALHOST) == 0)
-        return open_localhost(error);
-    for (struct known_link *known = links; known != NULL; known = known->next)
-        if (strcmp(link_name(known->link), name) == 0)
-            return link_open(known->link, error);
-    snprintf(error->text, sizeof(error->text),
-             "there is no link %s; devices lists the links of this machine, and localhost is this one", name);
+    struct link *link = find_link(name);
+
+    if (link != NULL)
+        return link_open(link, error);
+    snprintf(error->text, sizeof(error->text), "there is no link %s; devices lists the links of this machine", name);
     return NULL;
 }
 

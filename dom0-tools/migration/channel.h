@@ -13,9 +13,9 @@
 extern struct handover_host handover_self;
 
 /*
- * Who takes domains that arrive by a channel of this name. `start` gives a receiver for one domain, which `finish` takes
- * back after the conversation, unless it was left in doubt: then the receiver's `settled` is the last call. False with the
- * error: this host takes none by it now.
+ * Who takes domains that arrive by a channel of this name. `start` gives a receiver for one domain; false: this host takes
+ * none by it now. `finish` takes it back after the conversation, unless that left it in doubt: then it hears so, and the
+ * receiver's `settled` is the last call.
  */
 struct channel_acceptor {
     bool (*start)(const char *name, struct handover_receiver *receiver, struct stream_error *error);
@@ -27,10 +27,13 @@ struct channel_acceptor {
 void channel_accept(const struct channel_acceptor *acceptor);
 
 /*
- * A conversation with the host behind "localhost" (this one), or a link of the machine ("link0"). NULL with the error:
- * there is no such link, or nobody answers. To be closed with channel->close.
+ * A conversation with the host at the other end of a link of the machine ("link0"). NULL with the error: there is no such
+ * link, or nobody answers. To be closed with channel->close.
  */
 struct channel *channel_open(const char *name, struct stream_error *error);
+
+/* Whether there is such a link, or comes to be within a second of the machine's start. */
+bool channel_known(const char *name);
 
 /* Begins to answer at the machine's links, and to settle what is in doubt whenever one opens. */
 void channel_start(void);

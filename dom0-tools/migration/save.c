@@ -41,6 +41,13 @@ static bool same_table(const struct p2m *old, const struct p2m *new)
     return old->pages == new->pages && memcmp(old->frames, new->frames, old->frame_count * sizeof(*old->frames)) == 0;
 }
 
+static void note_moved(struct saving *saving, const struct p2m *fresh)
+{
+    for (uint64_t pfn = 0; pfn < fresh->pages; pfn++)
+        if (saving->p2m.mfns[pfn] != fresh->mfns[pfn])
+            bit_set(saving->later, pfn);
+}
+
 int saving_read_p2m(struct saving *saving)
 {
     unsigned int tries = saving->suspended ? 1 : TRIES;
@@ -56,9 +63,8 @@ int saving_read_p2m(struct saving *saving)
         return migration_fail(saving->error, "domain %u moved its P2M while it was saved; try again", saving->view.domid);
     }
     saving->error->text[0] = '\0';
-    for (uint64_t pfn = 0; saving->p2m.pages != 0 && pfn < fresh.pages; pfn++)
-        if (saving->p2m.mfns[pfn] != fresh.mfns[pfn])
-            bit_set(saving->later, pfn);
+    if (saving->p2m.pages != 0 && memcmp(saving->p2m.mfns, fresh.mfns, (size_t)fresh.pages * sizeof(*fresh.mfns)) != 0)
+        note_moved(saving, &fresh);
     p2m_free(&saving->p2m);
     saving->p2m = fresh;
     return 0;

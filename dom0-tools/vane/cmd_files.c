@@ -144,7 +144,7 @@ static int target_path(const char *source, const char *target, char path[PATH_SI
 
 static int copy_bytes(struct vane *vane, const char *source, int fd, struct outfile *out)
 {
-    static char piece[16384];
+    static char piece[65536];
     long got;
 
     while ((got = read(fd, piece, sizeof(piece))) > 0)

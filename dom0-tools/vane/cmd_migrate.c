@@ -244,13 +244,14 @@ static int migrate(struct migration *migration)
         migration->started_ns = migration->told_ns = clock_ns();
         outcome = hand_over(migration, &error);
         if (outcome == HANDOVER_IN_DOUBT)
-            return fail(departure->vane,
-                        "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
-                        "settled when the two hosts talk again (%s)",
-                        departure->name, migration->target, error.text);
-        status = outcome == HANDOVER_MOVED ? report(migration)
-                                           : fail(departure->vane, "%s runs on here and was not migrated: %s",
-                                                  departure->name, error.text);
+            return fail(
+                departure->vane,
+                "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
+                "settled when the two hosts talk again (%s)",
+                departure->name, migration->target, error.text);
+        status = outcome == HANDOVER_MOVED
+                     ? report(migration)
+                     : fail(departure->vane, "%s runs on here and was not migrated: %s", departure->name, error.text);
     }
     release(migration);
     return status;
@@ -265,12 +266,14 @@ static int read_limits(struct vane *vane, int *argc, char **argv, struct migrati
 
     if (downtime != NULL) {
         if (!parse_unsigned(downtime, &value) || value == 0 || value > 3600000)
-            return fail_usage(vane, "--max-downtime is a number of milliseconds from 1 to 3600000, not \"%s\"", downtime);
+            return fail_usage(vane, "--max-downtime is a number of milliseconds from 1 to 3600000, not \"%s\"",
+                              downtime);
         limits->max_downtime_ms = (unsigned int)value;
     }
     if (bandwidth != NULL) {
         if (!parse_memory(bandwidth, &value) || value == 0)
-            return fail_usage(vane, "--bandwidth is a number of MiB per second, or with a letter b, k, m or g, not \"%s\"",
+            return fail_usage(vane,
+                              "--bandwidth is a number of MiB per second, or with a letter b, k, m or g, not \"%s\"",
                               bandwidth);
         limits->bandwidth = value * 1024;
     }

@@ -45,15 +45,17 @@ static int finish(struct saved *saved)
     if (saved->aftermath == AFTER_DESTROY) {
         saved->stood_ns = clock_ns() - departure->totals.suspended_ns;
         status = destroy_domain(vane, departure->domid);
-        return status == 0 ? 0 : fail(vane, "%s was saved; destroying domain %u failed: %s", departure->name,
-                                      departure->domid, strerror(errno));
+        return status == 0 ? 0
+                           : fail(vane, "%s was saved; destroying domain %u failed: %s", departure->name,
+                                  departure->domid, strerror(errno));
     }
     if (saved->aftermath == AFTER_PAUSE)
         (void)ctl_domain_pause(vane->ctl, departure->domid);
     status = departure_resume(departure);
     saved->stood_ns = clock_ns() - departure->totals.suspended_ns;
-    return status == 0 ? 0 : fail(vane, "%s was saved; resuming domain %u failed: %s", departure->name,
-                                  departure->domid, strerror(errno));
+    return status == 0 ? 0
+                       : fail(vane, "%s was saved; resuming domain %u failed: %s", departure->name, departure->domid,
+                              strerror(errno));
 }
 
 static int save_to_file(struct saved *saved, const char *path, uint64_t expected)
@@ -65,9 +67,9 @@ static int save_to_file(struct saved *saved, const char *path, uint64_t expected
         return 1;
     if (departure_send(&saved->departure, &sink, &error) != 0) {
         outfile_abandon(&saved->file);
-        return saved->told ? 1
-                           : fail(saved->departure.vane, "%s runs on and was not saved: %s", saved->departure.name,
-                                  error.text);
+        return saved->told
+                   ? 1
+                   : fail(saved->departure.vane, "%s runs on and was not saved: %s", saved->departure.name, error.text);
     }
     if (outfile_close(&saved->file) != 0) {
         (void)departure_resume(&saved->departure);

@@ -20,6 +20,7 @@ struct domain_record {
     uint64_t boot_max_kib;      /* the maximum its kernel was told at its start; mem-max moves the one in config */
     unsigned int fast_restarts; /* in a row, of a domain that ended by itself soon after its start */
     bool asked_to_end;          /* by a command: a restart then is no accident */
+    uint64_t arrived_ns;        /* it came from a stream and ran from then on; 0: it was built here */
     bool suspending;            /* by a command, which deals with what comes of it */
     bool handled;               /* its end was acted upon; what is left of it stays for inspection */
     uint64_t console_seen;      /* how much of its console the user has read */

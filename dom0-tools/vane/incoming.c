@@ -145,7 +145,7 @@ int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, stru
 
     if (record == NULL)
         return -1;
-    record->started_ns = clock_ns();
+    record->started_ns = record->arrived_ns = clock_ns();
     if (!paused && ctl_domain_unpause(vane->ctl, record->domid) != 0)
         return build_fail(error, "starting domain %u failed: %s", record->domid, strerror(errno));
     incoming->made = false;

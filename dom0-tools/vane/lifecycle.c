@@ -36,8 +36,7 @@ static char *notices[NOTICES_MAX];
 static unsigned int notice_first, notice_count;
 static unsigned int acting; /* threads that deal with an end just now */
 
-static void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void notice(const char *format, ...)
+void lifecycle_tell(const char *format, ...)
 {
     char *text;
     va_list args;
@@ -291,13 +290,13 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
     struct domain_record *record = create_domain(vane, config, false, &error);
 
     if (record == NULL) {
-        notice("%s: restarting failed: %s", name ? name : "?", error.text);
+        lifecycle_tell("%s: restarting failed: %s", name ? name : "?", error.text);
         domain_config_free(config);
     } else {
         record->fast_restarts = fast_restarts;
         end->has_successor = true;
         end->successor = record->domid;
-        notice("%s: restarted as domain %u", record->config.name, record->domid);
+        lifecycle_tell("%s: restarted as domain %u", record->config.name, record->domid);
     }
     free(name);
 }
@@ -326,7 +325,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        notice("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
+        lifecycle_tell("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
                why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
@@ -338,7 +337,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     }
     if (keep_old) {
         if (record->config.name == NULL || !rename_away(vane, record))
-            notice("%s: renaming the ended domain %u failed", config.name, domid);
+            lifecycle_tell("%s: renaming the ended domain %u failed", config.name, domid);
     } else {
         (void)destroy_domain(vane, domid);
     }
@@ -390,18 +389,18 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     switch (action) {
     case ACTION_DESTROY:
     case ACTION_COREDUMP_DESTROY:
-        notice("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
+        lifecycle_tell("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
                more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
-        notice("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
+        lifecycle_tell("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
         break;
     case ACTION_RESTART:
     case ACTION_COREDUMP_RESTART:
     case ACTION_RENAME_RESTART:
         if (*more != '\0')
-            notice("%s: domain %u ended (%s)%s", name, domid, why, more);
+            lifecycle_tell("%s: domain %u ended (%s)%s", name, domid, why, more);
         restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
         break;
     }
@@ -496,14 +495,14 @@ static void watch_thread(void *arg)
     unsigned int count;
 
     if (!vane_open(&vane) || !xs_watch(vane.xs, "@releaseDomain", "lifecycle")) {
-        notice("cannot watch for domains that end: %s", strerror(errno));
+        lifecycle_tell("cannot watch for domains that end: %s", strerror(errno));
         return;
     }
     for (;;) {
         char **event = xs_read_watch(vane.xs, &count);
 
         if (event == NULL) {
-            notice("the xenstore stopped telling about domains that end: %s", strerror(errno));
+            lifecycle_tell("the xenstore stopped telling about domains that end: %s", strerror(errno));
             return;
         }
         free(event);

@@ -39,4 +39,7 @@ bool lifecycle_check(struct vane *vane);
 /* What the thread did since the last call, one line each, for the user to read; NULL at the end. To be freed. */
 char *lifecycle_notice(void);
 
+/* Adds such a line: something happened behind the user's back. */
+void lifecycle_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #endif

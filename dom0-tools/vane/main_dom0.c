@@ -16,11 +16,11 @@
 #include "dom0-tools/block/vbd.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/machine/machine.h"
-#include "dom0-tools/migration/channel.h"
 #include "dom0-tools/network/netback.h"
 #include "dom0-tools/xenstored/start.h"
 #include "guest-pv/libc/ramfs.h"
 #include "lifecycle.h"
+#include "receiving.h"
 #include "shell.h"
 #include "store.h"
 
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     (void)start("the block backend", vbd_start());
     (void)start("the watch over domains", lifecycle_start());
     (void)start("the machine's devices", machine_start());
-    channel_start();
+    receiving_start();
     greet();
     if (commands != NULL) {
         char *copy = strdup(commands + strlen("vane.run="));

@@ -7,12 +7,14 @@
  */
 #include "suspending.h"
 
+#include <abi/io/xenbus.h>
 #include <abi/sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0-tools/devices/attach.h"
 #include "store.h"
 #include "system.h"
 
@@ -20,6 +22,7 @@
 #define POLL_NS    500000u
 #define DEFAULT_NS 60000000000ull
 #define GRACE_NS   10000000000ull /* to one that has taken note, before it is given up */
+#define CONNECT_NS 10000000000ull /* to the devices of one that has just arrived */
 #define TRIES_MAX  32u
 
 static int refuse(struct suspending *how, const char *reason)
@@ -101,6 +104,47 @@ static enum standing wait_for(struct vane *vane, domid_t domid, struct suspendin
     }
 }
 
+/* Its front end has a back end that waits for it. */
+static bool connects(struct vane *vane, const struct device_name *name)
+{
+    int back = device_read_number(vane->xs, name, false, "state");
+
+    return back == XenbusStateInitWait ||
+           (back == XenbusStateConnected && device_read_number(vane->xs, name, true, "state") != XenbusStateConnected);
+}
+
+static bool any_connects(struct vane *vane, domid_t domid)
+{
+    static const char *const kinds[] = {"vbd", "vif"};
+    struct device_name name = {.domid = domid};
+    bool found = false;
+
+    for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+        unsigned int count, *ids = devices_list(vane->xs, domid, kinds[kind], &count);
+
+        name.kind = kinds[kind];
+        for (unsigned int i = 0; ids != NULL && i < count && !found; i++) {
+            name.id = ids[i];
+            found = connects(vane, &name);
+        }
+        free(ids);
+    }
+    return found;
+}
+
+/*
+ * Linux's block front end does not survive a second suspend before it has connected again after the first. One whose
+ * driver is not there never connects, so this has an end.
+ */
+static void let_connect(struct vane *vane, domid_t domid, const struct suspending *how)
+{
+    struct domain_record *record = record_find(domid);
+    uint64_t deadline = record != NULL && record->arrived_ns != 0 ? record->arrived_ns + CONNECT_NS : 0;
+
+    while (clock_ns() < deadline && any_connects(vane, domid) && !(how->cancelled != NULL && how->cancelled(how->own)))
+        sleep_ns(POLL_NS);
+}
+
 static int ask(struct vane *vane, domid_t domid, struct suspending *how)
 {
     uint64_t limit = how->limit_ns != 0 ? how->limit_ns : DEFAULT_NS;
@@ -128,7 +172,7 @@ static int ask(struct vane *vane, domid_t domid, struct suspending *how)
 int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
 {
     struct xen_domctl_getdomaininfo info;
-    struct domain_record *record = record_find(domid);
+    struct domain_record *record;
     int status;
 
     if (ctl_domain_info(vane->ctl, domid, &info) != 0)
@@ -139,6 +183,8 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
         return -1;
     if (info.flags & XEN_DOMINF_paused)
         return refuse(how, "is paused and cannot hear the request; unpause it first");
+    let_connect(vane, domid, how);
+    record = record_find(domid);
     if (record != NULL)
         record->suspending = true;
     status = ask(vane, domid, how);

@@ -94,6 +94,8 @@ int cmd_suspend(struct vane *vane, int argc, char **argv);
 int cmd_resume(struct vane *vane, int argc, char **argv);
 int cmd_save(struct vane *vane, int argc, char **argv);
 int cmd_migrate(struct vane *vane, int argc, char **argv);
+int cmd_migrate_receive(struct vane *vane, int argc, char **argv);
+int cmd_migrate_settle(struct vane *vane, int argc, char **argv);
 int cmd_restore(struct vane *vane, int argc, char **argv);
 int cmd_shutdown(struct vane *vane, int argc, char **argv);
 int cmd_reboot(struct vane *vane, int argc, char **argv);

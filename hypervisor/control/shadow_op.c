@@ -16,7 +16,7 @@ static long switch_on(struct domain *d, bool log)
     if (log ? log_dirty_is_on(d) : had_shadow)
         return -EINVAL;
     domain_pause_sync(d);
-    rc = shadow_on(d);
+    rc = had_shadow ? 0 : shadow_on(d);
     if (!rc && log)
         rc = log_dirty_on(d);
     if (rc && !had_shadow)
@@ -53,7 +53,7 @@ static long set_allocation(struct domain *d, u32 mb)
     if (!shadow_pages(d))
         return 0;
     domain_pause_sync(d);
-    rc = shadow_resize(d);
+    rc = shadow_on(d);
     domain_unpause(d);
     if (rc)
         d->mm.shadow_limit = before;

@@ -186,10 +186,9 @@ bool descriptor_ok(const struct domain *d, u64 *descriptor); /* may adjust DPL; 
 
 /* Shadow page tables, and on them the log of written frames. The domain is paused by the caller, which serialises all of
  * these, for on and off. -ENOMEM leaves it as it was. */
-int shadow_on(struct domain *d) MUST_CHECK;
-void shadow_off(struct domain *d); /* the log too; nothing when it is off */
-int shadow_resize(struct domain *d) MUST_CHECK; /* to mm.shadow_limit */
-unsigned shadow_pages(const struct domain *d);  /* how many it may have; 0: off */
+int shadow_on(struct domain *d) MUST_CHECK;    /* again: empty tables of the size that mm.shadow_limit says now */
+void shadow_off(struct domain *d);             /* the log too; nothing when it is off */
+unsigned shadow_pages(const struct domain *d); /* how many it may have; 0: off */
 bool log_dirty_is_on(const struct domain *d);
 int log_dirty_on(struct domain *d) MUST_CHECK;
 struct log_report {

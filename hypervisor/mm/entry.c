@@ -121,16 +121,20 @@ void l1e_put(u64 entry, struct domain *mapper)
         owned_frame_released(mfn, word);
 }
 
-static void store(struct domain *d, u64 *entry, u64 value, unsigned flags)
+static void store_keeping_ad(u64 *entry, u64 value)
 {
-    if (!(flags & KEEP_AD) || !(value & PTE_P)) {
+    u64 old = READ_ONCE(*entry);
+    while (!__atomic_compare_exchange_n(entry, &old, value | (old & (PTE_A | PTE_D)), false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
+        ;
+}
+
+IN_PLACE void store(struct domain *d, u64 *entry, u64 value, unsigned flags)
+{
+    if (unlikely(flags & KEEP_AD) && (value & PTE_P))
+        store_keeping_ad(entry, value);
+    else
         __atomic_store_n(entry, value, __ATOMIC_RELEASE);
-    } else {
-        u64 old = READ_ONCE(*entry);
-        while (!__atomic_compare_exchange_n(entry, &old, value | (old & (PTE_A | PTE_D)), false, __ATOMIC_SEQ_CST,
-                                            __ATOMIC_SEQ_CST))
-            ;
-    }
     entry_stored(d, entry);
 }
 

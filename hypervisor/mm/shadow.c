@@ -375,52 +375,39 @@ static void reload(struct domain *d)
             vcpu_update_cr3(d->vcpus[i]);
 }
 
-int shadow_on(struct domain *d)
+static void install(struct domain *d, struct shadow *s)
 {
-    if (d->mm.shadow)
-        return 0;
-    struct shadow *s = new_shadow(d);
-    if (s == NULL)
-        return -ENOMEM;
+    struct shadow *old = d->mm.shadow;
     spin_lock(&d->mm.shadow_lock);
+    if (old && s) {
+        s->leaves = old->leaves;
+        s->lost = old->lost;
+        s->faults = old->faults;
+        s->dirty = old->dirty;
+        old->leaves = NULL;
+    }
     d->mm.shadow = s;
     spin_unlock(&d->mm.shadow_lock);
     reload(d);
+    if (old)
+        free_shadow(old);
+}
+
+int shadow_on(struct domain *d)
+{
+    struct shadow *s = new_shadow(d);
+    if (s == NULL)
+        return -ENOMEM;
+    install(d, s);
     return 0;
 }
 
 void shadow_off(struct domain *d)
 {
-    struct shadow *s = d->mm.shadow;
-    spin_lock(&d->mm.shadow_lock);
-    d->mm.shadow = NULL;
-    spin_unlock(&d->mm.shadow_lock);
-    if (s == NULL)
-        return;
-    reload(d);
-    free_shadow(s);
+    install(d, NULL);
 }
 
 unsigned shadow_pages(const struct domain *d)
 {
     return d->mm.shadow ? d->mm.shadow->capacity : 0;
-}
-
-/* Empty tables of another size; the log goes on. */
-int shadow_resize(struct domain *d)
-{
-    struct shadow *old = d->mm.shadow, *s = new_shadow(d);
-    if (s == NULL)
-        return -ENOMEM;
-    s->leaves = old->leaves;
-    s->lost = old->lost;
-    s->faults = old->faults;
-    s->dirty = old->dirty;
-    spin_lock(&d->mm.shadow_lock);
-    d->mm.shadow = s;
-    old->leaves = NULL;
-    spin_unlock(&d->mm.shadow_lock);
-    reload(d);
-    free_shadow(old);
-    return 0;
 }

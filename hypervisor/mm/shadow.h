@@ -11,15 +11,15 @@
 #define LOG_PER_LEAF   (PAGE_SIZE * 8)
 #define LOG_TOP_ORDER  2
 #define LOG_LEAVES     ((PAGE_SIZE << LOG_TOP_ORDER) / sizeof(u64 *)) /* 256 GiB of guest frames */
-#define SHADOW_DEFAULT 0                                                /* allocation: by the domain's size */
+#define SHADOW_DEFAULT 0                                              /* allocation: by the domain's size */
 
 /* A shadow table stands for the guest's table in frame mfn, seen as one of `level`. Index 0 of the array is nobody. */
 struct shadow_page {
     u64 *table;
     u32 mfn;
-    u32 next; /* in its bucket or list */
-    u32 head; /* of the bucket that has this page's index */
-    u8 level; /* 0: in no bucket */
+    u32 next;      /* in its bucket or list */
+    u32 head;      /* of the bucket that has this page's index */
+    u8 level;      /* 0: in no bucket */
     bool writable; /* level 1: it may have writable entries */
 };
 

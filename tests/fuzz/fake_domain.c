@@ -227,20 +227,22 @@ void *xenforeignmemory_map(xenforeignmemory_handle *handle, uint32_t dom, int pr
             return NULL;
         }
     }
+    mapped += (unsigned int)count;
+    if (count == 1)
+        return machine + frames[0] * PAGE;
     area = mmap(NULL, count * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED)
         abort();
     for (size_t i = 0; i < count; i++)
         if (mmap(area + i * PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED, file, (off_t)(frames[i] * PAGE)) == MAP_FAILED)
             abort();
-    mapped += (unsigned int)count;
     return area;
 }
 
 int xenforeignmemory_unmap(xenforeignmemory_handle *handle, void *addr, size_t count)
 {
     mapped -= (unsigned int)count;
-    return munmap(addr, count * PAGE);
+    return count == 1 ? 0 : munmap(addr, count * PAGE);
 }
 
 /* Of the embedded dom0's kernel. */

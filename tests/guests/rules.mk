@@ -37,7 +37,7 @@ check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
-GUEST_TEST_DOM0_ONLY := control
+GUEST_TEST_DOM0_ONLY := control logdirty
 GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
@@ -52,7 +52,7 @@ check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 	    $(GUEST_TEST_DOMU)
 
 # What the tests expect is what Xen does. Debian's build has no 32-bit guests, of which test-control makes some.
-XEN_GUEST_TESTS := $(filter-out %/test-control,$(filter $(B)/guest64/%,$(GUEST_TEST_KERNELS)))
+XEN_GUEST_TESTS := $(filter-out %/test-control %/test-logdirty,$(filter $(B)/guest64/%,$(GUEST_TEST_KERNELS)))
 $(B)/xen: $(XEN_IMAGE)
 	$(Q)mkdir -p $(@D); gzip -dc $< > $@
 

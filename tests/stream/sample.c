@@ -90,7 +90,7 @@ void sample_p2m(struct stream_writer *writer, const struct sample *sample)
     struct stream_part parts[] = {{range, sizeof(range)}, {frames, count * sizeof(*frames)}};
 
     for (uint32_t i = 0; i < count; i++)
-        frames[i] = 0; /* as Linux does it for ranges without memory: the same frame again */
+        frames[i] = sample->pages > 4 ? 4 : 0; /* plain, and not start_info; one frame for several ranges, as Linux has it */
     stream_write_record(writer, STREAM_PV_P2M_FRAMES, parts, 2);
     free(frames);
 }
@@ -189,6 +189,27 @@ void sample_write(struct memory *memory, const struct sample *sample, const char
     sample_record(&writer, STREAM_END, NULL, 0);
     if (stream_write_outer_end(&writer) != 0 && memory->fails == 0)
         abort();
+}
+
+size_t sample_outer(const struct memory *memory)
+{
+    uint32_t optional;
+
+    memcpy(&optional, memory->data + 44, sizeof(optional));
+    return 48 + optional;
+}
+
+size_t sample_find(const struct memory *memory, uint32_t type)
+{
+    size_t at = sample_outer(memory) + 24 + 40;
+    uint32_t head[2];
+
+    for (; at < memory->used; at += 8 + ((head[1] + 7) & ~7u)) {
+        memcpy(head, memory->data + at, sizeof(head));
+        if (head[0] == type)
+            return at;
+    }
+    abort();
 }
 
 static int read_body(struct stream_reader *reader, const struct stream_record *record, struct stream_limits *limits,

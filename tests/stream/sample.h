@@ -31,6 +31,10 @@ struct sample {
 void sample_write(struct memory *memory, const struct sample *sample, const char *json);
 extern const char sample_json[];
 
+/* Where libxl's stream begins, and the first record of a type in libxc's, which begins 24 bytes behind. */
+size_t sample_outer(const struct memory *memory);
+size_t sample_find(const struct memory *memory, uint32_t type);
+
 /* One record as a writer would put it, for streams that are not good. */
 void sample_record(struct stream_writer *writer, uint32_t type, const void *body, size_t size);
 void sample_page_data(struct stream_writer *writer, const uint64_t *words, unsigned int count);

@@ -8,3 +8,7 @@ LIBXL_JSON_SOURCES := $(addprefix dom0-tools/config/,json_tree.c libxl_json_memb
                         libxl_json_write.c config.c domain_config.c cpu_map.c disk.c vif.c)
 $(eval $(call unit_test,stream,tests/unit/test_stream.c $(STREAM_TEST_SOURCES),))
 $(eval $(call unit_test,libxl_json,tests/unit/test_libxl_json.c $(LIBXL_JSON_SOURCES),))
+
+RESTORE_SOURCES := $(addprefix dom0-tools/migration/,restore.c contents.c finish.c canonical.c p2m.c view.c)
+$(eval $(call unit_test,restore,tests/unit/test_restore.c tests/fuzz/fake_domain.c $(STREAM_TEST_SOURCES) $(RESTORE_SOURCES), \
+                        -Iinclude -idirafter guest-pv/include))

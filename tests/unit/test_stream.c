@@ -129,39 +129,17 @@ END_TEST
 
 enum place { FILE_HEADER, OUTER_HEADER, IMAGE_HEADER, RECORD };
 
-static size_t find_outer(const struct memory *memory)
-{
-    uint32_t optional;
-
-    memcpy(&optional, memory->data + 44, sizeof(optional));
-    return 48 + optional;
-}
-
-/* The first record of the type, of libxc's stream. */
-static size_t find_record(const struct memory *memory, uint32_t type)
-{
-    size_t at = find_outer(memory) + 24 + 40;
-    uint32_t head[2];
-
-    for (; at < memory->used; at += 8 + ((head[1] + 7) & ~7u)) {
-        memcpy(head, memory->data + at, sizeof(head));
-        if (head[0] == type)
-            return at;
-    }
-    ck_abort_msg("no record %u", (unsigned int)type);
-}
-
 static size_t find_place(const struct memory *memory, enum place place, uint32_t type)
 {
     switch (place) {
     case FILE_HEADER:
         return 0;
     case OUTER_HEADER:
-        return find_outer(memory);
+        return sample_outer(memory);
     case IMAGE_HEADER:
-        return find_outer(memory) + 24;
+        return sample_outer(memory) + 24;
     default:
-        return find_record(memory, type);
+        return sample_find(memory, type);
     }
 }
 
@@ -257,7 +235,7 @@ START_TEST(a_changed_field_is_refused)
 
     sample_write(&memory, &small, sample_json);
     if (changes[_i].type == STREAM_MSR_POLICY)
-        memset(memory.data + find_record(&memory, STREAM_MSR_POLICY) + 8, 0xFF, 16);
+        memset(memory.data + sample_find(&memory, STREAM_MSR_POLICY) + 8, 0xFF, 16);
     at = find_place(&memory, changes[_i].place, changes[_i].type) + changes[_i].offset;
     memcpy(memory.data + at, &changes[_i].value, changes[_i].size);
     expect_refusal(&memory, changes[_i].words);
@@ -286,13 +264,13 @@ START_TEST(reserved_fields_are_ignored)
     size_t image;
 
     sample_write(&memory, &small, sample_json);
-    image = find_outer(&memory) + 24;
+    image = sample_outer(&memory) + 24;
     memory.data[image + 18] = 1;
     memory.data[image + 30] = 1;
-    memory.data[find_record(&memory, STREAM_PV_INFO) + 10] = 1;
-    memory.data[find_record(&memory, STREAM_PAGE_DATA) + 12] = 1;
-    memory.data[find_record(&memory, STREAM_PV_VCPU_BASIC) + 12] = 1;
-    memory.data[find_record(&memory, STREAM_TSC_INFO) + 8 + 20] = 1;
+    memory.data[sample_find(&memory, STREAM_PV_INFO) + 10] = 1;
+    memory.data[sample_find(&memory, STREAM_PAGE_DATA) + 12] = 1;
+    memory.data[sample_find(&memory, STREAM_PV_VCPU_BASIC) + 12] = 1;
+    memory.data[sample_find(&memory, STREAM_TSC_INFO) + 8 + 20] = 1;
     ck_assert_msg(read_memory(&memory) == 0, "%s", error.text);
     memory_free(&memory);
 }
@@ -351,7 +329,7 @@ START_TEST(random_records_do_no_harm)
         uint8_t body[256];
 
         sample_write(&memory, &small, sample_json);
-        memory.used = find_record(&memory, i % 2 == 0 ? STREAM_PV_INFO : STREAM_PAGE_DATA);
+        memory.used = sample_find(&memory, i % 2 == 0 ? STREAM_PV_INFO : STREAM_PAGE_DATA);
         stream_writer_start(&writer, &sink);
         for (unsigned int j = 0; j < 8; j++) {
             for (size_t k = 0; k < sizeof(body); k++)
@@ -457,9 +435,9 @@ START_TEST(the_first_vcpu_must_be_there)
 
     sample_write(&memory, &small, sample_json);
     for (uint32_t type = STREAM_PV_VCPU_BASIC; type <= STREAM_PV_VCPU_XSAVE; type++)
-        memory.data[find_record(&memory, type) + 8] = 1;
-    memory.data[find_record(&memory, STREAM_PV_VCPU_EXTENDED) + 16] = 1;
-    memory.data[find_record(&memory, STREAM_PV_VCPU_MSRS) + 8] = 1;
+        memory.data[sample_find(&memory, type) + 8] = 1;
+    memory.data[sample_find(&memory, STREAM_PV_VCPU_EXTENDED) + 16] = 1;
+    memory.data[sample_find(&memory, STREAM_PV_VCPU_MSRS) + 8] = 1;
     expect_refusal(&memory, "no X86_PV_VCPU_BASIC of vCPU 0 came before it");
     memory_free(&memory);
 }
@@ -472,7 +450,7 @@ START_TEST(a_narrow_guest_has_three_levels)
     uint64_t word = 4ull << 60;
 
     sample_write(&memory, &(struct sample){.width = 4, .vcpus = 1, .pages = 1, .rounds = 1}, sample_json);
-    memcpy(memory.data + find_record(&memory, STREAM_PAGE_DATA) + 16, &word, sizeof(word));
+    memcpy(memory.data + sample_find(&memory, STREAM_PAGE_DATA) + 16, &word, sizeof(word));
     expect_refusal(&memory, "page 0, pfn 0, is a page table of level 4: this guest has 3");
     memory_free(&memory);
 }
@@ -491,7 +469,7 @@ START_TEST(pages_in_any_order_are_taken_once)
         struct stream_writer writer;
 
         sample_write(&memory, &sample, sample_json);
-        memory.used = find_record(&memory, STREAM_PAGE_DATA);
+        memory.used = sample_find(&memory, STREAM_PAGE_DATA);
         stream_writer_start(&writer, &sink);
         sample_page_data(&writer, words[i], 4);
         sample_registers(&writer, &sample);
