@@ -194,10 +194,11 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
     return status;
 }
 
+/* The store has told once that the domain stopped, and tells of its end only if it hears that it runs again. */
 int resume_domain(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
-    int status = ctl_domain_resume(vane->ctl, domid, true);
+    int status = xs_resume_domain(vane->xs, domid) ? ctl_domain_resume(vane->ctl, domid, true) : -1;
 
     if (status == 0 && record != NULL)
         record->suspending = record->handled = false;
