@@ -90,7 +90,8 @@ void sample_p2m(struct stream_writer *writer, const struct sample *sample)
     struct stream_part parts[] = {{range, sizeof(range)}, {frames, count * sizeof(*frames)}};
 
     for (uint32_t i = 0; i < count; i++)
-        frames[i] = sample->pages > 4 ? 4 : 0; /* plain, and not start_info; one frame for several ranges, as Linux has it */
+        frames[i] =
+            sample->pages > 4 ? 4 : 0; /* plain, and not start_info; one frame for several ranges, as Linux has it */
     stream_write_record(writer, STREAM_PV_P2M_FRAMES, parts, 2);
     free(frames);
 }

@@ -182,7 +182,7 @@ static void write_with(struct memory *memory, const struct sample *sample, const
 START_TEST(later_records_replace_earlier_ones)
 {
     static const uint64_t words[] = {PAGE(0, 0),  PAGE(12, 1), PAGE(12, 2), PAGE(0, 1),
-                                     PAGE(14, 2), PAGE(0, 0),  PAGE(0, 4), PAGE(9, 5)};
+                                     PAGE(14, 2), PAGE(0, 0),  PAGE(0, 4),  PAGE(9, 5)};
     static const unsigned int counts[] = {3, 2, 3, 0};
     struct memory memory = {0};
 
