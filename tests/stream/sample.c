@@ -186,6 +186,10 @@ void sample_write(struct memory *memory, const struct sample *sample, const char
     sample_p2m(&writer, sample);
     for (unsigned int i = 0; i < sample->rounds; i++)
         write_memory(&writer, sample);
+    if (sample->verify) {
+        sample_record(&writer, STREAM_VERIFY, NULL, 0);
+        write_memory(&writer, sample);
+    }
     sample_registers(&writer, sample);
     sample_record(&writer, STREAM_END, NULL, 0);
     if (stream_write_outer_end(&writer) != 0 && memory->fails == 0)
