@@ -41,17 +41,18 @@ static void end_line(struct migration *migration)
 static void show(void *own, const struct migration_progress *progress)
 {
     struct migration *migration = own;
-    char line[160];
+    char line[160], outlook[80] = "";
 
     if (migration->departure.vane->json || clock_ns() - migration->told_ns < TELL_NS)
         return;
     migration->told_ns = clock_ns();
     migration->told = true;
-    snprintf(line, sizeof(line),
-             "\rround %u: %llu pages sent, %llu left, %llu KiB/s, dirtied %llu KiB/s, downtime about %u ms\033[K",
-             progress->round + 1, (unsigned long long)progress->pages_sent, (unsigned long long)progress->pages_left,
-             (unsigned long long)(progress->rate >> 10), (unsigned long long)(progress->dirty_rate >> 10),
-             progress->expected_downtime_ms);
+    if (progress->round > 0) /* before, nobody knows what the guest writes */
+        snprintf(outlook, sizeof(outlook), ", dirtied %llu KiB/s, downtime about %u ms",
+                 (unsigned long long)(progress->dirty_rate >> 10), progress->expected_downtime_ms);
+    snprintf(line, sizeof(line), "\rround %u: %llu pages sent, %llu left, %llu KiB/s%s\033[K", progress->round + 1,
+             (unsigned long long)progress->pages_sent, (unsigned long long)progress->pages_left,
+             (unsigned long long)(progress->rate >> 10), outlook);
     terminal_write(line, strlen(line));
 }
 

@@ -121,6 +121,9 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     (void)ctl_claim(vane->ctl, record->domid, 0);
     if (shadow_domain(vane, record->domid, &record->config, error) != 0)
         return -1;
+    if (build_grants(vane->ctl, vane->memory, &incoming->built) != 0)
+        return build_fail(error, "the grant table of domain %u could not be prepared: %s", incoming->built.domid,
+                          strerror(errno));
     if (store_introduce(vane->xs, &incoming->built) != 0)
         return build_fail(error, "introducing domain %u to the xenstore failed: %s", incoming->built.domid,
                           strerror(errno));
