@@ -66,11 +66,13 @@ static int activate(void *own, struct stream_error *error)
 {
     struct arriving *arriving = own;
     domid_t domid = arriving->arrival.incoming.built.domid;
+    struct domain_record *record;
     int status = arrival_run(&arriving->arrival, arriving->paused, error);
 
     if (status == 0) {
+        record = record_find(domid);
         arriving->domid = domid;
-        arriving->running_ns = clock_ns();
+        arriving->running_ns = record != NULL ? record->started_ns : clock_ns(); /* that is when it was unpaused */
     }
     return status;
 }

@@ -314,14 +314,13 @@ static struct migration *prepare(struct vane *vane, const struct xen_domctl_getd
 int cmd_migrate(struct vane *vane, int argc, char **argv)
 {
     bool dry = option(&argc, argv, "-n", "--dry-run"), still = option(&argc, argv, NULL, "--non-live");
-    bool pause = option(&argc, argv, "-p", "--pause");
+    bool pause = option(&argc, argv, "-p", "--pause"), verify = option(&argc, argv, NULL, "--debug");
     struct migration_limits limits = {0};
     struct xen_domctl_getdomaininfo info;
     struct migration *migration;
     int status;
 
     (void)option(&argc, argv, NULL, "--live"); /* of xl, whose migrations are live, too, unless told otherwise */
-    (void)option(&argc, argv, NULL, "--debug");
     (void)option(&argc, argv, "-e", NULL);
     if (read_limits(vane, &argc, argv, &limits) != 0 || check_arguments(vane, argc, argv, 2, 2) != 0 ||
         find_domain_info(vane, argv[1], &info) != 0)
@@ -332,6 +331,7 @@ int cmd_migrate(struct vane *vane, int argc, char **argv)
     if (migration == NULL)
         return 1;
     migration->departure.live = !still;
+    migration->departure.verify = verify;
     migration->departure.limits = limits;
     migration->pause = pause;
     if (!dry)

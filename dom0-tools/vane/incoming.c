@@ -119,6 +119,8 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     if (record == NULL)
         return -1;
     (void)ctl_claim(vane->ctl, record->domid, 0);
+    if (shadow_domain(vane, record->domid, &record->config, error) != 0)
+        return -1;
     if (store_introduce(vane->xs, &incoming->built) != 0)
         return build_fail(error, "introducing domain %u to the xenstore failed: %s", incoming->built.domid,
                           strerror(errno));
