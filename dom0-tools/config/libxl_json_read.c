@@ -365,7 +365,17 @@ static int read_modules(struct reading *reading, int node)
     return 0;
 }
 
+static int read_shadow(struct reading *reading, int node)
+{
+    unsigned int wanted = 0;
+    int status = members_unsigned(reading, node, 0, 1, &wanted);
+
+    reading->out->shadow = wanted != 0;
+    return status;
+}
+
 static const struct member own_members[] = {
+    {"shadow", read_shadow},
     {"modules", read_modules},
 };
 

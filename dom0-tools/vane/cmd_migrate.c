@@ -17,8 +17,9 @@
 #include "lifecycle.h"
 #include "system.h"
 
-#define TELL_NS 250000000ull
-#define WAIT_NS 1000000u
+#define TELL_NS    250000000ull
+#define WAIT_NS    1000000u
+#define CONNECT_NS 1000000000ull
 
 struct migration {
     struct departure departure;
@@ -74,11 +75,23 @@ static int resume(void *own)
     return departure_resume(&migration->departure);
 }
 
+/* Destroying takes this processor a while; who has taken its place needs it now, to talk to store and devices. */
+static void let_successor_connect(const struct departure *departure)
+{
+    const struct domain_record *old = record_find(departure->domid);
+    const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
+
+    if (successor != NULL)
+        wait_connected(departure->vane, successor->domid, clock_ns() + CONNECT_NS);
+}
+
 static void destroy(void *own)
 {
     struct migration *migration = own;
 
     migration->running_ns = clock_ns();
+    if (migration->local)
+        let_successor_connect(&migration->departure);
     (void)destroy_domain(migration->departure.vane, migration->departure.domid);
 }
 
@@ -314,14 +327,13 @@ static struct migration *prepare(struct vane *vane, const struct xen_domctl_getd
 int cmd_migrate(struct vane *vane, int argc, char **argv)
 {
     bool dry = option(&argc, argv, "-n", "--dry-run"), still = option(&argc, argv, NULL, "--non-live");
-    bool pause = option(&argc, argv, "-p", "--pause");
+    bool pause = option(&argc, argv, "-p", "--pause"), verify = option(&argc, argv, NULL, "--debug");
     struct migration_limits limits = {0};
     struct xen_domctl_getdomaininfo info;
     struct migration *migration;
     int status;
 
     (void)option(&argc, argv, NULL, "--live"); /* of xl, whose migrations are live, too, unless told otherwise */
-    (void)option(&argc, argv, NULL, "--debug");
     (void)option(&argc, argv, "-e", NULL);
     if (read_limits(vane, &argc, argv, &limits) != 0 || check_arguments(vane, argc, argv, 2, 2) != 0 ||
         find_domain_info(vane, argv[1], &info) != 0)
@@ -332,6 +344,7 @@ int cmd_migrate(struct vane *vane, int argc, char **argv)
     if (migration == NULL)
         return 1;
     migration->departure.live = !still;
+    migration->departure.verify = verify;
     migration->departure.limits = limits;
     migration->pause = pause;
     if (!dry)

@@ -201,6 +201,13 @@ static void abandon(struct vane *vane, const struct built_domain *built)
     remove_nodes(vane, built->domid, built->uuid);
 }
 
+int shadow_domain(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error)
+{
+    if (!config->shadow || ctl_shadow_op(vane->ctl, domid, XEN_DOMCTL_SHADOW_OP_ENABLE, 0, NULL, 0, NULL) == 0)
+        return 0;
+    return build_fail(error, "\"%s\" cannot run on shadow page tables (shadow=1): %s", config->name, strerror(errno));
+}
+
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error)
 {
@@ -226,7 +233,8 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
     give_addresses(config);
-    if (attach_devices(vane, built.domid, config, error) != 0) {
+    if (shadow_domain(vane, built.domid, config, error) != 0 ||
+        attach_devices(vane, built.domid, config, error) != 0) {
         abandon(vane, &built);
         return NULL;
     }

@@ -81,8 +81,37 @@ static bool is_cancelled(void *own)
     return departure->cancelled(departure->own);
 }
 
+static struct migration_source source_of(struct departure *departure)
+{
+    const struct domain_record *record = record_find(departure->domid);
+
+    return (struct migration_source){
+        .ctl = departure->vane->ctl,
+        .memory = departure->vane->memory,
+        .domid = departure->domid,
+        .live = departure->live,
+        .shadow = record != NULL && record->config.shadow,
+        .verify = departure->verify,
+        .limits = departure->limits,
+        .suspend = suspend_guest,
+        .progress = departure->progress != NULL ? show_progress : NULL,
+        .cancelled = departure->cancelled != NULL ? is_cancelled : NULL,
+        .own = departure,
+    };
+}
+
+static void stop_logging(struct departure *departure)
+{
+    struct migration_source source = source_of(departure);
+
+    if (departure->logging)
+        migration_stop_logging(&source);
+    departure->logging = false;
+}
+
 int departure_resume(struct departure *departure)
 {
+    stop_logging(departure);
     if (!departure->suspended)
         return 0;
     departure->suspended = false;
@@ -91,18 +120,9 @@ int departure_resume(struct departure *departure)
 
 static int send(struct departure *departure, struct stream_writer *writer, struct stream_error *error)
 {
-    struct migration_source source = {
-        .ctl = departure->vane->ctl,
-        .memory = departure->vane->memory,
-        .domid = departure->domid,
-        .live = departure->live,
-        .limits = departure->limits,
-        .suspend = suspend_guest,
-        .progress = departure->progress != NULL ? show_progress : NULL,
-        .cancelled = departure->cancelled != NULL ? is_cancelled : NULL,
-        .own = departure,
-    };
+    struct migration_source source = source_of(departure);
 
+    departure->logging = departure->live;
     if (stream_write_file_header(writer, departure->json) == 0 && stream_write_outer_begin(writer) == 0 &&
         migration_save(&source, writer, &departure->totals, error) != 0)
         return -1;

@@ -16,7 +16,8 @@ struct departure {
     struct vane *vane;
     domid_t domid;
     char name[DOMAIN_NAME_MAX + 1];
-    bool live;
+    bool live, verify;
+    bool logging; /* which pages it writes */
     struct migration_limits limits;
     bool (*cancelled)(void *own); /* may be NULL */
     void (*progress)(void *own, const struct migration_progress *progress);

@@ -265,6 +265,11 @@ uint64_t time_monotonic_ns(void)
 
 /* Only a domain that is saved is looked up by machine frame. */
 unsigned long machine_frame_limit(void);
+unsigned long machine_to_guest_frame_known(unsigned long mfn)
+{
+    return machine_to_guest_frame(mfn);
+}
+
 unsigned long machine_to_guest_frame(unsigned long mfn);
 
 unsigned long machine_frame_limit(void)
