@@ -17,8 +17,9 @@
 #include "lifecycle.h"
 #include "system.h"
 
-#define TELL_NS 250000000ull
-#define WAIT_NS 1000000u
+#define TELL_NS    250000000ull
+#define WAIT_NS    1000000u
+#define CONNECT_NS 1000000000ull
 
 struct migration {
     struct departure departure;
@@ -75,11 +76,23 @@ static int resume(void *own)
     return departure_resume(&migration->departure);
 }
 
+/* Destroying takes this processor a while; who has taken its place needs it now, to talk to store and devices. */
+static void let_successor_connect(const struct departure *departure)
+{
+    const struct domain_record *old = record_find(departure->domid);
+    const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
+
+    if (successor != NULL)
+        wait_connected(departure->vane, successor->domid, clock_ns() + CONNECT_NS);
+}
+
 static void destroy(void *own)
 {
     struct migration *migration = own;
 
     migration->running_ns = clock_ns();
+    if (migration->local)
+        let_successor_connect(&migration->departure);
     (void)destroy_domain(migration->departure.vane, migration->departure.domid);
 }
 
