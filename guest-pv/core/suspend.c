@@ -20,7 +20,7 @@
 
 #define STORE_PATIENCE_NS   5000000000ULL
 #define CONSOLE_PATIENCE_NS 50000000ULL
-#define VCPU_PATIENCE_NS    1000000000ULL
+#define VCPU_PATIENCE_NS    3000000000ULL
 
 static struct suspend_hook *hook_first, *hook_last;
 static struct suspend_times times;
