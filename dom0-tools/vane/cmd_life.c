@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lifecycle.h"
 #include "receiving.h"
+#include "dom0-tools/console/console.h"
 #include "store.h"
 #include "suspending.h"
 #include "system.h"
@@ -280,6 +281,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         free(copy);
         return fail(vane, "renaming domain %u failed: %s", info.domain, strerror(errno));
     }
+    console_renamed(info.domain);
     uuid_format(info.handle, uuid);
     snprintf(path, sizeof(path), "/vm/%s/name", uuid);
     (void)xs_write(vane->xs, XBT_NULL, path, argv[2], (unsigned int)strlen(argv[2]));
