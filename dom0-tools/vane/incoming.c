@@ -104,7 +104,7 @@ int incoming_make(struct vane *vane, struct domain_config *config, domid_t sourc
         status = add_nodes(vane, incoming, config, error);
     if (status == 0)
         status = source == DOMID_INVALID ? attach_devices(vane, domid, config, error)
-                                         : attach_devices_beside(vane, domid, config, error);
+                                         : attach_devices_beside(vane, domid, config, source, error);
     if (status == 0)
         status = add_record(incoming, config, error);
     if (status != 0)
@@ -119,8 +119,9 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     if (record == NULL)
         return -1;
     (void)ctl_claim(vane->ctl, record->domid, 0);
-    if (shadow_domain(vane, record->domid, &record->config, error) != 0)
-        return -1;
+    if (build_grants(vane->ctl, vane->memory, &incoming->built) != 0)
+        return build_fail(error, "the grants of the rings of domain %u could not be written: %s", record->domid,
+                          strerror(errno));
     if (store_introduce(vane->xs, &incoming->built) != 0)
         return build_fail(error, "introducing domain %u to the xenstore failed: %s", incoming->built.domid,
                           strerror(errno));

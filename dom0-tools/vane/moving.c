@@ -32,6 +32,19 @@ static unsigned int online_vcpus(struct vane *vane, domid_t domid, const struct 
     return count > 0 ? count : config->vcpus;
 }
 
+/* Said before anything is sent or written. */
+static bool can_suspend(struct vane *vane, const struct xen_domctl_getdomaininfo *info)
+{
+    if (info->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))
+        fail(vane, "domain %u has ended (%s): there is nothing to be moved", info->domain,
+             shutdown_reason_name(shutdown_reason(info)));
+    else if (info->flags & XEN_DOMINF_paused)
+        fail(vane, "domain %u is paused and cannot suspend; unpause it first", info->domain);
+    else
+        return true;
+    return false;
+}
+
 char *departure_config(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
@@ -43,6 +56,8 @@ char *departure_config(struct vane *vane, domid_t domid)
         fail(vane, "domain %u was not created here: its configuration is not known", domid);
         return NULL;
     }
+    if (!can_suspend(vane, &info))
+        return NULL;
     config = record->config; /* a view of it: nothing in it is freed */
     config.memory_kib = ballooning_target(vane, &info);
     config.vcpus = online_vcpus(vane, domid, &record->config);

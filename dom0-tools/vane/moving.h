@@ -27,7 +27,10 @@ struct departure {
     struct migration_totals totals;
 };
 
-/* The domain's configuration as it is now, with what it has of memory and vCPUs; NULL with the error printed. */
+/*
+ * The domain's configuration as it is now, with what it has of memory and vCPUs. NULL with the error printed, also when
+ * it is in no state to suspend.
+ */
 char *departure_config(struct vane *vane, domid_t domid);
 
 /* The whole of xl's format. 0, or -1 with the error, and the guest runs on. */

@@ -46,7 +46,8 @@ static const char *const configs[] = {
 int main(int argc, char **argv)
 {
     static const struct sample samples[] = {
-        {8, 1, 5, 1, false}, {4, 1, 5, 1, false}, {8, 2, 16, 1, false}, {4, 2, 13, 2, false}, {8, 1, 40, 1, false},
+        {8, 1, 5, 1, false, false},  {4, 1, 5, 1, false, false},  {8, 2, 16, 1, false, false},
+        {4, 2, 13, 2, false, false}, {8, 1, 40, 1, false, false}, {8, 1, 8, 1, false, true},
     };
 
     if (argc != 2)

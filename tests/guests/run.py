@@ -93,6 +93,9 @@ def suspend_and_resume(prompt, create, name):
     prompt.step(f"create {create} memory=16 maxmem=20 on_crash=preserve")
     for number in (1, 2, 3):
         text += prompt.step(f"console {name}", f"ready for suspension {number}\n")
+        if f"ready for suspension {number}\n" not in text:
+            prompt.run(LEAVE_CONSOLE)
+            return text + prompt.step(f"destroy {name}")
         prompt.run(LEAVE_CONSOLE, end="")
         text += "".join(prompt.step(verb) for verb in verbs[number == 2])
     return text + prompt.step(f"console {name}", "the domain has ended")
