@@ -36,8 +36,9 @@ static int plain_page(struct restoring *restoring, uint64_t pfn, const char *wha
         return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which the stream does not have", what,
                              (unsigned long long)pfn);
     if (restoring->types[pfn] != STREAM_PAGE_NORMAL)
-        return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which is of type %u: it must be plain memory",
-                             what, (unsigned long long)pfn, restoring->types[pfn]);
+        return stream_refuse(restoring->reader,
+                             "%s is at guest frame %#llx, which is of type %u: it must be plain memory", what,
+                             (unsigned long long)pfn, restoring->types[pfn]);
     *mfn = (uint32_t)found;
     return 0;
 }
@@ -127,19 +128,19 @@ static int write_ring(struct restoring *restoring, uint64_t pfn, const char *wha
     return 0;
 }
 
-#define WRITE_START_INFO(start)                                                                                         \
+#define WRITE_START_INFO(start)                                                                                        \
     do {                                                                                                               \
-        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                  \
-            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)               \
+        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                 \
+            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)              \
             return -1;                                                                                                 \
-        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                           \
-        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                             \
-        (start)->shared_info <<= 12;                                                                                    \
-        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                           \
-        (start)->store_mfn = (uint32_t)result->store_mfn;                                                               \
-        (start)->store_evtchn = restoring->target->store_port;                                                          \
-        (start)->console_frame = (uint32_t)result->console_mfn;                                                         \
-        (start)->console_port = restoring->target->console_port;                                                        \
+        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                          \
+        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                            \
+        (start)->shared_info <<= 12;                                                                                   \
+        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                          \
+        (start)->store_mfn = (uint32_t)result->store_mfn;                                                              \
+        (start)->store_evtchn = restoring->target->store_port;                                                         \
+        (start)->console_frame = (uint32_t)result->console_mfn;                                                        \
+        (start)->console_port = restoring->target->console_port;                                                       \
     } while (0)
 
 static int convert_start_info(struct restoring *restoring, void *page)
@@ -243,8 +244,7 @@ static int set_vcpu(struct restoring *restoring, unsigned int id, struct saved_v
     set_online(restoring->view.bits, vcpu->basic.data);
     if (ctl_vcpu_set_context(ctl, domid, id, vcpu->basic.data, vcpu->basic.size) != 0)
         return fail_vcpu(restoring, id, "the registers");
-    if (vcpu->extended.size > 0 &&
-        ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
+    if (vcpu->extended.size > 0 && ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
         return fail_vcpu(restoring, id, "the extended registers");
     if (vcpu->xsave.size > 0 && ctl_vcpu_set_xsave(ctl, domid, id, vcpu->xsave.data, vcpu->xsave.size) != 0)
         return fail_vcpu(restoring, id, "the extended state");

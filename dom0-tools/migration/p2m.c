@@ -223,9 +223,9 @@ static int find(const struct view *view, const uint8_t *shared_info, struct p2m 
         return read_linear(view, p2m, cr3, guest_long(shared_info, at->p2m_vaddr, at->width), error);
     if (root != 0)
         return read_tree(view, p2m, root, error);
-    return migration_fail(error,
-                          "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
-                          view->domid);
+    return migration_fail(
+        error, "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
+        view->domid);
 }
 
 static int allocate(struct p2m *p2m)
@@ -248,8 +248,10 @@ int p2m_read(const struct view *view, const uint8_t *shared_info, uint64_t limit
     p2m->bits = view->bits;
     p2m->pages = guest_long(shared_info, at->max_pfn, at->width);
     if (p2m->pages == 0)
-        return migration_fail(error, "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
-                                     "not got that far", view->domid);
+        return migration_fail(error,
+                              "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
+                              "not got that far",
+                              view->domid);
     if (p2m->pages > limit)
         return migration_fail(error, "domain %u says it has %llu frames: at most %llu are believed", view->domid,
                               (unsigned long long)p2m->pages, (unsigned long long)limit);
