@@ -55,6 +55,7 @@ help:
 	@echo 'make bench-linux   what a Linux guest does, in instructions, beside genuine Xen and no hypervisor'
 	@echo 'make check-model   the hand-over of a domain between two hosts, explored by spin'
 	@echo 'make check-rival   the boot log of a Linux guest, here and on genuine Xen'
+	@echo 'make fuzz-stream SECONDS=n   libFuzzer over what reads saved domains (default 300)'
 	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
 	@echo 'make iso        build/paravane.iso alone'
 	@echo 'make clean      remove what was built, except the cached newlib; distclean removes that too'

@@ -47,7 +47,7 @@ run: setup
 
 # Two machines; a disk is the same file to both, as live migration wants it: raw, and locked by neither.
 run-pair: setup
-	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(B)/paravane $(B)/dom0 $(B)/dom0.rd
+	$(Q)$(MAKE) -s --no-print-directory $(PARALLEL) $(B)/paravane $(B)/dom0 $(B)/dom0.rd
 	$(Q)scripts/run-pair $(B) $(DISK:%=--disk %) --dom0-mem $$(cat $(B)/dom0.rd.memory) -- $(QEMU) $(QEMU_MACHINE)
 
 check: setup

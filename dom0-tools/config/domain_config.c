@@ -283,6 +283,15 @@ static int read_maptrack_frames(struct reading *reading, const struct config_val
     return read_unsigned(reading, value, 0, 65536, &reading->out->max_maptrack_frames);
 }
 
+static int read_shadow(struct reading *reading, const struct config_value *value)
+{
+    unsigned int wanted = 0;
+    int status = read_unsigned(reading, value, 0, 1, &wanted);
+
+    reading->out->shadow = wanted != 0;
+    return status;
+}
+
 static int read_grant_version(struct reading *reading, const struct config_value *value)
 {
     return read_unsigned(reading, value, 1, 2, &reading->out->max_grant_version);
@@ -465,6 +474,7 @@ static const struct setting settings[] = {
     {"max_grant_frames", read_grant_frames},
     {"max_maptrack_frames", read_maptrack_frames},
     {"max_grant_version", read_grant_version},
+    {"shadow", read_shadow},
     {"max_event_channels", read_event_channels},
     {"bootloader", read_bootloader},
     {"bootloader_args", read_unsupported},

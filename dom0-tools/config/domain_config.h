@@ -49,6 +49,7 @@ struct domain_config {
     struct cpu_map hard, soft;
     struct vcpu_pinning *pinning; /* of max_vcpus, NULL when all are alike */
     enum domain_action on_poweroff, on_reboot, on_crash, on_watchdog;
+    bool shadow; /* it runs on shadow page tables from the start */
     unsigned int max_grant_frames, max_maptrack_frames, max_grant_version;
     int max_event_channels; /* the highest port number */
     struct vif_config *vifs;

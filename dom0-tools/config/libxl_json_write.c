@@ -274,13 +274,19 @@ static void write_action(struct text *text, const char *key, enum domain_action 
 
 static void write_own(struct text *text, const struct domain_config *config)
 {
-    if (config->module_count == 0 || (!config->module_package && config->module_count == 1))
+    bool modules = config->module_count > 1 || (config->module_package && config->module_count > 0);
+
+    if (!modules && !config->shadow)
         return;
     open_bracket(text, "paravane", '{');
-    open_bracket(text, "modules", '[');
-    for (size_t i = 0; i < config->module_count; i++)
-        string(text, NULL, config->modules[i]);
-    close_bracket(text, ']');
+    if (config->shadow)
+        number(text, "shadow", 1);
+    if (modules) {
+        open_bracket(text, "modules", '[');
+        for (size_t i = 0; i < config->module_count; i++)
+            string(text, NULL, config->modules[i]);
+        close_bracket(text, ']');
+    }
     close_bracket(text, '}');
 }
 

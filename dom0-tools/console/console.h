@@ -55,6 +55,9 @@ int console_start(void);
  */
 struct console *console_find(domid_t domid);
 
+/* The store has another name for the domain: its log goes by that one, also when it is dead. */
+void console_renamed(domid_t domid);
+
 /* The console of the domain that died last under this domid, or this name; NULL when it is not among those kept. */
 struct console *console_find_dead(domid_t domid);
 struct console *console_find_dead_name(const char *name);

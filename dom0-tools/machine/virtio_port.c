@@ -84,7 +84,7 @@ struct serial {
     uint64_t order_machine;
     uint32_t orders_free; /* a bit for each slot */
     struct serial_port ports[PORTS_MAX];
-    unsigned int port_count;
+    unsigned int number, port_count;
     struct waitq wake;
     unsigned int moment;
 };
@@ -241,7 +241,7 @@ static void add_port(struct serial *serial, uint32_t number)
     }
     port->device.kind = "link";
     port->device.pci = serial->device.pci;
-    snprintf(port->device.name, sizeof(port->device.name), "%.10s.%u", serial->device.name, (unsigned int)number);
+    snprintf(port->device.name, sizeof(port->device.name), "serial%hu.%hu", (uint16_t)serial->number, (uint16_t)number);
     *ports_end = port;
     ports_end = &port->next;
     machine_add(&port->device);
@@ -308,6 +308,7 @@ static void on_control(struct serial *serial, const uint8_t *data, uint32_t byte
     }
 }
 
+/* Whoever was woken by the same interrupt may have looked before: what a message changed is a new moment. */
 static void take_control(struct serial *serial)
 {
     struct page *page;
@@ -316,7 +317,9 @@ static void take_control(struct serial *serial)
     while ((page = virtqueue_take(&serial->control, &bytes)) != NULL) {
         on_control(serial, page->data, bytes);
         (void)give_page(&serial->control, page);
+        serial->moment++;
     }
+    waitq_wake(&serial->wake);
     ring(serial, &serial->control, serial->control_bell, CONTROL_RECEIVE);
 }
 
@@ -337,15 +340,22 @@ static void serve(void *data)
     struct serial *serial = data;
 
     while (is_sane(serial)) {
-        unsigned int moment = serial->moment;
+        unsigned int moment;
 
         take_control(serial);
-        waitq_wake(&serial->wake); /* a connection may have come or gone */
-        if (virtqueue_arm(&serial->control))
+        moment = serial->moment;
+        if (virtqueue_arm(&serial->control) && !serial->control.broken)
             wait_event(&serial->wake, serial->moment != moment);
     }
     serial->moment++;
     waitq_wake(&serial->wake);
+}
+
+/* The device's thread is to see that it broke a rule. */
+static void look_after(struct serial_port *port, const struct virtqueue *queue)
+{
+    if (queue->broken && (port->connection & 1))
+        serial_port_wake(port);
 }
 
 /* Pages that came, at the end of the list. */
@@ -357,7 +367,7 @@ static void gather(struct serial_port *port)
     while ((page = virtqueue_take(&port->receive, &bytes)) != NULL) {
         if (bytes > DMA_PAGE_BYTES) {
             port->receive.broken = true;
-            return;
+            break;
         }
         page->bytes = bytes;
         page->next = NULL;
@@ -368,6 +378,7 @@ static void gather(struct serial_port *port)
         port->device.in_requests++;
         port->device.in_bytes += bytes;
     }
+    look_after(port, &port->receive);
 }
 
 static void return_first(struct serial_port *port)
@@ -410,6 +421,7 @@ static void reclaim(struct serial_port *port)
         buffer->next = port->free_buffers;
         port->free_buffers = buffer;
     }
+    look_after(port, &port->send);
 }
 
 void serial_port_flush(struct serial_port *port)
@@ -440,7 +452,7 @@ size_t serial_port_write(struct serial_port *port, const void *data, size_t size
 {
     size_t done = 0;
 
-    while (done < size) {
+    while (done < size && port->device.problem[0] == '\0') {
         size_t part = size - done;
 
         if (port->filling == NULL) {
@@ -554,6 +566,7 @@ struct machine_device *virtio_serial_start(const struct pci_function *pci, unsig
         return NULL;
     serial->device.kind = "serial ports";
     serial->device.pci = *pci;
+    serial->number = number;
     snprintf(serial->device.name, sizeof(serial->device.name), "serial%u", number);
     if (!set_up(serial)) {
         virtio_give_up(&serial->virtio);

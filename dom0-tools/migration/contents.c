@@ -21,10 +21,11 @@ static int populate_fail(struct restoring *restoring)
     int reason = errno;
 
     (void)ctl_physinfo(restoring->view.ctl, &machine);
-    return stream_refuse(restoring->reader,
-                         "no memory for guest frame %#x: the domain may have %llu MiB, the machine has %llu MiB free (%s)",
-                         restoring->wanted[0], (unsigned long long)restoring->info.max_pages / 256,
-                         (unsigned long long)machine.free_pages / 256, strerror(reason));
+    return stream_refuse(
+        restoring->reader,
+        "no memory for guest frame %#x: the domain may have %llu MiB, the machine has %llu MiB free (%s)",
+        restoring->wanted[0], (unsigned long long)restoring->info.max_pages / 256,
+        (unsigned long long)machine.free_pages / 256, strerror(reason));
 }
 
 static int populate_wanted(struct restoring *restoring)
@@ -104,10 +105,24 @@ static int write_table(struct restoring *restoring, unsigned int index, const ui
 
     if (canonical_table(&kind, &map, (const uint64_t *)(const void *)data, to, &fault) == 0)
         return 0;
-    return stream_refuse(restoring->reader, "page %u, pfn %#llx, a page table of level %u: entry %u is %#llx: %s", index,
-                         (unsigned long long)restoring->pages.pfns[index], level, fault.index,
+    return stream_refuse(restoring->reader, "page %u, pfn %#llx, a page table of level %u: entry %u is %#llx: %s",
+                         index, (unsigned long long)restoring->pages.pfns[index], level, fault.index,
                          (unsigned long long)fault.entry,
                          fault.large ? "a large page" : "it names a frame the guest does not have");
+}
+
+static int compare_page(struct restoring *restoring, unsigned int index, const uint8_t *data, const uint8_t *have)
+{
+    uint64_t pfn = restoring->pages.pfns[index], table[CANONICAL_ENTRIES];
+    unsigned int type = restoring->pages.types[index];
+
+    if (stream_page_level(type) > 0 && write_table(restoring, index, data, table) != 0)
+        return -1;
+    if (type == restoring->types[pfn] &&
+        memcmp(have, stream_page_level(type) > 0 ? (const uint8_t *)table : data, STREAM_PAGE_SIZE) == 0)
+        return 0;
+    return stream_refuse(restoring->reader, "verifying: page %u, pfn %#llx, of type %u is not what was sent before",
+                         index, (unsigned long long)pfn, type);
 }
 
 static int write_mapped(struct restoring *restoring, uint8_t *to)
@@ -117,10 +132,13 @@ static int write_mapped(struct restoring *restoring, uint8_t *to)
     int status = 0;
 
     for (unsigned int i = 0; i < pages->count && status == 0; i++) {
-        restoring->types[pages->pfns[i]] = pages->types[i];
+        if (!restoring->verifying)
+            restoring->types[pages->pfns[i]] = pages->types[i];
         if (!stream_page_has_data(pages->types[i]))
             continue;
-        if (stream_page_level(pages->types[i]) > 0)
+        if (restoring->verifying)
+            status = compare_page(restoring, i, data, to);
+        else if (stream_page_level(pages->types[i]) > 0)
             status = write_table(restoring, i, data, to);
         else
             memcpy(to, data, STREAM_PAGE_SIZE);
@@ -142,7 +160,7 @@ static int write_all(struct restoring *restoring)
         if (stream_page_has_data(pages->types[i]))
             mfns[count++] = restoring->mfns[pages->pfns[i]];
     if (count > 0) {
-        to = view_map(&restoring->view, mfns, count, true, NULL);
+        to = view_map(&restoring->view, mfns, count, !restoring->verifying, NULL);
         if (to == NULL)
             return stream_refuse(restoring->reader, "mapping %u pages of the new domain failed: %s", count,
                                  strerror(errno));
@@ -180,4 +198,16 @@ int restoring_take_pages(struct restoring *restoring)
     if (want_all(restoring) != 0 || write_all(restoring) != 0)
         return -1;
     return drop_invalid(restoring);
+}
+
+int restoring_compare_pages(struct restoring *restoring)
+{
+    const struct stream_pages *pages = &restoring->pages;
+
+    for (unsigned int i = 0; i < pages->count; i++)
+        if (stream_page_has_data(pages->types[i]) != (restoring->mfns[pages->pfns[i]] != VIEW_NO_FRAME))
+            return stream_refuse(restoring->reader, "verifying: page %u, pfn %#llx, %s", i,
+                                 (unsigned long long)pages->pfns[i],
+                                 stream_page_has_data(pages->types[i]) ? "was not sent before" : "was sent before");
+    return write_all(restoring);
 }

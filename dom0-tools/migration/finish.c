@@ -36,36 +36,57 @@ static int plain_page(struct restoring *restoring, uint64_t pfn, const char *wha
         return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which the stream does not have", what,
                              (unsigned long long)pfn);
     if (restoring->types[pfn] != STREAM_PAGE_NORMAL)
-        return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which is of type %u: it must be plain memory",
-                             what, (unsigned long long)pfn, restoring->types[pfn]);
+        return stream_refuse(restoring->reader,
+                             "%s is at guest frame %#llx, which is of type %u: it must be plain memory", what,
+                             (unsigned long long)pfn, restoring->types[pfn]);
     *mfn = (uint32_t)found;
     return 0;
 }
 
-static void fill_p2m_frame(const struct restoring *restoring, uint64_t first, void *page)
+/* Numbers of machine frames as longs of the guest's width, from guest frame `first` on, for so many pages of them. */
+static void fill_p2m(const struct restoring *restoring, uint64_t first, size_t pages, void *to)
 {
-    unsigned int width = restoring->view.bits / 8;
+    size_t count = pages * (VIEW_PAGE / (restoring->view.bits / 8));
+    uint64_t left = restoring->limits.pfns - first;
+    const uint32_t *mfns = restoring->mfns + first;
+    uint64_t *wide = to;
+    uint32_t *narrow = to;
 
-    for (unsigned int i = 0; i < VIEW_PAGE / width; i++) {
-        uint64_t pfn = first + i;
-        uint32_t mfn = pfn < restoring->limits.pfns ? restoring->mfns[pfn] : VIEW_NO_FRAME;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t mfn = i < left ? mfns[i] : VIEW_NO_FRAME;
 
-        set_guest_long(page, i * width, width, mfn == VIEW_NO_FRAME ? UINT64_MAX : mfn);
+        if (restoring->view.bits == 64)
+            wide[i] = mfn == VIEW_NO_FRAME ? UINT64_MAX : mfn;
+        else
+            narrow[i] = mfn;
     }
+}
+
+static int write_p2m_part(struct restoring *restoring, size_t at, size_t pages)
+{
+    uint64_t first = (uint64_t)at * (VIEW_PAGE / (restoring->view.bits / 8));
+    uint32_t mfns[VIEW_BATCH];
+    void *to;
+
+    for (size_t i = 0; i < pages; i++)
+        if (plain_page(restoring, restoring->p2m_frames[at + i], "a frame of the guest's P2M", &mfns[i]) != 0)
+            return -1;
+    to = view_map(&restoring->view, mfns, pages, true, NULL);
+    if (to == NULL)
+        return fail_call(restoring, "mapping the guest's P2M");
+    fill_p2m(restoring, first, pages, to);
+    view_unmap(&restoring->view, to, pages);
+    return 0;
 }
 
 static int write_p2m(struct restoring *restoring)
 {
-    uint64_t per_frame = VIEW_PAGE / (restoring->view.bits / 8);
-    uint8_t page[VIEW_PAGE];
-    uint32_t mfn;
+    for (size_t at = 0; at < restoring->p2m_count;) {
+        size_t left = restoring->p2m_count - at, pages = left < VIEW_BATCH ? left : VIEW_BATCH;
 
-    for (size_t i = 0; i < restoring->p2m_count; i++) {
-        if (plain_page(restoring, restoring->p2m_frames[i], "a frame of the guest's P2M", &mfn) != 0)
+        if (write_p2m_part(restoring, at, pages) != 0)
             return -1;
-        fill_p2m_frame(restoring, i * per_frame, page);
-        if (view_write(&restoring->view, mfn, page) != 0)
-            return fail_call(restoring, "writing the guest's P2M");
+        at += pages;
     }
     return 0;
 }
@@ -107,19 +128,19 @@ static int write_ring(struct restoring *restoring, uint64_t pfn, const char *wha
     return 0;
 }
 
-#define WRITE_START_INFO(start)                                                                                         \
+#define WRITE_START_INFO(start)                                                                                        \
     do {                                                                                                               \
-        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                  \
-            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)               \
+        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                 \
+            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)              \
             return -1;                                                                                                 \
-        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                           \
-        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                             \
-        (start)->shared_info <<= 12;                                                                                    \
-        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                           \
-        (start)->store_mfn = (uint32_t)result->store_mfn;                                                               \
-        (start)->store_evtchn = restoring->target->store_port;                                                          \
-        (start)->console_frame = (uint32_t)result->console_mfn;                                                         \
-        (start)->console_port = restoring->target->console_port;                                                        \
+        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                          \
+        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                            \
+        (start)->shared_info <<= 12;                                                                                   \
+        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                          \
+        (start)->store_mfn = (uint32_t)result->store_mfn;                                                              \
+        (start)->store_evtchn = restoring->target->store_port;                                                         \
+        (start)->console_frame = (uint32_t)result->console_mfn;                                                        \
+        (start)->console_port = restoring->target->console_port;                                                       \
     } while (0)
 
 static int convert_start_info(struct restoring *restoring, void *page)
@@ -223,8 +244,7 @@ static int set_vcpu(struct restoring *restoring, unsigned int id, struct saved_v
     set_online(restoring->view.bits, vcpu->basic.data);
     if (ctl_vcpu_set_context(ctl, domid, id, vcpu->basic.data, vcpu->basic.size) != 0)
         return fail_vcpu(restoring, id, "the registers");
-    if (vcpu->extended.size > 0 &&
-        ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
+    if (vcpu->extended.size > 0 && ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
         return fail_vcpu(restoring, id, "the extended registers");
     if (vcpu->xsave.size > 0 && ctl_vcpu_set_xsave(ctl, domid, id, vcpu->xsave.data, vcpu->xsave.size) != 0)
         return fail_vcpu(restoring, id, "the extended state");

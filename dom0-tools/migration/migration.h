@@ -31,7 +31,9 @@ struct migration_source {
     struct ctl *ctl;
     xenforeignmemory_handle *memory;
     domid_t domid;
-    bool live; /* with log-dirty rounds first */
+    bool live;   /* with log-dirty rounds first */
+    bool shadow; /* it runs on shadow page tables anyway, and will again */
+    bool verify; /* all is sent once more at the end, for the other side to compare */
     struct migration_limits limits;
     /* Asks the guest to suspend and waits until it has. 0, or -1 with the error: then the domain runs on. */
     int (*suspend)(void *own, struct stream_error *error);
@@ -43,21 +45,24 @@ struct migration_source {
 struct migration_totals {
     unsigned int rounds;
     uint64_t pages, bytes;
-    uint64_t suspended_ns; /* when the guest stopped, by the clock of dom0 */
+    uint64_t suspended_ns;   /* when the guest stopped, by the clock of dom0 */
     const char *why_stopped; /* what ended the rounds: "converged", "rounds used up", ... */
 };
 
 /*
- * Writes the inner stream, from image header to END. The domain is suspended at the end and not destroyed; log-dirty mode
- * is off again on every path. 0, or -1 with the error: then the caller resumes it if it had suspended.
+ * Writes the inner stream, from image header to END. The domain is suspended at the end and not destroyed. 0, or -1 with
+ * the error: then the caller resumes it if it had suspended. A live one still logs which pages it writes: before it goes
+ * on, or is left alone after a failure, migration_stop_logging.
  */
 int migration_save(struct migration_source *source, struct stream_writer *writer, struct migration_totals *totals,
                    struct stream_error *error);
 
+void migration_stop_logging(const struct migration_source *source);
+
 struct migration_target {
     struct ctl *ctl;
     xenforeignmemory_handle *memory;
-    domid_t domid;  /* created, with its maximum of memory, and nothing in it yet */
+    domid_t domid;                         /* created, with its maximum of memory, and nothing in it yet */
     unsigned int store_port, console_port; /* the new ports, bound to dom0 */
 };
 

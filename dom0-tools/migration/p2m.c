@@ -58,13 +58,21 @@ void p2m_free(struct p2m *p2m)
     memset(p2m, 0, sizeof(*p2m));
 }
 
-/* Frame numbers out of a page of longs of the guest's width; one that no machine has becomes VIEW_NO_FRAME. */
-static void take_frames(const struct p2m *p2m, const uint8_t *page, size_t count, uint32_t *mfns)
+/* Frame numbers out of longs of the guest's width; one that no machine has becomes VIEW_NO_FRAME. */
+static void take_frames(const struct p2m *p2m, const void *longs, size_t count, uint32_t *mfns)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t value = guest_long(page, (unsigned int)(i * p2m->bits / 8), p2m->bits / 8);
+    const volatile uint64_t *wide = longs; /* read once each: the guest may be writing */
+    const volatile uint32_t *narrow = longs;
 
-        mfns[i] = value < VIEW_NO_FRAME ? (uint32_t)value : VIEW_NO_FRAME;
+    if (p2m->bits == 64) {
+        for (size_t i = 0; i < count; i++) {
+            uint64_t value = wide[i];
+
+            mfns[i] = value < VIEW_NO_FRAME ? (uint32_t)value : VIEW_NO_FRAME;
+        }
+    } else {
+        for (size_t i = 0; i < count; i++)
+            mfns[i] = narrow[i];
     }
 }
 
@@ -72,24 +80,24 @@ static void take_frames(const struct p2m *p2m, const uint8_t *page, size_t count
 static int read_longs(const struct view *view, const struct p2m *p2m, const uint32_t *frames, size_t count,
                       uint32_t *mfns)
 {
-    size_t per_page = VIEW_PAGE / (p2m->bits / 8), batch = 64;
-    uint8_t *pages = malloc(batch * VIEW_PAGE);
-    int status = pages != NULL ? 0 : -1;
+    size_t per_page = VIEW_PAGE / (p2m->bits / 8);
 
-    for (size_t done = 0; done < count && status == 0; frames += batch) {
-        size_t left = (count - done + per_page - 1) / per_page;
+    while (count > 0) {
+        size_t pages = (count + per_page - 1) / per_page, part;
+        const void *mapped;
 
-        batch = left < batch ? left : batch;
-        status = view_read(view, frames, batch, pages);
-        for (size_t i = 0; i < batch && status == 0; i++) {
-            size_t part = count - done < per_page ? count - done : per_page;
-
-            take_frames(p2m, pages + i * VIEW_PAGE, part, mfns + done);
-            done += part;
-        }
+        pages = pages < VIEW_BATCH ? pages : VIEW_BATCH;
+        part = count < pages * per_page ? count : pages * per_page;
+        mapped = view_map(view, frames, pages, false, NULL);
+        if (mapped == NULL)
+            return -1;
+        take_frames(p2m, mapped, part, mfns);
+        view_unmap(view, (void *)mapped, pages);
+        frames += pages;
+        mfns += part;
+        count -= part;
     }
-    free(pages);
-    return status;
+    return 0;
 }
 
 static int fail_reading(const struct view *view, struct stream_error *error, const char *what)
@@ -215,9 +223,9 @@ static int find(const struct view *view, const uint8_t *shared_info, struct p2m 
         return read_linear(view, p2m, cr3, guest_long(shared_info, at->p2m_vaddr, at->width), error);
     if (root != 0)
         return read_tree(view, p2m, root, error);
-    return migration_fail(error,
-                          "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
-                          view->domid);
+    return migration_fail(
+        error, "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
+        view->domid);
 }
 
 static int allocate(struct p2m *p2m)
@@ -240,8 +248,10 @@ int p2m_read(const struct view *view, const uint8_t *shared_info, uint64_t limit
     p2m->bits = view->bits;
     p2m->pages = guest_long(shared_info, at->max_pfn, at->width);
     if (p2m->pages == 0)
-        return migration_fail(error, "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
-                                     "not got that far", view->domid);
+        return migration_fail(error,
+                              "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
+                              "not got that far",
+                              view->domid);
     if (p2m->pages > limit)
         return migration_fail(error, "domain %u says it has %llu frames: at most %llu are believed", view->domid,
                               (unsigned long long)p2m->pages, (unsigned long long)limit);

@@ -217,6 +217,9 @@ static int after_batch(struct saving *saving)
     uint64_t count = saving->batch->count;
 
     progress->pages_left = progress->pages_left > count ? progress->pages_left - count : 0;
+    if (progress->round == 0)
+        progress->rate = (saving->writer->offset - saving->paced_bytes) * 1000000000ull /
+                         (view_clock_ns() - saving->round_started_ns + 1);
     pace(saving);
     if (saving->suspended)
         return 0;

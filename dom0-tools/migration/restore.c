@@ -108,7 +108,7 @@ static int take_pages(struct restoring *restoring, const struct stream_record *r
     int status = stream_decode_pages(restoring->reader, record, &restoring->limits, &restoring->pages);
 
     if (status == 0)
-        status = restoring_take_pages(restoring);
+        status = restoring->verifying ? restoring_compare_pages(restoring) : restoring_take_pages(restoring);
     view_pause_ns(0);
     return status;
 }
@@ -146,8 +146,10 @@ static int take_empty(struct restoring *restoring, const struct stream_record *r
 {
     if (stream_decode_empty(restoring->reader, record) != 0)
         return -1;
-    if (record->type == STREAM_VERIFY)
-        return stream_refuse(restoring->reader, "a stream that sends its pages again to compare them is not supported");
+    if (record->type == STREAM_VERIFY) {
+        restoring->verifying = true;
+        return 0;
+    }
     return record->type == STREAM_STATIC_DATA_END ? set_policy(restoring) : restoring_finish(restoring);
 }
 

@@ -37,6 +37,7 @@ struct restoring {
     struct stream_tsc_info tsc;
     bool has_tsc;
     struct saved_vcpu vcpus[STREAM_VCPUS_MAX];
+    bool verifying;            /* the pages that come are compared */
     struct stream_pages pages; /* of the current record */
     uint32_t wanted[VIEW_BATCH];
     unsigned int wanted_count; /* guest frames to be populated next */
@@ -44,6 +45,9 @@ struct restoring {
 
 /* One record of pages into the domain (contents.c). */
 int restoring_take_pages(struct restoring *restoring);
+
+/* One record of pages that must be in the domain as they are here. */
+int restoring_compare_pages(struct restoring *restoring);
 
 /* Everything that waits for the last page: P2M, shared_info, start_info, pins, registers (finish.c). */
 int restoring_finish(struct restoring *restoring);

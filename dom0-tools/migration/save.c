@@ -38,7 +38,14 @@ static int read_once(struct saving *saving, struct p2m *p2m)
 
 static bool same_table(const struct p2m *old, const struct p2m *new)
 {
-    return old->pages == new->pages && memcmp(old->frames, new->frames, old->frame_count * sizeof(*old->frames)) == 0;
+    return old->pages == new->pages &&memcmp(old->frames, new->frames, old->frame_count * sizeof(*old->frames)) == 0;
+}
+
+static void note_moved(struct saving *saving, const struct p2m *fresh)
+{
+    for (uint64_t pfn = 0; pfn < fresh->pages; pfn++)
+        if (saving->p2m.mfns[pfn] != fresh->mfns[pfn])
+            bit_set(saving->later, pfn);
 }
 
 int saving_read_p2m(struct saving *saving)
@@ -53,12 +60,12 @@ int saving_read_p2m(struct saving *saving)
         return -1;
     if (saving->p2m.pages != 0 && !same_table(&saving->p2m, &fresh)) {
         p2m_free(&fresh);
-        return migration_fail(saving->error, "domain %u moved its P2M while it was saved; try again", saving->view.domid);
+        return migration_fail(saving->error, "domain %u moved its P2M while it was saved; try again",
+                              saving->view.domid);
     }
     saving->error->text[0] = '\0';
-    for (uint64_t pfn = 0; saving->p2m.pages != 0 && pfn < fresh.pages; pfn++)
-        if (saving->p2m.mfns[pfn] != fresh.mfns[pfn])
-            bit_set(saving->later, pfn);
+    if (saving->p2m.pages != 0 && memcmp(saving->p2m.mfns, fresh.mfns, (size_t)fresh.pages * sizeof(*fresh.mfns)) != 0)
+        note_moved(saving, &fresh);
     p2m_free(&saving->p2m);
     saving->p2m = fresh;
     return 0;
@@ -204,6 +211,15 @@ static int stop_guest(struct saving *saving)
     return 0;
 }
 
+/* Whatever the stream has something about, as it is now: the other side finds what no round brought. */
+static int send_again(struct saving *saving)
+{
+    if (saving_record(saving, STREAM_VERIFY, NULL, 0) != 0)
+        return -1;
+    memcpy(saving->todo, saving->sent, bits_bytes(saving->p2m.pages));
+    return saving_send_pages(saving);
+}
+
 /* todo has what was left of the last round; what the guest wrote until it stood still comes on top. */
 static int send_rest(struct saving *saving)
 {
@@ -219,6 +235,8 @@ static int send_rest(struct saving *saving)
     for (size_t i = 0; i < bytes; i++)
         saving->todo[i] |= saving->dirty[i] | saving->later[i];
     if (saving_mark_special(saving) != 0 || send_round(saving) != 0)
+        return -1;
+    if (saving->source->verify && send_again(saving) != 0)
         return -1;
     return saving_send_registers(saving);
 }
@@ -247,9 +265,16 @@ static int save(struct saving *saving)
     if (saving_send_static(saving) != 0 || saving_send_p2m_frames(saving) != 0)
         return -1;
     status = save_logging(saving);
-    if (saving->source->live)
-        (void)ctl_shadow_op(saving->view.ctl, saving->view.domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, 0, NULL);
     return status == 0 ? saving_record(saving, STREAM_END, NULL, 0) : -1;
+}
+
+void migration_stop_logging(const struct migration_source *source)
+{
+    if (!source->live)
+        return;
+    (void)ctl_shadow_op(source->ctl, source->domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, 0, NULL);
+    if (source->shadow)
+        (void)ctl_shadow_op(source->ctl, source->domid, XEN_DOMCTL_SHADOW_OP_ENABLE, 0, NULL, 0, NULL);
 }
 
 int migration_save(struct migration_source *source, struct stream_writer *writer, struct migration_totals *totals,

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -65,10 +66,25 @@ int view_write(const struct view *view, uint32_t mfn, const void *page)
     return 0;
 }
 
+/*
+ * The hypervisor's table may have holes where the machine has no memory. A part of it that was there once stays, so each
+ * of its pages is tried once; from then on reading it costs no more than a load.
+ */
 uint64_t view_pfn_of(uint64_t mfn)
 {
-    unsigned long pfn = mfn < machine_frame_limit() ? machine_to_guest_frame((unsigned long)mfn) : INVALID_P2M;
+    static unsigned char *known;
+    unsigned long pfn, page = (unsigned long)(mfn * sizeof(long) / VIEW_PAGE);
 
+    if (mfn >= machine_frame_limit())
+        return UINT64_MAX;
+    if (known == NULL)
+        known = calloc(1, machine_frame_limit() * sizeof(long) / VIEW_PAGE + 1);
+    if (known != NULL && known[page])
+        pfn = machine_to_guest_frame_known((unsigned long)mfn);
+    else
+        pfn = machine_to_guest_frame((unsigned long)mfn);
+    if (known != NULL && pfn != INVALID_P2M)
+        known[page] = 1;
     return pfn == INVALID_P2M ? UINT64_MAX : pfn;
 }
 

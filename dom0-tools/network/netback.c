@@ -121,7 +121,7 @@ static bool write_features(const struct backend_device *device)
 static int create(struct backend_device *device)
 {
     struct vif *vif = calloc(1, sizeof(*vif));
-    uint64_t mtu;
+    uint64_t mtu, replaced;
 
     if (vif == NULL)
         return -ENOMEM;
@@ -142,7 +142,8 @@ static int create(struct backend_device *device)
     vif_init(vif);
     switch_attach(&vif->port);
     vif->mtu = vif->port.mtu;
-    if (switch_lookup(vif->port.bridge, vif->port.address) != &vif->port)
+    if (switch_lookup(vif->port.bridge, vif->port.address) != &vif->port &&
+        !backend_read_number(device, false, "replaces", &replaced))
         report(vif, "its address is another port's of bridge %s too: what is sent to it goes there", vif->port.bridge);
     vif->next = vifs;
     vifs = vif;

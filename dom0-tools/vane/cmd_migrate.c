@@ -17,8 +17,9 @@
 #include "lifecycle.h"
 #include "system.h"
 
-#define TELL_NS 250000000ull
-#define WAIT_NS 1000000u
+#define TELL_NS    250000000ull
+#define WAIT_NS    1000000u
+#define CONNECT_NS 1000000000ull
 
 struct migration {
     struct departure departure;
@@ -41,17 +42,18 @@ static void end_line(struct migration *migration)
 static void show(void *own, const struct migration_progress *progress)
 {
     struct migration *migration = own;
-    char line[160];
+    char line[160], outlook[80] = "";
 
     if (migration->departure.vane->json || clock_ns() - migration->told_ns < TELL_NS)
         return;
     migration->told_ns = clock_ns();
     migration->told = true;
-    snprintf(line, sizeof(line),
-             "\rround %u: %llu pages sent, %llu left, %llu KiB/s, dirtied %llu KiB/s, downtime about %u ms\033[K",
-             progress->round + 1, (unsigned long long)progress->pages_sent, (unsigned long long)progress->pages_left,
-             (unsigned long long)(progress->rate >> 10), (unsigned long long)(progress->dirty_rate >> 10),
-             progress->expected_downtime_ms);
+    if (progress->round > 0) /* before, nobody knows what the guest writes */
+        snprintf(outlook, sizeof(outlook), ", dirtied %llu KiB/s, downtime about %u ms",
+                 (unsigned long long)(progress->dirty_rate >> 10), progress->expected_downtime_ms);
+    snprintf(line, sizeof(line), "\rround %u: %llu pages sent, %llu left, %llu KiB/s%s\033[K", progress->round + 1,
+             (unsigned long long)progress->pages_sent, (unsigned long long)progress->pages_left,
+             (unsigned long long)(progress->rate >> 10), outlook);
     terminal_write(line, strlen(line));
 }
 
@@ -74,11 +76,23 @@ static int resume(void *own)
     return departure_resume(&migration->departure);
 }
 
+/* Destroying takes this processor a while; who has taken its place needs it now, to talk to store and devices. */
+static void let_successor_connect(const struct departure *departure)
+{
+    const struct domain_record *old = record_find(departure->domid);
+    const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
+
+    if (successor != NULL)
+        wait_connected(departure->vane, successor->domid, clock_ns() + CONNECT_NS);
+}
+
 static void destroy(void *own)
 {
     struct migration *migration = own;
 
     migration->running_ns = clock_ns();
+    if (migration->local)
+        let_successor_connect(&migration->departure);
     (void)destroy_domain(migration->departure.vane, migration->departure.domid);
 }
 
@@ -90,7 +104,11 @@ static void release(struct migration *migration)
 
 static void settled(void *own, enum handover_outcome outcome)
 {
-    release(own);
+    struct migration *migration = own;
+
+    lifecycle_tell("%s: its hand-over is settled: %s", migration->departure.name,
+                   outcome == HANDOVER_MOVED ? "it has gone to the other host" : "it runs on here");
+    release(migration);
 }
 
 /* This host as its own peer. */
@@ -314,14 +332,13 @@ static struct migration *prepare(struct vane *vane, const struct xen_domctl_getd
 int cmd_migrate(struct vane *vane, int argc, char **argv)
 {
     bool dry = option(&argc, argv, "-n", "--dry-run"), still = option(&argc, argv, NULL, "--non-live");
-    bool pause = option(&argc, argv, "-p", "--pause");
+    bool pause = option(&argc, argv, "-p", "--pause"), verify = option(&argc, argv, NULL, "--debug");
     struct migration_limits limits = {0};
     struct xen_domctl_getdomaininfo info;
     struct migration *migration;
     int status;
 
     (void)option(&argc, argv, NULL, "--live"); /* of xl, whose migrations are live, too, unless told otherwise */
-    (void)option(&argc, argv, NULL, "--debug");
     (void)option(&argc, argv, "-e", NULL);
     if (read_limits(vane, &argc, argv, &limits) != 0 || check_arguments(vane, argc, argv, 2, 2) != 0 ||
         find_domain_info(vane, argv[1], &info) != 0)
@@ -332,6 +349,7 @@ int cmd_migrate(struct vane *vane, int argc, char **argv)
     if (migration == NULL)
         return 1;
     migration->departure.live = !still;
+    migration->departure.verify = verify;
     migration->departure.limits = limits;
     migration->pause = pause;
     if (!dry)

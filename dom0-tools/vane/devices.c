@@ -90,10 +90,12 @@ void give_addresses(struct domain_config *config)
     }
 }
 
-int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error)
+/* `replaced`: the domain whose interface has the same address for now, or DOMID_INVALID. */
+static int put_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, domid_t replaced,
+                   struct build_error *error)
 {
     struct device_name name = {.domid = domid, .kind = "vif", .id = vif->id};
-    char mac[18], handle[16], rate[48], mtu[16], reason[DEVICE_REASON_SIZE];
+    char mac[18], handle[16], rate[48], mtu[16], other[16], reason[DEVICE_REASON_SIZE];
     struct device_setting back[12] = {
         {"script", vif->script}, {"mac", mac}, {"bridge", vif->bridge}, {"handle", handle}, {"type", "vif"}};
     struct device_setting front[6] = {{"handle", handle}, {"mac", mac}, {"trusted", vif->untrusted ? "0" : "1"}};
@@ -111,20 +113,29 @@ int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, s
         back[backs++] = (struct device_setting){"rate", rate};
     if (vif->mtu != 0)
         back[backs++] = front[fronts++] = (struct device_setting){"mtu", mtu};
+    if (replaced != DOMID_INVALID)
+        back[backs++] = (struct device_setting){"replaces", other};
+    snprintf(other, sizeof(other), "%u", replaced);
     if (device_attach(vane->xs, &name, back, front, reason) == 0)
         return 0;
     return build_fail(error, "vif %u: %s", vif->id, reason);
 }
 
-static int attach_vifs(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error)
+int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error)
+{
+    return put_vif(vane, domid, vif, DOMID_INVALID, error);
+}
+
+static int put_vifs(struct vane *vane, domid_t domid, const struct domain_config *config, domid_t replaced,
+                    struct build_error *error)
 {
     for (size_t i = 0; i < config->vif_count; i++)
-        if (attach_vif(vane, domid, &config->vifs[i], error) != 0)
+        if (put_vif(vane, domid, &config->vifs[i], replaced, error) != 0)
             return -1;
     return 0;
 }
 
-int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config,
+int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config, domid_t replaced,
                           struct build_error *error)
 {
     for (size_t i = 0; i < config->disk_count; i++) {
@@ -134,7 +145,7 @@ int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_
         if (attach_disk(vane, domid, &disk, error) != 0)
             return -1;
     }
-    return attach_vifs(vane, domid, config, error);
+    return put_vifs(vane, domid, config, replaced, error);
 }
 
 void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config)
@@ -154,5 +165,5 @@ int attach_devices(struct vane *vane, domid_t domid, const struct domain_config 
     for (size_t i = 0; i < config->disk_count; i++)
         if (attach_disk(vane, domid, &config->disks[i], error) != 0)
             return -1;
-    return attach_vifs(vane, domid, config, error);
+    return put_vifs(vane, domid, config, DOMID_INVALID, error);
 }

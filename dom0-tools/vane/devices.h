@@ -16,7 +16,7 @@ int check_devices(const struct domain_config *config, struct build_error *error)
  * Next to the domain that it replaces: its disks are opened although that one writes to them, until devices_alone is
  * called when that one is gone. 0, or -1 with the error.
  */
-int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config,
+int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config, domid_t replaced,
                           struct build_error *error);
 void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config);
 

@@ -17,6 +17,9 @@
 struct domain_record *create_domain(struct vane *vane, struct domain_config *config, bool paused,
                                     struct build_error *error);
 
+/* What its configuration says about shadow page tables, before it runs. 0, or -1 with the error. */
+int shadow_domain(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error);
+
 /* Ends a domain at once and takes away everything that belonged to it. 0, or -1 with errno. */
 int destroy_domain(struct vane *vane, domid_t domid);
 

@@ -32,6 +32,19 @@ static unsigned int online_vcpus(struct vane *vane, domid_t domid, const struct 
     return count > 0 ? count : config->vcpus;
 }
 
+/* Said before anything is sent or written. */
+static bool can_suspend(struct vane *vane, const struct xen_domctl_getdomaininfo *info)
+{
+    if (info->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))
+        fail(vane, "domain %u has ended (%s): there is nothing to be moved", info->domain,
+             shutdown_reason_name(shutdown_reason(info)));
+    else if (info->flags & XEN_DOMINF_paused)
+        fail(vane, "domain %u is paused and cannot suspend; unpause it first", info->domain);
+    else
+        return true;
+    return false;
+}
+
 char *departure_config(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
@@ -43,6 +56,8 @@ char *departure_config(struct vane *vane, domid_t domid)
         fail(vane, "domain %u was not created here: its configuration is not known", domid);
         return NULL;
     }
+    if (!can_suspend(vane, &info))
+        return NULL;
     config = record->config; /* a view of it: nothing in it is freed */
     config.memory_kib = ballooning_target(vane, &info);
     config.vcpus = online_vcpus(vane, domid, &record->config);
@@ -81,8 +96,37 @@ static bool is_cancelled(void *own)
     return departure->cancelled(departure->own);
 }
 
+static struct migration_source source_of(struct departure *departure)
+{
+    const struct domain_record *record = record_find(departure->domid);
+
+    return (struct migration_source){
+        .ctl = departure->vane->ctl,
+        .memory = departure->vane->memory,
+        .domid = departure->domid,
+        .live = departure->live,
+        .shadow = record != NULL && record->config.shadow,
+        .verify = departure->verify,
+        .limits = departure->limits,
+        .suspend = suspend_guest,
+        .progress = departure->progress != NULL ? show_progress : NULL,
+        .cancelled = departure->cancelled != NULL ? is_cancelled : NULL,
+        .own = departure,
+    };
+}
+
+static void stop_logging(struct departure *departure)
+{
+    struct migration_source source = source_of(departure);
+
+    if (departure->logging)
+        migration_stop_logging(&source);
+    departure->logging = false;
+}
+
 int departure_resume(struct departure *departure)
 {
+    stop_logging(departure);
     if (!departure->suspended)
         return 0;
     departure->suspended = false;
@@ -91,18 +135,9 @@ int departure_resume(struct departure *departure)
 
 static int send(struct departure *departure, struct stream_writer *writer, struct stream_error *error)
 {
-    struct migration_source source = {
-        .ctl = departure->vane->ctl,
-        .memory = departure->vane->memory,
-        .domid = departure->domid,
-        .live = departure->live,
-        .limits = departure->limits,
-        .suspend = suspend_guest,
-        .progress = departure->progress != NULL ? show_progress : NULL,
-        .cancelled = departure->cancelled != NULL ? is_cancelled : NULL,
-        .own = departure,
-    };
+    struct migration_source source = source_of(departure);
 
+    departure->logging = departure->live;
     if (stream_write_file_header(writer, departure->json) == 0 && stream_write_outer_begin(writer) == 0 &&
         migration_save(&source, writer, &departure->totals, error) != 0)
         return -1;

@@ -16,17 +16,21 @@ struct departure {
     struct vane *vane;
     domid_t domid;
     char name[DOMAIN_NAME_MAX + 1];
-    bool live;
+    bool live, verify;
+    bool logging; /* which pages it writes */
     struct migration_limits limits;
     bool (*cancelled)(void *own); /* may be NULL */
     void (*progress)(void *own, const struct migration_progress *progress);
     void *own;
-    const char *json;             /* the configuration that goes along, of departure_config */
-    bool suspended;               /* it stands still: resume or destroy it */
+    const char *json; /* the configuration that goes along, of departure_config */
+    bool suspended;   /* it stands still: resume or destroy it */
     struct migration_totals totals;
 };
 
-/* The domain's configuration as it is now, with what it has of memory and vCPUs; NULL with the error printed. */
+/*
+ * The domain's configuration as it is now, with what it has of memory and vCPUs. NULL with the error printed, also when
+ * it is in no state to suspend.
+ */
 char *departure_config(struct vane *vane, domid_t domid);
 
 /* The whole of xl's format. 0, or -1 with the error, and the guest runs on. */

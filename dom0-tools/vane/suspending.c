@@ -132,17 +132,22 @@ static bool any_connects(struct vane *vane, domid_t domid)
     return found;
 }
 
+void wait_connected(struct vane *vane, domid_t domid, uint64_t deadline_ns)
+{
+    while (clock_ns() < deadline_ns && any_connects(vane, domid))
+        sleep_ns(POLL_NS);
+}
+
 /*
  * Linux's block front end does not survive a second suspend before it has connected again after the first. One whose
  * driver is not there never connects, so this has an end.
  */
-static void let_connect(struct vane *vane, domid_t domid, const struct suspending *how)
+static void let_connect(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
-    uint64_t deadline = record != NULL && record->arrived_ns != 0 ? record->arrived_ns + CONNECT_NS : 0;
 
-    while (clock_ns() < deadline && any_connects(vane, domid) && !(how->cancelled != NULL && how->cancelled(how->own)))
-        sleep_ns(POLL_NS);
+    if (record != NULL && record->arrived_ns != 0)
+        wait_connected(vane, domid, record->arrived_ns + CONNECT_NS);
 }
 
 static int ask(struct vane *vane, domid_t domid, struct suspending *how)
@@ -183,7 +188,7 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
         return -1;
     if (info.flags & XEN_DOMINF_paused)
         return refuse(how, "is paused and cannot hear the request; unpause it first");
-    let_connect(vane, domid, how);
+    let_connect(vane, domid);
     record = record_find(domid);
     if (record != NULL)
         record->suspending = true;
@@ -194,10 +199,11 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
     return status;
 }
 
+/* The store has told once that the domain stopped, and tells of its end only if it hears that it runs again. */
 int resume_domain(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
-    int status = ctl_domain_resume(vane->ctl, domid, true);
+    int status = xs_resume_domain(vane->xs, domid) ? ctl_domain_resume(vane->ctl, domid, true) : -1;
 
     if (status == 0 && record != NULL)
         record->suspending = record->handled = false;

@@ -27,4 +27,7 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how);
  */
 int resume_domain(struct vane *vane, domid_t domid);
 
+/* Waits until no front end of the domain is about to connect to its back end, or until then (clock_ns). */
+void wait_connected(struct vane *vane, domid_t domid, uint64_t deadline_ns);
+
 #endif

@@ -6,6 +6,7 @@
  * migrates it must not lose, repeat or misplace a single page.
  *   size=MIB   how much memory to use (0: all but a little)   rate=N   pages rewritten per second (2000; 0: none)
  *   pause=MS   between two rounds (100)                        rounds=N  stop after N (0: never)
+ *   spoil=N  flip one bit of one page in round N, to see that it is noticed (0: never)
  * A page knows its index and generation, not its frame, and every word follows from those two. A table beside it knows
  * the generation too, so that an older state of a page is noticed.
  */
@@ -47,7 +48,7 @@ unsigned int vcpu_count;
 unsigned long page_count;
 static struct page **pages;
 static uint32_t *generations;
-static unsigned long rate, pause_ms, started_ms;
+static unsigned long rate, pause_ms, started_ms, spoil_round;
 
 void broken(const char *format, ...)
 {
@@ -232,11 +233,23 @@ static void tell_suspension(void *unused, bool cancelled)
     printf("pattern: %s dom%u\n", cancelled ? "goes on as" : "restored as", pv_domid());
 }
 
+/* What a save that goes wrong might do to a page. */
+static void spoil(void)
+{
+    unsigned long index;
+
+    do
+        index = random_below((unsigned int)page_count);
+    while (churn_holds(index));
+    pages[index]->words[random_below(WORDS)] ^= 1U << random_below(32);
+}
+
 int main(int argc, char **argv)
 {
     static struct suspend_hook hook = {.after = tell_suspension};
     unsigned long rounds = number_option("rounds", 0), position = 0;
 
+    spoil_round = number_option("spoil", 0);
     rate = number_option("rate", 2000);
     pause_ms = number_option("pause", 100);
     vcpu_count = smp_cpu_count();
@@ -252,6 +265,8 @@ int main(int argc, char **argv)
         if (smp_start(cpu, secondary, NULL) != 0)
             broken("vCPU %u does not start", cpu);
     for (unsigned long round = 1; rounds == 0 || round <= rounds; round++) {
+        if (round == spoil_round)
+            spoil();
         round_of(0, &position, thread_yield);
         churn();
         surroundings_check();

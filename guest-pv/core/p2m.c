@@ -92,6 +92,11 @@ unsigned long machine_to_guest_frame(unsigned long mfn)
     return mfn < m2p_entries && probe_read(&m2p[mfn], &pfn) ? pfn : INVALID_P2M;
 }
 
+unsigned long machine_to_guest_frame_known(unsigned long mfn)
+{
+    return *(const volatile unsigned long *)&m2p[mfn];
+}
+
 unsigned long machine_frame_limit(void)
 {
     return m2p_entries;

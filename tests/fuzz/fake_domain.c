@@ -266,6 +266,7 @@ uint64_t time_monotonic_ns(void)
 /* Only a domain that is saved is looked up by machine frame. */
 unsigned long machine_frame_limit(void);
 unsigned long machine_to_guest_frame(unsigned long mfn);
+unsigned long machine_to_guest_frame_known(unsigned long mfn);
 
 unsigned long machine_frame_limit(void)
 {
@@ -273,6 +274,11 @@ unsigned long machine_frame_limit(void)
 }
 
 unsigned long machine_to_guest_frame(unsigned long mfn)
+{
+    abort();
+}
+
+unsigned long machine_to_guest_frame_known(unsigned long mfn)
 {
     abort();
 }

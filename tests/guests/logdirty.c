@@ -229,17 +229,20 @@ static void use_common_window(struct worker *w)
 
 static void make_table(struct worker *w)
 {
-    unsigned int table = SCRATCH + w->vcpu, page = rnd(w, DATA_PAGES), slot = rnd(w, 512);
+    unsigned int table = SCRATCH + w->vcpu, page = rnd(w, DATA_PAGES), other = rnd(w, DATA_PAGES);
+    unsigned int slot = rnd(w, 3) * 128; /* few: an old one comes again */
     unsigned long va = OWN_TABLES + w->vcpu * 0x200000UL, offset = place(w);
     pte_t *entries = (pte_t *)area_va(table), own = pte_make(shared->mfn[table], PTE_P | PTE_US | PTE_A);
     volatile unsigned long *there = (volatile unsigned long *)(va + slot * PAGE_SIZE + offset);
 
     memset(entries, 0, PAGE_SIZE);
     entries[slot] = pte_make(shared->mfn[DATA + page], PTE_KERNEL_RW);
+    entries[slot + 1] = pte_make(shared->mfn[DATA + other], PTE_KERNEL_RW);
     EXPECT(w, HYPERVISOR_update_va_mapping(area_va(table), own, UVMF_INVLPG) == 0);
     EXPECT(w, update(L2, L2_SLOT(va), pte_make(shared->mfn[table], PTE_KERNEL_RW)) == 0);
     *there = ++w->value;
     EXPECT(w, *data(page, offset) == w->value);
+    EXPECT(w, *(there + PAGE_SIZE / sizeof(long)) == *data(other, offset));
     EXPECT(w, update(L2, L2_SLOT(va), 0) == 0);
     mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0, NULL);
     EXPECT(w, HYPERVISOR_update_va_mapping(area_va(table), own | PTE_RW, UVMF_INVLPG) == 0);
@@ -567,6 +570,26 @@ static bool quiet_dirty(void)
     return false;
 }
 
+/* Stopped at any moment, the few writes since the report before are in the last one. */
+static unsigned long stop_and_go(unsigned int times)
+{
+    unsigned long different = 0;
+
+    for (unsigned int i = 0; i < times && !different; i++) {
+        if (shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN))
+            return 1;
+        take(false);
+        time_spin_ns(MS / 50 * (i % 8));
+        call(XEN_DOMCTL_pausedomain);
+        if (shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN))
+            return 2;
+        take(false);
+        different = differing();
+        call(XEN_DOMCTL_unpausedomain);
+    }
+    return different;
+}
+
 /* Rounds as a migration makes them, then the end. */
 static void migrate(unsigned int rounds, unsigned long operations)
 {
@@ -581,6 +604,7 @@ static void migrate(unsigned int rounds, unsigned long operations)
         quiet &= !quiet_dirty();
         take(false);
     }
+    CHECK_EQ(stop_and_go(40 / dom.vcpus), 0, "at every stop the copy is the original");
     CHECK(ran, "the domain works on");
     CHECK_EQ(rc, 0, "while reports are made");
     CHECK(quiet, "which name no page that is not written");

@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Suspension as the kernel sees it. The toolstack (run.py) suspends the domain and lets it go on three times: cancelled,
- * as if restored, cancelled. What a program holds must outlive each. As dom0 there is nobody who could.
+ * Suspension as the kernel sees it. The toolstack (run.py) suspends the domain and lets it go on three times: called off,
+ * restored from a file, called off. What a program holds must outlive each. As dom0 there is nobody who could.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -201,9 +201,8 @@ static bool wait_suspension(unsigned int count)
 {
     uint64_t end = time_monotonic_ns() + 20000 * MS;
 
-    while (suspend_times()->count < count && time_monotonic_ns() < end)
+    while (held.after_cancelled + held.after_restored < (int)count && time_monotonic_ns() < end)
         thread_sleep_ns(MS);
-    thread_sleep_ns(30 * MS); /* the hooks run after the count */
     return suspend_times()->count == count;
 }
 

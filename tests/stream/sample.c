@@ -90,7 +90,8 @@ void sample_p2m(struct stream_writer *writer, const struct sample *sample)
     struct stream_part parts[] = {{range, sizeof(range)}, {frames, count * sizeof(*frames)}};
 
     for (uint32_t i = 0; i < count; i++)
-        frames[i] = sample->pages > 4 ? 4 : 0; /* plain, and not start_info; one frame for several ranges, as Linux has it */
+        frames[i] =
+            sample->pages > 4 ? 4 : 0; /* plain, and not start_info; one frame for several ranges, as Linux has it */
     stream_write_record(writer, STREAM_PV_P2M_FRAMES, parts, 2);
     free(frames);
 }
@@ -185,6 +186,10 @@ void sample_write(struct memory *memory, const struct sample *sample, const char
     sample_p2m(&writer, sample);
     for (unsigned int i = 0; i < sample->rounds; i++)
         write_memory(&writer, sample);
+    if (sample->verify) {
+        sample_record(&writer, STREAM_VERIFY, NULL, 0);
+        write_memory(&writer, sample);
+    }
     sample_registers(&writer, sample);
     sample_record(&writer, STREAM_END, NULL, 0);
     if (stream_write_outer_end(&writer) != 0 && memory->fails == 0)

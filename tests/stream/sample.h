@@ -25,6 +25,7 @@ void memory_free(struct memory *memory);
 struct sample {
     unsigned int width, vcpus, pages, rounds;
     bool optional; /* with records that a reader may pass over */
+    bool verify;   /* all pages come once more, to be compared */
 };
 
 /* The file of a domain of that shape; `json` in its header. */

@@ -9,4 +9,6 @@ $(eval $(call unit_test,virtio_disk,tests/unit/test_virtio_disk.c dom0-tools/mac
                         dom0-tools/machine/virtqueue.c,-Iguest-pv/include))
 $(eval $(call unit_test,virtio_card,tests/unit/test_virtio_card.c dom0-tools/network/packet.c \
                         $(addprefix dom0-tools/machine/,virtio_card.c card_receive.c card_send.c virtqueue.c),-Iguest-pv/include))
+$(eval $(call unit_test,virtio_port,tests/unit/test_virtio_port.c dom0-tools/machine/virtio_port.c \
+                        dom0-tools/machine/virtqueue.c,-Iguest-pv/include))
 $(eval $(call unit_test,interrupts,tests/unit/test_interrupts.c dom0-tools/machine/interrupts.c,-Iguest-pv/include))

@@ -11,6 +11,7 @@
 #include "mm/reservation.h"
 
 struct percpu host_cpu;
+unsigned cpu_count = 1;
 struct fake fake;
 struct domain *domain_zero;
 u32 stale_cpus;
@@ -210,6 +211,37 @@ void m2p_set(mfn_t mfn, pfn_t pfn)
     if (fake.on_m2p)
         fake.on_m2p(mfn);
     fake.m2p[mfn.value] = pfn;
+}
+
+pfn_t m2p_get(mfn_t mfn)
+{
+    return mfn_valid(mfn) ? fake.m2p[mfn.value] : pfn_of(INVALID_FRAME);
+}
+
+int clear_guest(unsigned long to, size_t size)
+{
+    memset((void *)to, 0, size);
+    return 0;
+}
+
+void vcpu_update_cr3(struct vcpu *v)
+{
+    v->mm.cr3 = v->mm.kernel_table.value << PAGE_SHIFT;
+    if (v->domain->mm.shadow && v->mm.kernel_table.value != INVALID_FRAME)
+        shadow_set_root(v);
+}
+
+void grant_frames_written(struct domain *d)
+{
+}
+
+void evtchn_frames_written(struct domain *d)
+{
+}
+
+u32 domain_dirty_mask(struct domain *d)
+{
+    return d->mm.dirty_cpus;
 }
 
 void hv_fill_l4(u64 *l4, bool compat)

@@ -21,7 +21,9 @@ struct percpu {
     unsigned long cr3_loaded;
 };
 extern struct percpu host_cpu;
+extern unsigned cpu_count;
 #define this_cpu() (&host_cpu)
+#define percpu_of(cpu) (&host_cpu)
 #define current    (host_cpu.running)
 
 #endif

@@ -43,7 +43,8 @@ static int restore(struct memory *memory)
 START_TEST(good_streams_become_domains)
 {
     static const struct sample samples[] = {
-        {8, 1, 5, 1, false}, {4, 1, 5, 1, false}, {8, 4, 16, 1, true}, {4, 4, 13, 3, false}, {8, 2, 250, 2, false},
+        {8, 1, 5, 1, false, false},  {4, 1, 5, 1, false, false},   {8, 4, 16, 1, true, false},
+        {4, 4, 13, 3, false, false}, {8, 2, 250, 2, false, false},
     };
 
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -182,7 +183,7 @@ static void write_with(struct memory *memory, const struct sample *sample, const
 START_TEST(later_records_replace_earlier_ones)
 {
     static const uint64_t words[] = {PAGE(0, 0),  PAGE(12, 1), PAGE(12, 2), PAGE(0, 1),
-                                     PAGE(14, 2), PAGE(0, 0),  PAGE(0, 4), PAGE(9, 5)};
+                                     PAGE(14, 2), PAGE(0, 0),  PAGE(0, 4),  PAGE(9, 5)};
     static const unsigned int counts[] = {3, 2, 3, 0};
     struct memory memory = {0};
 
@@ -204,6 +205,29 @@ START_TEST(memory_that_is_gone_is_not_named)
     ck_assert_int_eq(restore(&memory), -1);
     ck_assert_msg(strstr(error.text, "the hypervisor refused the page table at guest frame 0x1 (level 1)") != NULL,
                   "%s", error.text);
+    memory_free(&memory);
+}
+END_TEST
+
+/* Guards against a comparison that compares nothing, or takes its own conversion of page tables for a difference. */
+START_TEST(pages_are_compared_when_they_come_again)
+{
+    const struct sample sample = {.width = 8, .vcpus = 1, .pages = 8, .rounds = 2, .verify = true};
+    static const unsigned int pages[] = {0, 1, 7};
+    struct memory memory = {0};
+    size_t verify;
+
+    sample_write(&memory, &sample, sample_json);
+    ck_assert_msg(restore(&memory) == 0, "%s", error.text);
+    verify = sample_find(&memory, STREAM_VERIFY) + BODY;
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        size_t at = verify + page_contents(8, pages[i]) + 100;
+
+        memory.data[at] ^= 2;
+        ck_assert_int_eq(restore(&memory), -1);
+        ck_assert_msg(strstr(error.text, "is not what was sent before") != NULL, "%s", error.text);
+        memory.data[at] ^= 2;
+    }
     memory_free(&memory);
 }
 END_TEST
@@ -256,6 +280,7 @@ int main(void)
     tcase_add_loop_test(tests, what_points_elsewhere_is_refused, 0, (int)count);
     tcase_add_test(tests, later_records_replace_earlier_ones);
     tcase_add_test(tests, memory_that_is_gone_is_not_named);
+    tcase_add_test(tests, pages_are_compared_when_they_come_again);
     tcase_add_test(tests, more_pages_than_the_domain_may_have_are_refused);
     tcase_add_test(tests, absurd_sizes_are_refused_at_once);
     srunner_run_all(runner, CK_NORMAL);

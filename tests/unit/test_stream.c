@@ -36,7 +36,8 @@ static void expect_refusal(struct memory *memory, const char *words)
 START_TEST(what_is_written_can_be_read)
 {
     static const struct sample shapes[] = {
-        {8, 1, 1, 1, false}, {8, 32, 700, 1, true}, {4, 1, 1, 1, false}, {4, 7, 1100, 2, true}, {8, 2, 513, 3, false},
+        {8, 1, 1, 1, false, false},   {8, 32, 700, 1, true, false}, {4, 1, 1, 1, false, false},
+        {4, 7, 1100, 2, true, false}, {8, 2, 513, 3, false, false}, {4, 2, 13, 1, false, true},
     };
     static const size_t chunks[] = {0, 7, 4096};
 
@@ -47,7 +48,7 @@ START_TEST(what_is_written_can_be_read)
             sample_write(&memory, &shapes[i], sample_json);
             ck_assert_msg(read_memory(&memory) == 0, "%s", error.text);
             ck_assert_uint_eq(memory.at, memory.used);
-            ck_assert_uint_eq(totals.pages, (uint64_t)shapes[i].pages * shapes[i].rounds);
+            ck_assert_uint_eq(totals.pages, (uint64_t)shapes[i].pages * (shapes[i].rounds + shapes[i].verify));
             ck_assert_uint_eq(totals.vcpus, shapes[i].vcpus);
             memory_free(&memory);
         }
