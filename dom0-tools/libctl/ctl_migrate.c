@@ -30,7 +30,8 @@ int ctl_shadow_op(struct ctl *ctl, domid_t domid, unsigned int operation, unsign
     return status;
 }
 
-int ctl_vcpu_get_extended(struct ctl *ctl, domid_t domid, unsigned int vcpu, struct xen_domctl_ext_vcpucontext *extended)
+int ctl_vcpu_get_extended(struct ctl *ctl, domid_t domid, unsigned int vcpu,
+                          struct xen_domctl_ext_vcpucontext *extended)
 {
     struct xen_domctl *domctl = ctl_start(ctl, XEN_DOMCTL_get_ext_vcpucontext, domid);
 
@@ -164,8 +165,7 @@ int ctl_policy_set(struct ctl *ctl, domid_t domid, struct ctl_policy *parts)
     return status;
 }
 
-int ctl_pin_tables(struct ctl *ctl, domid_t domid, const struct mmuext_op *pins, unsigned int count,
-                   unsigned int *done)
+int ctl_pin_tables(struct ctl *ctl, domid_t domid, const struct mmuext_op *pins, unsigned int count, unsigned int *done)
 {
     *done = 0;
     if (count == 0)

@@ -21,10 +21,11 @@ static int populate_fail(struct restoring *restoring)
     int reason = errno;
 
     (void)ctl_physinfo(restoring->view.ctl, &machine);
-    return stream_refuse(restoring->reader,
-                         "no memory for guest frame %#x: the domain may have %llu MiB, the machine has %llu MiB free (%s)",
-                         restoring->wanted[0], (unsigned long long)restoring->info.max_pages / 256,
-                         (unsigned long long)machine.free_pages / 256, strerror(reason));
+    return stream_refuse(
+        restoring->reader,
+        "no memory for guest frame %#x: the domain may have %llu MiB, the machine has %llu MiB free (%s)",
+        restoring->wanted[0], (unsigned long long)restoring->info.max_pages / 256,
+        (unsigned long long)machine.free_pages / 256, strerror(reason));
 }
 
 static int populate_wanted(struct restoring *restoring)
@@ -104,8 +105,8 @@ static int write_table(struct restoring *restoring, unsigned int index, const ui
 
     if (canonical_table(&kind, &map, (const uint64_t *)(const void *)data, to, &fault) == 0)
         return 0;
-    return stream_refuse(restoring->reader, "page %u, pfn %#llx, a page table of level %u: entry %u is %#llx: %s", index,
-                         (unsigned long long)restoring->pages.pfns[index], level, fault.index,
+    return stream_refuse(restoring->reader, "page %u, pfn %#llx, a page table of level %u: entry %u is %#llx: %s",
+                         index, (unsigned long long)restoring->pages.pfns[index], level, fault.index,
                          (unsigned long long)fault.entry,
                          fault.large ? "a large page" : "it names a frame the guest does not have");
 }
@@ -120,8 +121,8 @@ static int compare_page(struct restoring *restoring, unsigned int index, const u
     if (type == restoring->types[pfn] &&
         memcmp(have, stream_page_level(type) > 0 ? (const uint8_t *)table : data, STREAM_PAGE_SIZE) == 0)
         return 0;
-    return stream_refuse(restoring->reader, "verifying: page %u, pfn %#llx, of type %u is not what was sent before", index,
-                         (unsigned long long)pfn, type);
+    return stream_refuse(restoring->reader, "verifying: page %u, pfn %#llx, of type %u is not what was sent before",
+                         index, (unsigned long long)pfn, type);
 }
 
 static int write_mapped(struct restoring *restoring, uint8_t *to)

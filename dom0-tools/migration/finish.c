@@ -36,29 +36,35 @@ static int plain_page(struct restoring *restoring, uint64_t pfn, const char *wha
         return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which the stream does not have", what,
                              (unsigned long long)pfn);
     if (restoring->types[pfn] != STREAM_PAGE_NORMAL)
-        return stream_refuse(restoring->reader, "%s is at guest frame %#llx, which is of type %u: it must be plain memory",
-                             what, (unsigned long long)pfn, restoring->types[pfn]);
+        return stream_refuse(restoring->reader,
+                             "%s is at guest frame %#llx, which is of type %u: it must be plain memory", what,
+                             (unsigned long long)pfn, restoring->types[pfn]);
     *mfn = (uint32_t)found;
     return 0;
 }
 
-/* Numbers of machine frames as longs of the guest's width, from guest frame `first` on, for so many pages of them. */
+/*
+ * Numbers of machine frames as longs of the guest's width, from guest frame `first` on, for so many pages of them. By
+ * halves: an absent one is all ones in both widths.
+ */
 static void fill_p2m(const struct restoring *restoring, uint64_t first, size_t pages, void *to)
 {
-    size_t count = pages * (VIEW_PAGE / (restoring->view.bits / 8));
-    uint64_t left = restoring->limits.pfns - first;
+    size_t room = pages * (VIEW_PAGE / (restoring->view.bits / 8));
+    size_t count = restoring->limits.pfns - first < room ? (size_t)(restoring->limits.pfns - first) : room;
     const uint32_t *mfns = restoring->mfns + first;
-    uint64_t *wide = to;
-    uint32_t *narrow = to;
+    uint32_t *half = to;
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t mfn = i < left ? mfns[i] : VIEW_NO_FRAME;
+    if (count < room)
+        memset(half + count * (restoring->view.bits / 32), 0xff, (room - count) * (restoring->view.bits / 8));
+    if (restoring->view.bits == 64)
+        for (size_t i = 0; i < count; i++, half += 2) {
+            uint32_t mfn = mfns[i];
 
-        if (restoring->view.bits == 64)
-            wide[i] = mfn == VIEW_NO_FRAME ? UINT64_MAX : mfn;
-        else
-            narrow[i] = mfn;
-    }
+            half[0] = mfn;
+            half[1] = mfn == VIEW_NO_FRAME ? UINT32_MAX : 0;
+        }
+    else
+        memcpy(half, mfns, count * sizeof(*mfns));
 }
 
 static int write_p2m_part(struct restoring *restoring, size_t at, size_t pages)
@@ -127,19 +133,19 @@ static int write_ring(struct restoring *restoring, uint64_t pfn, const char *wha
     return 0;
 }
 
-#define WRITE_START_INFO(start)                                                                                         \
+#define WRITE_START_INFO(start)                                                                                        \
     do {                                                                                                               \
-        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                  \
-            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)               \
+        if (write_ring(restoring, (start)->store_mfn, "the xenstore ring", &result->store_mfn) != 0 ||                 \
+            write_ring(restoring, (start)->console_frame, "the console ring", &result->console_mfn) != 0)              \
             return -1;                                                                                                 \
-        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                           \
-        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                             \
-        (start)->shared_info <<= 12;                                                                                    \
-        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                           \
-        (start)->store_mfn = (uint32_t)result->store_mfn;                                                               \
-        (start)->store_evtchn = restoring->target->store_port;                                                          \
-        (start)->console_frame = (uint32_t)result->console_mfn;                                                         \
-        (start)->console_port = restoring->target->console_port;                                                        \
+        (start)->nr_pages = (uint32_t)restoring->limits.pfns;                                                          \
+        (start)->shared_info = (uint32_t)restoring->info.shared_info_frame;                                            \
+        (start)->shared_info <<= 12;                                                                                   \
+        (start)->flags = SIF_VIRT_P2M_4TOOLS;                                                                          \
+        (start)->store_mfn = (uint32_t)result->store_mfn;                                                              \
+        (start)->store_evtchn = restoring->target->store_port;                                                         \
+        (start)->console_frame = (uint32_t)result->console_mfn;                                                        \
+        (start)->console_port = restoring->target->console_port;                                                       \
     } while (0)
 
 static int convert_start_info(struct restoring *restoring, void *page)
@@ -243,8 +249,7 @@ static int set_vcpu(struct restoring *restoring, unsigned int id, struct saved_v
     set_online(restoring->view.bits, vcpu->basic.data);
     if (ctl_vcpu_set_context(ctl, domid, id, vcpu->basic.data, vcpu->basic.size) != 0)
         return fail_vcpu(restoring, id, "the registers");
-    if (vcpu->extended.size > 0 &&
-        ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
+    if (vcpu->extended.size > 0 && ctl_vcpu_set_extended(ctl, domid, id, vcpu->extended.data, vcpu->extended.size) != 0)
         return fail_vcpu(restoring, id, "the extended registers");
     if (vcpu->xsave.size > 0 && ctl_vcpu_set_xsave(ctl, domid, id, vcpu->xsave.data, vcpu->xsave.size) != 0)
         return fail_vcpu(restoring, id, "the extended state");

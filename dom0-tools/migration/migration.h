@@ -45,7 +45,7 @@ struct migration_source {
 struct migration_totals {
     unsigned int rounds;
     uint64_t pages, bytes;
-    uint64_t suspended_ns; /* when the guest stopped, by the clock of dom0 */
+    uint64_t suspended_ns;   /* when the guest stopped, by the clock of dom0 */
     const char *why_stopped; /* what ended the rounds: "converged", "rounds used up", ... */
 };
 
@@ -62,7 +62,7 @@ void migration_stop_logging(const struct migration_source *source);
 struct migration_target {
     struct ctl *ctl;
     xenforeignmemory_handle *memory;
-    domid_t domid;  /* created, with its maximum of memory, and nothing in it yet */
+    domid_t domid;                         /* created, with its maximum of memory, and nothing in it yet */
     unsigned int store_port, console_port; /* the new ports, bound to dom0 */
 };
 

@@ -61,19 +61,17 @@ void p2m_free(struct p2m *p2m)
 /* Frame numbers out of longs of the guest's width; one that no machine has becomes VIEW_NO_FRAME. */
 static void take_frames(const struct p2m *p2m, const void *longs, size_t count, uint32_t *mfns)
 {
-    const volatile uint64_t *wide = longs; /* read once each: the guest may be writing */
-    const volatile uint32_t *narrow = longs;
+    const volatile uint32_t *half = longs; /* read once each: the guest may be writing */
 
-    if (p2m->bits == 64) {
-        for (size_t i = 0; i < count; i++) {
-            uint64_t value = wide[i];
+    if (p2m->bits == 64)
+        for (size_t i = 0; i < count; i++, half += 2) {
+            uint32_t low = half[0];
 
-            mfns[i] = value < VIEW_NO_FRAME ? (uint32_t)value : VIEW_NO_FRAME;
+            mfns[i] = half[1] == 0 ? low : VIEW_NO_FRAME;
         }
-    } else {
+    else
         for (size_t i = 0; i < count; i++)
-            mfns[i] = narrow[i];
-    }
+            mfns[i] = half[i];
 }
 
 /* `count` longs from pages at these frames, one table after the other: of the tree, and of the P2M itself. */
@@ -223,9 +221,9 @@ static int find(const struct view *view, const uint8_t *shared_info, struct p2m 
         return read_linear(view, p2m, cr3, guest_long(shared_info, at->p2m_vaddr, at->width), error);
     if (root != 0)
         return read_tree(view, p2m, root, error);
-    return migration_fail(error,
-                          "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
-                          view->domid);
+    return migration_fail(
+        error, "domain %u has not said where its P2M is: its kernel cannot be saved, or has not got that far",
+        view->domid);
 }
 
 static int allocate(struct p2m *p2m)
@@ -248,8 +246,10 @@ int p2m_read(const struct view *view, const uint8_t *shared_info, uint64_t limit
     p2m->bits = view->bits;
     p2m->pages = guest_long(shared_info, at->max_pfn, at->width);
     if (p2m->pages == 0)
-        return migration_fail(error, "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
-                                     "not got that far", view->domid);
+        return migration_fail(error,
+                              "domain %u has not said how many frames it has: its kernel cannot be saved, or has "
+                              "not got that far",
+                              view->domid);
     if (p2m->pages > limit)
         return migration_fail(error, "domain %u says it has %llu frames: at most %llu are believed", view->domid,
                               (unsigned long long)p2m->pages, (unsigned long long)limit);

@@ -12,8 +12,8 @@
 
 struct p2m {
     unsigned int bits;
-    uint64_t pages;  /* guest frames are 0 to pages - 1 */
-    uint32_t *mfns;  /* of each; VIEW_NO_FRAME: it has none */
+    uint64_t pages; /* guest frames are 0 to pages - 1 */
+    uint32_t *mfns; /* of each; VIEW_NO_FRAME: it has none */
     size_t frame_count;
     uint32_t *frames; /* machine frames of the table itself */
 };

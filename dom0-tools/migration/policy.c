@@ -26,9 +26,8 @@ const char *policy_after_round(struct policy *policy, uint64_t sent, uint64_t di
 {
     policy->rounds++;
     policy->sent_pages += sent;
-    policy->stuck = policy->last_dirty != UINT64_MAX && dirty > policy->last_dirty - policy->last_dirty / 4
-                        ? policy->stuck + 1
-                        : 0;
+    policy->stuck =
+        policy->last_dirty != UINT64_MAX && dirty > policy->last_dirty - policy->last_dirty / 4 ? policy->stuck + 1 : 0;
     policy->last_dirty = dirty;
     if (dirty <= POLICY_FEW_PAGES)
         return "hardly a page was left";

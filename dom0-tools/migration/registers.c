@@ -159,7 +159,8 @@ static int start_info_to_pfn(struct saving *saving, void *context)
     uint64_t mfn = canonical_start_info(saving->view.bits, context), pfn = p2m_pfn_of(&saving->p2m, mfn);
 
     if (pfn == UINT64_MAX)
-        return migration_fail(saving->error, "domain %u's start_info is not in its memory: EDX names machine frame %#llx",
+        return migration_fail(saving->error,
+                              "domain %u's start_info is not in its memory: EDX names machine frame %#llx",
                               saving->view.domid, (unsigned long long)mfn);
     canonical_set_start_info(saving->view.bits, context, pfn);
     return 0;

@@ -37,7 +37,7 @@ struct restoring {
     struct stream_tsc_info tsc;
     bool has_tsc;
     struct saved_vcpu vcpus[STREAM_VCPUS_MAX];
-    bool verifying; /* the pages that come are compared */
+    bool verifying;            /* the pages that come are compared */
     struct stream_pages pages; /* of the current record */
     uint32_t wanted[VIEW_BATCH];
     unsigned int wanted_count; /* guest frames to be populated next */

@@ -38,7 +38,7 @@ static int read_once(struct saving *saving, struct p2m *p2m)
 
 static bool same_table(const struct p2m *old, const struct p2m *new)
 {
-    return old->pages == new->pages && memcmp(old->frames, new->frames, old->frame_count * sizeof(*old->frames)) == 0;
+    return old->pages == new->pages &&memcmp(old->frames, new->frames, old->frame_count * sizeof(*old->frames)) == 0;
 }
 
 static void note_moved(struct saving *saving, const struct p2m *fresh)
@@ -60,7 +60,8 @@ int saving_read_p2m(struct saving *saving)
         return -1;
     if (saving->p2m.pages != 0 && !same_table(&saving->p2m, &fresh)) {
         p2m_free(&fresh);
-        return migration_fail(saving->error, "domain %u moved its P2M while it was saved; try again", saving->view.domid);
+        return migration_fail(saving->error, "domain %u moved its P2M while it was saved; try again",
+                              saving->view.domid);
     }
     saving->error->text[0] = '\0';
     if (saving->p2m.pages != 0 && memcmp(saving->p2m.mfns, fresh.mfns, (size_t)fresh.pages * sizeof(*fresh.mfns)) != 0)

@@ -47,7 +47,7 @@ static inline void bit_set(uint8_t *bits, uint64_t at)
 
 static inline void bit_clear(uint8_t *bits, uint64_t at)
 {
-    bits[at / 8] &= (uint8_t)~(1u << (at % 8));
+    bits[at / 8] &= (uint8_t) ~(1u << (at % 8));
 }
 
 uint64_t bits_count(const uint8_t *bits, uint64_t pages);

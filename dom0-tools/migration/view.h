@@ -13,9 +13,9 @@
 
 #include "migration.h"
 
-#define VIEW_PAGE      4096u
-#define VIEW_BATCH     1024u /* frames mapped at once */
-#define VIEW_NO_FRAME  UINT32_MAX
+#define VIEW_PAGE     4096u
+#define VIEW_BATCH    1024u /* frames mapped at once */
+#define VIEW_NO_FRAME UINT32_MAX
 
 struct view {
     struct ctl *ctl;

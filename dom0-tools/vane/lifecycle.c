@@ -233,8 +233,7 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
     }
     (void)console_find(built.domid); /* connects its console now, before its first byte */
     give_addresses(config);
-    if (shadow_domain(vane, built.domid, config, error) != 0 ||
-        attach_devices(vane, built.domid, config, error) != 0) {
+    if (shadow_domain(vane, built.domid, config, error) != 0 || attach_devices(vane, built.domid, config, error) != 0) {
         abandon(vane, &built);
         return NULL;
     }
@@ -333,8 +332,8 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     struct domain_config config;
 
     if (fast > FAST_RESTARTS_MAX) {
-        lifecycle_tell("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more", record->config.name,
-               why, FAST_LIFE_SECONDS, fast);
+        lifecycle_tell("%s: ended (%s) within %u s of its start %u times in a row: not restarted any more",
+                       record->config.name, why, FAST_LIFE_SECONDS, fast);
         (void)destroy_domain(vane, domid);
         return;
     }
@@ -397,12 +396,13 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     switch (action) {
     case ACTION_DESTROY:
     case ACTION_COREDUMP_DESTROY:
-        lifecycle_tell("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why, name,
-               more);
+        lifecycle_tell("%s: domain %u ended (%s) and was destroyed; log %s shows what it printed%s", name, domid, why,
+                       name, more);
         (void)destroy_domain(vane, domid);
         break;
     case ACTION_PRESERVE:
-        lifecycle_tell("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name, more);
+        lifecycle_tell("%s: domain %u ended (%s) and is preserved; destroy %s removes it%s", name, domid, why, name,
+                       more);
         break;
     case ACTION_RESTART:
     case ACTION_COREDUMP_RESTART:

@@ -22,8 +22,8 @@ struct departure {
     bool (*cancelled)(void *own); /* may be NULL */
     void (*progress)(void *own, const struct migration_progress *progress);
     void *own;
-    const char *json;             /* the configuration that goes along, of departure_config */
-    bool suspended;               /* it stands still: resume or destroy it */
+    const char *json; /* the configuration that goes along, of departure_config */
+    bool suspended;   /* it stands still: resume or destroy it */
     struct migration_totals totals;
 };
 

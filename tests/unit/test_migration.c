@@ -18,12 +18,12 @@
 #include "dom0-tools/migration/policy.h"
 #include "dom0-tools/migration/shared_info.h"
 
-#define FRAMES   4096u
-#define GUESTS   100u /* the guest's frames begin here; its pfn n has frame 100 + n, which is easy to read */
-#define PAGES    2000u
-#define LIMIT    10000u
-#define PRESENT  1ull
-#define LARGE    0x80ull
+#define FRAMES  4096u
+#define GUESTS  100u /* the guest's frames begin here; its pfn n has frame 100 + n, which is easy to read */
+#define PAGES   2000u
+#define LIMIT   10000u
+#define PRESENT 1ull
+#define LARGE   0x80ull
 
 static uint64_t machine[FRAMES][512];
 static uint64_t m2p[FRAMES];
