@@ -209,13 +209,17 @@ static int add_module(struct reading *reading, int node)
         return json_tree_fail(&reading->tree, node, "out of memory");
     out->modules = longer;
     longer[out->module_count++] = NULL;
-    return members_string(reading, node, NAMES_MAX, &longer[out->module_count - 1]);
+    if (members_string(reading, node, NAMES_MAX, &longer[out->module_count - 1]) != 0)
+        return -1;
+    return longer[out->module_count - 1][0] != '\0' ? 0 : json_tree_fail(&reading->tree, node, "a file has a name");
 }
 
 static int read_ramdisk(struct reading *reading, int node)
 {
     if (reading->out->module_count > 0)
         return json_tree_fail(&reading->tree, node, "there can be a ramdisk or modules, not both");
+    if (json_tree_is_key(&reading->tree, node, ""))
+        return 0;
     return add_module(reading, node);
 }
 
@@ -418,30 +422,47 @@ static bool all_alike(const struct cpu_map *maps, size_t count)
     return true;
 }
 
-static int take_affinity(struct reading *reading)
+static bool is_full(const struct cpu_map *map)
+{
+    struct cpu_map full;
+
+    cpu_map_fill(&full);
+    return memcmp(map, &full, sizeof(full)) == 0;
+}
+
+static int take_soft(struct reading *reading)
+{
+    struct domain_config *out = reading->out;
+
+    if (reading->soft_count == 0)
+        return 0;
+    out->has_soft = !is_full(&reading->soft[0]);
+    out->soft = reading->soft[0];
+    if (all_alike(reading->soft, reading->soft_count))
+        return 0;
+    return members_note(reading, "saved configuration: all vCPUs have the soft affinity of the first");
+}
+
+/* One map for all where they are alike; a map of all CPUs is none. */
+static int take_hard(struct reading *reading)
 {
     struct domain_config *out = reading->out;
     size_t count = reading->hard_count < out->max_vcpus ? reading->hard_count : out->max_vcpus;
+    bool alike = all_alike(reading->hard, count);
 
-    if (reading->soft_count > 0) {
-        out->has_soft = true;
-        out->soft = reading->soft[0];
-        if (!all_alike(reading->soft, reading->soft_count) &&
-            members_note(reading, "saved configuration: all vCPUs have the soft affinity of the first") != 0)
-            return -1;
-    }
-    if (count == out->max_vcpus && all_alike(reading->hard, count)) {
+    if (count == 0 || (alike && is_full(&reading->hard[0])))
+        return 0;
+    if (alike && count == out->max_vcpus) {
         out->has_hard = true;
         out->hard = reading->hard[0];
         return 0;
     }
-    if (count == 0)
-        return 0;
     out->pinning = calloc(DOMAIN_VCPUS_MAX, sizeof(*out->pinning));
     if (out->pinning == NULL)
         return config_fail(reading->tree.error, NULL, "out of memory");
     for (size_t i = 0; i < count; i++)
-        out->pinning[i] = (struct vcpu_pinning){.set = true, .hard = reading->hard[i]};
+        if (!is_full(&reading->hard[i]))
+            out->pinning[i] = (struct vcpu_pinning){.set = true, .hard = reading->hard[i]};
     return 0;
 }
 
@@ -476,7 +497,7 @@ static int check_whole(struct reading *reading)
                            out->max_vcpus);
     if (default_string(reading, &out->kernel) != 0 || default_string(reading, &out->command_line) != 0)
         return -1;
-    return take_affinity(reading);
+    return take_soft(reading) == 0 ? take_hard(reading) : -1;
 }
 
 int config_from_json(const char *text, struct domain_config *out, struct config_error *error)

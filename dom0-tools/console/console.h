@@ -62,6 +62,9 @@ struct console *console_find_dead_name(const char *name);
 /* Walks all consoles, the live ones first, then the dead from the newest to the oldest. Start with NULL. */
 struct console *console_next(struct console *after);
 
+/* It is called otherwise from now on; the log keeps the last name after its end. */
+void console_rename(domid_t domid, const char *name);
+
 void console_get_info(const struct console *console, struct console_info *info);
 
 /* Delivers what the domain prints from now on to the sink. 0, -ENOENT (no such live domain) or -ENXIO (no console). */

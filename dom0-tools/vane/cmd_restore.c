@@ -24,8 +24,11 @@ static void report(const struct restored *restored, bool paused)
     const struct arrival *arrival = &restored->arrival;
     struct vane *vane = arrival->vane;
     uint64_t took = clock_ns() - restored->started_ns;
+    const struct domain_record *record = record_find(arrival->incoming.built.domid);
     struct json json;
 
+    for (size_t i = 0; record != NULL && i < record->config.note_count; i++)
+        say(vane, "note: %s\n", record->config.notes[i]);
     say(vane, "restored %s as domain %u (%u-bit, %llu MiB in %llu.%llu s); %s\n", arrival->incoming.name,
         arrival->incoming.built.domid, arrival->result.bits, (unsigned long long)(arrival->result.pages >> 8),
         (unsigned long long)(took / 1000000000), (unsigned long long)(took / 100000000 % 10),

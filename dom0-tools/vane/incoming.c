@@ -119,6 +119,8 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     if (record == NULL)
         return -1;
     (void)ctl_claim(vane->ctl, record->domid, 0);
+    if (shadow_domain(vane, record->domid, &record->config, error) != 0)
+        return -1;
     if (build_grants(vane->ctl, vane->memory, &incoming->built) != 0)
         return build_fail(error, "the grants of the rings of domain %u could not be written: %s", record->domid,
                           strerror(errno));
@@ -137,15 +139,23 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
         free(copy);
         return -1;
     }
+    console_rename(record->domid, incoming->name);
     free(record->config.name);
     record->config.name = copy;
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 
+/* Once it runs, nothing fails any more: whoever hears of a failure lets the source go on. */
 int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error)
 {
     struct domain_record *record = record_of(incoming, error);
 
+    if (record == NULL)
+        return -1;
+    if (take_name(vane, record, incoming) != 0)
+        return build_fail(error, "domain %u could not be given its name \"%s\": %s", record->domid, incoming->name,
+                          strerror(errno));
+    record = record_of(incoming, error);
     if (record == NULL)
         return -1;
     record->started_ns = record->arrived_ns = clock_ns();
@@ -154,10 +164,6 @@ int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, stru
     incoming->made = false;
     (void)ctl_domain_max_mem(vane->ctl, record->domid, record->config.memory_kib + BUILD_SLACK_KIB);
     devices_alone(vane, record->domid, &record->config);
-    record = record_find(incoming->built.domid);
-    if (record != NULL && take_name(vane, record, incoming) != 0)
-        return build_fail(error, "domain %u runs, but could not be given its name \"%s\": %s", record->domid,
-                          incoming->name, strerror(errno));
     return 0;
 }
 

@@ -8,12 +8,14 @@ SECONDS ?= 300
 FUZZ_CC := clang
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra \
                -Wno-unused-parameter -I. -I$(B)/gen -Iinclude -idirafter guest-pv/include
-FUZZERS := $(addprefix $(B)/tests/fuzz/,stream libxl_json restore)
+FUZZERS := $(addprefix $(B)/tests/fuzz/,stream libxl_json restore handover)
 
 FUZZ_stream := tests/fuzz/stream.c tests/fuzz/mutate.c tests/stream/sample.c $(STREAM_SOURCES)
 FUZZ_libxl_json := tests/fuzz/libxl_json.c $(LIBXL_JSON_SOURCES)
 FUZZ_restore := tests/fuzz/restore.c tests/fuzz/mutate.c tests/fuzz/fake_domain.c tests/stream/sample.c $(STREAM_SOURCES) \
                 $(addprefix dom0-tools/migration/,restore.c contents.c finish.c canonical.c p2m.c view.c)
+FUZZ_handover := tests/fuzz/handover.c tests/stream/sample.c $(STREAM_SOURCES) \
+                 $(addprefix dom0-tools/migration/,handover.c handover_settle.c message.c records.c)
 
 define fuzzer
 $(B)/tests/fuzz/$(1): $$(FUZZ_$(1)) | $(GEN_HEADERS)
@@ -22,7 +24,7 @@ $(B)/tests/fuzz/$(1): $$(FUZZ_$(1)) | $(GEN_HEADERS)
 endef
 $(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
 
-$(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES) | $(GEN_HEADERS)
+$(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES) dom0-tools/migration/message.c | $(GEN_HEADERS)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D); $(HOSTCC) $(UNIT_CFLAGS) $^ -o $@
 

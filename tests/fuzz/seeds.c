@@ -2,13 +2,14 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * seeds DIRECTORY: streams/ and files/ and json/ below it, from which the fuzzers start; all of them good.
+ * seeds DIRECTORY: streams/, files/, json/ and handovers/ below it, from which the fuzzers start; all of them good.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "dom0-tools/migration/message.h"
 #include "tests/stream/sample.h"
 
 static void put(const char *directory, const char *kind, unsigned int number, const void *data, size_t size)
@@ -43,6 +44,66 @@ static const char *const configs[] = {
     "\"rate_interval_usecs\":9}],\"on_reboot\":\"restart\",\"on_crash\":null,\"paravane\":{\"modules\":[\"/m x\"]}}",
 };
 
+/* A conversation: what it is, how long, and then what the peer says. */
+static void say(struct memory *memory, uint8_t kind, const struct memory *said)
+{
+    uint8_t head[3] = {kind, (uint8_t)said->used, (uint8_t)(said->used >> 8)};
+    struct byte_sink sink = memory_sink(memory);
+
+    sink.write(sink.own, head, sizeof(head));
+    if (said->used > 0)
+        sink.write(sink.own, said->data, said->used);
+}
+
+static void about(const struct byte_sink *sink, enum message_type type, uint8_t transaction, enum report report)
+{
+    struct message_about body = {.report = report};
+
+    memset(body.transaction, transaction, sizeof(body.transaction));
+    message_write(sink, type, &body, sizeof(body));
+}
+
+static void hello(const struct byte_sink *sink, uint8_t incarnation)
+{
+    struct message_hello body = {.magic = MESSAGE_MAGIC, .version = MESSAGE_VERSION};
+
+    memset(body.incarnation, incarnation, sizeof(body.incarnation));
+    message_write(sink, MESSAGE_HELLO, &body, sizeof(body));
+}
+
+/* A peer that sends a domain, or takes one; cut short before the last `cut` messages, and settled in another talk. */
+static void put_handovers(const char *directory)
+{
+    for (unsigned int number = 0; number < 8; number++) {
+        bool sends = number % 2 == 0, cut = number / 2 % 2 == 1;
+        struct message_offer offer = {.memory_kib = 4096, .vcpus = 1, .name = "offered"};
+        struct memory all = {0}, talk = {0}, again = {0};
+        struct byte_sink sink = memory_sink(&talk), later = memory_sink(&again);
+
+        memset(offer.transaction, 0x77, sizeof(offer.transaction));
+        hello(&sink, 0x55);
+        if (sends) {
+            message_write(&sink, MESSAGE_OFFER, &offer, sizeof(offer));
+            message_write(&sink, MESSAGE_DATA, "a stream", 8);
+            message_write(&sink, MESSAGE_SENT, "", 0);
+        } else {
+            about(&sink, MESSAGE_ACCEPTED, 2, REPORT_NOTHING);
+            about(&sink, MESSAGE_COMPLETE, 2, REPORT_NOTHING);
+        }
+        if (!cut)
+            about(&sink, sends ? MESSAGE_COMMIT : MESSAGE_RUNNING, sends ? 0x77 : 2, REPORT_NOTHING);
+        say(&all, sends ? 0 : 1, &talk);
+        hello(&later, number < 4 ? 0x55 : 0x56);
+        about(&later, MESSAGE_REPORT, sends ? 0x77 : 2, sends ? REPORT_DOUBT : REPORT_COMPLETE);
+        about(&later, sends ? MESSAGE_DISCARD : MESSAGE_DISCARDED, sends ? 0x77 : 2, REPORT_NOTHING);
+        say(&all, number < 4 ? 2 : 0, &again);
+        put(directory, "handovers", number, all.data, all.used);
+        memory_free(&all);
+        memory_free(&talk);
+        memory_free(&again);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct sample samples[] = {
@@ -67,5 +128,6 @@ int main(int argc, char **argv)
     }
     for (unsigned int i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
         put(argv[1], "json", i, configs[i], strlen(configs[i]));
+    put_handovers(argv[1]);
     return 0;
 }

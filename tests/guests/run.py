@@ -95,7 +95,8 @@ def suspend_and_resume(prompt, create, name):
         text += prompt.step(f"console {name}", f"ready for suspension {number}\n")
         if f"ready for suspension {number}\n" not in text:
             prompt.run(LEAVE_CONSOLE)
-            return text + prompt.step(f"destroy {name}")
+            prompt.step(f"destroy {name}")
+            return text + prompt.step(f"log {name}")
         prompt.run(LEAVE_CONSOLE, end="")
         text += "".join(prompt.step(verb) for verb in verbs[number == 2])
     return text + prompt.step(f"console {name}", "the domain has ended")
@@ -106,7 +107,7 @@ def run_as_guests(options, cpus):
     prompt, results = Prompt(options, cpus), []
     for kernel in options.kernels:
         width, name = kernel.split("/")[-2:]
-        create = f"/tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus}"
+        create = f"/tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus} {options.settings}"
         if name in SUSPENDED:
             text = suspend_and_resume(prompt, f"{create} vcpus={cpus + 1}", name)
         else:
@@ -155,6 +156,7 @@ def main():
     parser.add_argument("--compare", help="another hypervisor: boot each kernel under both and compare")
     parser.add_argument("--dom0", help="run the tests as guests of this dom0")
     parser.add_argument("--ramdisk", help="its RAM disk, with the kernels in /tests")
+    parser.add_argument("--settings", default="", help="added to the configuration of each such guest")
     parser.add_argument("--cpus", default="1")
     parser.add_argument("--vcpus", type=int, help="dom0's vCPUs; as many as CPUs if not given")
     parser.add_argument("--memory", type=int, default=192)

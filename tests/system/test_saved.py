@@ -225,6 +225,16 @@ def test_a_disk_too_small_ends_the_stream(host):
     assert host.state() == host.before
 
 
+def test_what_is_not_understood_is_told(host):
+    """Guards against a setting of a newer xl, or another's, that is lost without a word."""
+    file = host.good[64].copy()
+    config('"b_info"', '"of_the_future": [1], "b_info"')(file)
+    said = host.restore(64, file.data)
+    assert "note: saved configuration: of_the_future is not known and has no effect" in said, said
+    host.machine.destroy_all()
+    assert host.state() == host.before
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_good_one_goes_on_after_all(host, width):
     """Guards against a refusal that only works because nothing can be restored."""

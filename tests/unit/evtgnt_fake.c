@@ -192,6 +192,10 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
     return 0;
 }
 
+void frame_written(mfn_t mfn)
+{
+}
+
 void page_put_and_type(mfn_t mfn)
 {
     ck_assert_int_ge(__atomic_sub_fetch(&fake_frames[mfn.value].writable, 1, __ATOMIC_SEQ_CST), 0);
@@ -449,4 +453,8 @@ mfn_t fake_guest_frame(struct domain *d)
 void *fake_guest_memory(void)
 {
     return low_page;
+}
+
+void smp_serve_requests(void)
+{
 }

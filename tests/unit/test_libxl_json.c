@@ -26,7 +26,7 @@ static void read_config_file(const char *text, struct domain_config *out)
 }
 
 static const char rich[] =
-    "name = 'web-1'\n"
+    "name = 'web-1'\nshadow = 1\n"
     "kernel = '/guests/kernel'\n"
     "extra = 'quiet path=C:\\\\x said=\"\\\\\"'\n"
     "memory = 128\nmaxmem = 256\nvcpus = 2\nmaxvcpus = 4\n"
@@ -80,6 +80,7 @@ static void expect_same(const struct domain_config *a, const struct domain_confi
     ck_assert_str_eq(a->command_line, b->command_line);
     ck_assert_uint_eq(a->module_count, b->module_count);
     ck_assert_int_eq(a->module_package, b->module_package);
+    ck_assert_int_eq(a->shadow, b->shadow);
     for (size_t i = 0; i < a->module_count; i++)
         ck_assert_str_eq(a->modules[i], b->modules[i]);
     ck_assert_uint_eq(a->memory_kib, b->memory_kib);
@@ -105,6 +106,14 @@ static void expect_same(const struct domain_config *a, const struct domain_confi
     expect_same_devices(a, b);
 }
 
+/* To all CPUs is the same as none. */
+static void forget_affinity(struct domain_config *config)
+{
+    config->has_hard = config->has_soft = false;
+    memset(&config->hard, 0, sizeof(config->hard));
+    memset(&config->soft, 0, sizeof(config->soft));
+}
+
 /* Guards against a setting that a domain has before it is saved and lacks when it is back. */
 START_TEST(what_is_written_comes_back)
 {
@@ -112,7 +121,7 @@ START_TEST(what_is_written_comes_back)
         rich,
         "name = 'a'\nkernel = '/k'\n",
         "name = 'a'\nkernel = '/k'\nramdisk = '/initrd'\nmaxvcpus = 32\ncpus = '1,3'\ncpus_soft = '0-7'\n",
-        "name = 'a'\nkernel = '/k'\ncpus = 'all'\nvif = ['', '', '']\n",
+        "name = 'a'\nkernel = '/k'\ncpus = 'all'\ncpus_soft = 'all'\nvif = ['', '', '']\n",
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -125,7 +134,7 @@ START_TEST(what_is_written_comes_back)
         ck_assert_msg(config_from_json(text, &after, &error) == 0, "%s in\n%s", error.text, text);
         ck_assert_uint_eq(after.note_count, 0);
         if (i == 3)
-            before.has_hard = false, memset(&before.hard, 0, sizeof(before.hard)); /* all CPUs: no affinity */
+            forget_affinity(&before);
         expect_same(&before, &after);
         ck_assert_int_eq(before.pinning != NULL, after.pinning != NULL);
         for (unsigned int j = 0; before.pinning != NULL && j < before.max_vcpus; j++)
@@ -266,6 +275,8 @@ static const struct {
     {WITH("\"nics\": [{\"rate_bytes_per_interval\": 5}]"), "a rate has an interval"},
     {WITH("\"nics\": [{\"trusted\": \"maybe\"}]"), "it must be \"True\", \"False\" or"},
     {WITH("\"paravane\": {\"modules\": [1]}"), "paravane.modules[0], at offset"},
+    {WITH("\"paravane\": {\"modules\": [\"\"]}"), "a file has a name"},
+    {WITH("\"paravane\": {\"shadow\": 2}"), "paravane.shadow, at offset"},
 };
 
 /* Guards against a configuration that gets around the limits that a user's file has, or is refused without a place. */
