@@ -106,8 +106,8 @@ def test_link_cut(pair, ticker, message, says, then):
     side = ticker.home if says == "sender" else 1 - ticker.home
     pair.proxy.set_trap(side, message, pair.proxy.cut)
     home = ticker.home if then == "stays" else 1 - ticker.home
-    ticker.host().command("migrate ticker link0")
-    assert pair.proxy.sprung.is_set(), pair.proxy.seen
+    answer = ticker.host().command("migrate ticker link0")
+    assert pair.proxy.sprung.is_set(), answer
     pair.proxy.restore()
     for host in pair.hosts:
         pair.wait_link(host)
