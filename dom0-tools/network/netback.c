@@ -121,7 +121,7 @@ static bool write_features(const struct backend_device *device)
 static int create(struct backend_device *device)
 {
     struct vif *vif = calloc(1, sizeof(*vif));
-    uint64_t mtu, replaced;
+    uint64_t mtu;
 
     if (vif == NULL)
         return -ENOMEM;
@@ -140,11 +140,9 @@ static int create(struct backend_device *device)
         return -EINVAL;
     }
     vif_init(vif);
+    vif->port.claims = true;
     switch_attach(&vif->port);
     vif->mtu = vif->port.mtu;
-    if (switch_lookup(vif->port.bridge, vif->port.address) != &vif->port &&
-        !backend_read_number(device, false, "replaces", &replaced))
-        report(vif, "its address is another port's of bridge %s too: what is sent to it goes there", vif->port.bridge);
     vif->next = vifs;
     vifs = vif;
     device->own = vif;
@@ -344,6 +342,16 @@ static int check_request(struct backend_device *device)
     return 0;
 }
 
+/* Not before: of a domain that arrives from another host, the address is at that host until it runs here. */
+static void claim_address(struct backend_device *device)
+{
+    struct vif *vif = device->own;
+    uint64_t replaced;
+
+    if (!switch_claim(&vif->port) && !backend_read_number(device, false, "replaces", &replaced))
+        report(vif, "its address is another port's of bridge %s too: what is sent to it goes there", vif->port.bridge);
+}
+
 static int connect(struct backend_device *device)
 {
     struct vif *vif = device->own;
@@ -365,6 +373,7 @@ static int connect(struct backend_device *device)
     read_abilities(device);
     read_headroom(device);
     watch_filter(device, true);
+    claim_address(device);
     vif_start(vif);
     wake_network();
     return 0;

@@ -37,8 +37,13 @@ void switch_attach(struct switch_port *port)
     port->next = NULL;
     port->pending = false;
     *link = port;
-    if (memcmp(port->address, none, 6) != 0)
+    if (memcmp(port->address, none, 6) != 0 && !port->claims)
         (void)address_fix(port, port->address);
+}
+
+bool switch_claim(struct switch_port *port)
+{
+    return address_fix(port, port->address);
 }
 
 void switch_detach(struct switch_port *port)

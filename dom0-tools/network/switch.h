@@ -57,6 +57,7 @@ struct switch_port {
     char bridge[32];                            /* "": SWITCH_BRIDGE */
     uint16_t mtu;                               /* the largest packet, without its Ethernet header; 0: SWITCH_MTU */
     uint8_t address[6];                         /* the toolstack's: learned nowhere else; zero: none */
+    bool claims;                                /* the address is not its own until switch_claim */
     void (*flush)(struct switch_port *port);    /* the batch ends: what deliver put off is to be done now */
     uint64_t delivered_bytes;                   /* deliver's */
     uint64_t received, received_bytes, refused; /* the switch's: frames that came in, and those that were none */
@@ -67,6 +68,9 @@ struct switch_port {
 
 /* The name must be unique; `bridge` and `address` stay as they are while the port is attached. */
 void switch_attach(struct switch_port *port);
+
+/* From here on what is sent to the port's address goes there. False: it is another port's own already. */
+bool switch_claim(struct switch_port *port);
 void switch_detach(struct switch_port *port); /* and forgets the addresses learned on it */
 
 /* A frame came in at `from`. */

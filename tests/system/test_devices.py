@@ -179,7 +179,7 @@ def test_size_of_a_large_disk(tmp_path):
 def test_no_devices():
     """A machine without them is none the worse, and says so."""
     with booted() as machine:
-        assert "no disk and no network card" in machine.command("devices")
+        assert "no disk, no network card and no link" in machine.command("devices")
         assert machine.json("devices") == [] and machine.command("ls /dev") == ""
 
 

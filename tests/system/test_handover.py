@@ -93,9 +93,9 @@ def test_there_and_back(pair, ticker):
 def test_no_room(pair, ticker):
     """A target without memory says so before the domain stops for anything."""
     ticker.host(moved=True).command("create /examples/balloon.cfg memory=300 maxmem=300 name='\"fat\"'")
-    answer = ticker.host().command("create -p /examples/hello32.cfg memory=256; migrate hello32 link0; destroy hello32")
+    answer = ticker.host().command("create /examples/ticker.cfg memory=256 name='\"big\"'; migrate big link0; destroy big")
     ticker.host(moved=True).destroy_all()
-    assert "hello32 runs on here and was not migrated" in answer
+    assert "big runs on here and was not migrated" in answer
     assert re.search(r"the other host says: .*memory", answer), answer
     ticker.settles(ticker.home)
 
@@ -106,8 +106,8 @@ def test_link_cut(pair, ticker, message, says, then):
     side = ticker.home if says == "sender" else 1 - ticker.home
     pair.proxy.set_trap(side, message, pair.proxy.cut)
     home = ticker.home if then == "stays" else 1 - ticker.home
-    ticker.host().command("migrate ticker link0")
-    assert pair.proxy.sprung.is_set(), pair.proxy.seen
+    answer = ticker.host().command("migrate ticker link0")
+    assert pair.proxy.sprung.is_set(), answer
     pair.proxy.restore()
     for host in pair.hosts:
         pair.wait_link(host)
