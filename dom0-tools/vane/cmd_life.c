@@ -8,6 +8,8 @@
 #include "domains.h"
 #include "json.h"
 #include "lifecycle.h"
+#include "receiving.h"
+#include "dom0-tools/console/console.h"
 #include "store.h"
 #include "suspending.h"
 #include "system.h"
@@ -42,6 +44,19 @@ int cmd_pause(struct vane *vane, int argc, char **argv)
 }
 
 /* xl is silent about these; who types it wants to know why nothing happens. */
+/* A copy of it may run at another host. */
+static int refuse_claimed(struct vane *vane, domid_t domid)
+{
+    char *name = name_of_domain(vane, domid);
+    const char *claim = name != NULL ? receiving_claim(name) : NULL;
+    int status = 0;
+
+    if (claim != NULL)
+        status = fail(vane, "%s: its hand-over to or from another host is %s. migrate-settle says more", name, claim);
+    free(name);
+    return status;
+}
+
 int cmd_unpause(struct vane *vane, int argc, char **argv)
 {
     struct xen_domctl_getdomaininfo info;
@@ -54,6 +69,8 @@ int cmd_unpause(struct vane *vane, int argc, char **argv)
     if (info.domain != 0 && (info.flags & XEN_DOMINF_paused) == 0)
         return fail(vane, "domain %u (%s) is not paused%s", info.domain, argv[1],
                     info.flags & XEN_DOMINF_blocked ? ": it waits for something to happen" : "");
+    if (refuse_claimed(vane, info.domain) != 0)
+        return 1;
     return simple(vane, argc, argv, ctl_domain_unpause, "unpaused");
 }
 
@@ -100,6 +117,8 @@ int cmd_resume(struct vane *vane, int argc, char **argv)
         return 1;
     if ((info.flags & XEN_DOMINF_shutdown) == 0 || shutdown_reason(&info) != SHUTDOWN_suspend)
         return fail(vane, "domain %u (%s) is not suspended", info.domain, argv[1]);
+    if (refuse_claimed(vane, info.domain) != 0)
+        return 1;
     if (resume_domain(vane, info.domain) != 0)
         return fail(vane, "domain %u (%s) could not be resumed: %s", info.domain, argv[1], strerror(errno));
     json_ok(vane);
@@ -263,7 +282,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         free(copy);
         return fail(vane, "renaming domain %u failed: %s", info.domain, strerror(errno));
     }
-    console_rename(info.domain, argv[2]);
+    console_renamed(info.domain);
     uuid_format(info.handle, uuid);
     snprintf(path, sizeof(path), "/vm/%s/name", uuid);
     (void)xs_write(vane->xs, XBT_NULL, path, argv[2], (unsigned int)strlen(argv[2]));

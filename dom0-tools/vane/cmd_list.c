@@ -93,8 +93,8 @@ static void say_long(const struct vane *vane, const struct xen_domctl_getdomaini
     say(vane, "%s (domain %u)\n", name, info->domain);
     say(vane, "    state         %s%s%s\n", state, info->flags & XEN_DOMINF_shutdown ? ", ended: " : "",
         info->flags & XEN_DOMINF_shutdown ? shutdown_reason_name(shutdown_reason(info)) : "");
-    if (receiving_doubt(name) != NULL)
-        say(vane, "    hand-over     %s\n", receiving_doubt(name));
+    if (receiving_claim(name) != NULL)
+        say(vane, "    hand-over     %s\n", receiving_claim(name));
     say(vane, "    uuid          %s\n", uuid);
     say(vane, "    memory        %llu KiB, at most %llu KiB\n", (unsigned long long)memory_kib(info),
         (unsigned long long)info->max_pages * 4);

@@ -104,7 +104,11 @@ static void release(struct migration *migration)
 
 static void settled(void *own, enum handover_outcome outcome)
 {
-    release(own);
+    struct migration *migration = own;
+
+    lifecycle_tell("%s: its hand-over is settled: %s", migration->departure.name,
+                   outcome == HANDOVER_MOVED ? "it has gone to the other host" : "it runs on here");
+    release(migration);
 }
 
 /* This host as its own peer. */

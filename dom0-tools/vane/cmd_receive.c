@@ -168,25 +168,37 @@ void receiving_start(void)
     channel_start();
 }
 
-const char *receiving_doubt(const char *name)
+static const char *record_words(const struct handover_record *record)
 {
-    static char text[160];
-    const struct handover_record *record = handover_in_doubt(&handover_self, name);
-    char plain[HANDOVER_NAME_SIZE];
-    char *suffix;
+    static const char *const words[] = {
+        [HANDOVER_SENDING] = "under way: being sent",
+        [HANDOVER_DOUBT] = "in doubt: suspended here, and may run there",
+        [HANDOVER_GIVEN] = "over by your word, which the other host has not heard yet: destroyed here",
+        [HANDOVER_RECEIVING] = "under way: being received",
+        [HANDOVER_COMPLETE] = "in doubt: whole and paused here, and may run there",
+        [HANDOVER_LIVE] = "done, which the other host has not confirmed yet: it runs here",
+    };
 
-    snprintf(plain, sizeof(plain), "%s", name);
-    suffix = strstr(plain, "--incoming");
-    if (record == NULL && suffix != NULL) {
-        *suffix = '\0';
-        record = handover_in_doubt(&handover_self, plain);
+    return words[record->state];
+}
+
+/* Copies under way are called by more than their name. */
+const char *receiving_claim(const char *name)
+{
+    static const char suffix[] = "--incoming";
+    size_t length = strlen(name), more = sizeof(suffix) - 1;
+    bool copy = length > more && strcmp(name + length - more, suffix) == 0;
+
+    for (const struct handover_record *record = handover_self.records; record != NULL; record = record->next) {
+        bool incoming = record->state == HANDOVER_RECEIVING || record->state == HANDOVER_COMPLETE;
+
+        if (record->state == HANDOVER_GIVEN || record->state == HANDOVER_LIVE || incoming != copy)
+            continue;
+        if (strncmp(record->name, name, copy ? length - more : length) == 0 &&
+            record->name[copy ? length - more : length] == '\0')
+            return record_words(record);
     }
-    if (record == NULL)
-        return NULL;
-    snprintf(text, sizeof(text), "in doubt, by %s: %s", record->link,
-             record->state == HANDOVER_DOUBT ? "suspended here, and may run there"
-                                             : "whole and paused here, and may run there");
-    return text;
+    return NULL;
 }
 
 static int wait_for_one(struct vane *vane, struct open_link *link, const char *name)
@@ -234,20 +246,6 @@ int cmd_migrate_receive(struct vane *vane, int argc, char **argv)
     return 0;
 }
 
-static const char *record_words(const struct handover_record *record)
-{
-    static const char *const words[] = {
-        [HANDOVER_SENDING] = "being sent",
-        [HANDOVER_DOUBT] = "in doubt: suspended here, and may run there",
-        [HANDOVER_GIVEN] = "destroyed here by your word, which the other host has not heard yet",
-        [HANDOVER_RECEIVING] = "being received",
-        [HANDOVER_COMPLETE] = "in doubt: whole and paused here, and may run there",
-        [HANDOVER_LIVE] = "runs here, which the other host has not confirmed yet",
-    };
-
-    return words[record->state];
-}
-
 static int show_unsettled(struct vane *vane)
 {
     struct json json;
@@ -257,7 +255,7 @@ static int show_unsettled(struct vane *vane)
     if (handover_self.records == NULL)
         say(vane, "Nothing is in doubt.\n");
     for (const struct handover_record *record = handover_self.records; record != NULL; record = record->next) {
-        say(vane, "%s by %s: %s\n", record->name, record->link, record_words(record));
+        say(vane, "%s by %s: its hand-over is %s.\n", record->name, record->link, record_words(record));
         json_open(&json, NULL, '{');
         json_string(&json, "name", record->name);
         json_string(&json, "link", record->link);

@@ -139,16 +139,23 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
         free(copy);
         return -1;
     }
-    console_rename(record->domid, incoming->name);
     free(record->config.name);
     record->config.name = copy;
+    console_renamed(record->domid);
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 
+/* Once it runs, nothing fails any more: whoever hears of a failure lets the source go on. */
 int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error)
 {
     struct domain_record *record = record_of(incoming, error);
 
+    if (record == NULL)
+        return -1;
+    if (take_name(vane, record, incoming) != 0)
+        return build_fail(error, "domain %u could not be given its name \"%s\": %s", record->domid, incoming->name,
+                          strerror(errno));
+    record = record_of(incoming, error);
     if (record == NULL)
         return -1;
     record->started_ns = record->arrived_ns = clock_ns();
@@ -157,10 +164,6 @@ int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, stru
     incoming->made = false;
     (void)ctl_domain_max_mem(vane->ctl, record->domid, record->config.memory_kib + BUILD_SLACK_KIB);
     devices_alone(vane, record->domid, &record->config);
-    record = record_find(incoming->built.domid);
-    if (record != NULL && take_name(vane, record, incoming) != 0)
-        return build_fail(error, "domain %u runs, but could not be given its name \"%s\": %s", record->domid,
-                          incoming->name, strerror(errno));
     return 0;
 }
 

@@ -12,7 +12,10 @@
 /* Starts the links. Nothing is taken until migrate-receive says so. */
 void receiving_start(void);
 
-/* What `list -l` says of a domain whose hand-over is in doubt; NULL: it is not. */
-const char *receiving_doubt(const char *name);
+/*
+ * What the hand-over of a domain of this name (or of its copy's, NAME--incoming) has come to, after "its hand-over is";
+ * NULL: there is none. Such a domain must not be started by hand: the other host's copy may run.
+ */
+const char *receiving_claim(const char *name);
 
 #endif

@@ -10,11 +10,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import packages
 from archive import Archive, add_modules
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "..", "..", "scripts"))
+import bzimage  # noqa: E402  the packer's own reader of boot images
 XEN = "xen-hypervisor-4.17-amd64"
 TOOLS = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils"]
 LIBRARIES = ["libxenmisc4.17", "libxencall1", "libxendevicemodel1", "libxenevtchn1", "libxenforeignmemory1",
@@ -40,6 +43,16 @@ def kernel_package(flavour):
 def kernel(flavour=CLOUD):
     """The path of Debian's kernel as its package ships it."""
     return packages.find(kernel_package(flavour), "boot/vmlinuz-*")
+
+
+def unpacked_kernel(flavour):
+    """The path of the ELF file in it: what a builder of dom0 that unpacks nothing takes."""
+    path = os.path.join(packages.CACHE, f"vmlinux-{flavour}")
+    if not os.path.exists(path):
+        with open(path + ".new", "wb") as file:
+            file.write(bzimage.unwrap(packages.read(kernel(flavour)))[1])
+        os.rename(path + ".new", path)
+    return path
 
 
 def xen():

@@ -30,7 +30,7 @@ def qemu(kernel, append, initrd, cpus=1, memory="1024M", extra=()):
 def xen_command(initrd, **options):
     """The command of a machine with genuine Xen, whose dom0 has that initial RAM disk."""
     xen_options = options.pop("xen_options", XEN_OPTIONS)
-    return qemu(images.xen(), xen_options, f"{images.kernel(images.GENERIC)} {DOM0_OPTIONS},{initrd}", **options)
+    return qemu(options.pop("hypervisor", None) or images.xen(), xen_options, f"{images.kernel(images.GENERIC)} {DOM0_OPTIONS},{initrd}", **options)
 
 
 def until(command, end, limit):

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The Paravane developers
+# SPDX-License-Identifier: BSD-2-Clause
+"""make run-pair as a person uses it: two hosts on one terminal. Guards against a pair whose hosts do not find each other,
+or that leaves a machine running behind the user's back.
+"""
+import os
+import re
+import subprocess
+
+import pexpect
+
+from machine import BUILD, ESCAPES
+
+KEYS = {"other": "\x01n", "restart": "\x01r", "end": "\x01x"}
+
+
+def machines(child):
+    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(child.pid)], capture_output=True, text=True, check=False)
+    return listing.stdout.split()
+
+
+def command(child, line):
+    child.send(f"{line}\r")
+    child.expect("vane> ")
+    return ESCAPES.sub("", child.before)
+
+
+def test_run_pair():
+    memory = open(f"{BUILD}/dom0.rd.memory", encoding="ascii").read().strip()
+    child = pexpect.spawn("scripts/run-pair", [BUILD, "--dom0-mem", memory, "--", "qemu-system-x86_64", "-accel", "tcg",
+                                               "-cpu", "max", "-m", "640M", "-no-reboot", "-nic", "none"],
+                          encoding="utf-8", codec_errors="replace", timeout=60, dimensions=(50, 200))
+    child.delaybeforesend = None
+    try:
+        child.expect("vane> ")
+        assert len(machines(child)) == 2
+        command(child, "create /examples/ticker.cfg")
+        assert "migrated ticker to link0" in command(child, "migrate ticker link0")
+        child.send(KEYS["other"])
+        child.expect("host two")
+        child.expect("vane> ")
+        listing = command(child, "")
+        while "ticker" not in listing:
+            listing = command(child, "list")
+        assert re.search(r"ticker +\d+ +16", listing)
+        child.send(KEYS["restart"])
+        child.expect("off and on")
+        child.expect("help lists the commands")
+        child.expect("vane> ")
+        assert "ticker" not in command(child, "list")
+        assert len(machines(child)) == 2
+        left = machines(child)
+        child.send(KEYS["end"])
+        child.expect(pexpect.EOF)
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in left)
+    finally:
+        child.close(force=True)
