@@ -139,9 +139,9 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
         free(copy);
         return -1;
     }
+    console_rename(record->domid, incoming->name);
     free(record->config.name);
     record->config.name = copy;
-    console_renamed(record->domid);
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 
