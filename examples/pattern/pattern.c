@@ -134,6 +134,7 @@ static void rewrite_some(unsigned int cpu, unsigned long *position)
 
     for (unsigned int count = 0; count < 64 && own->rewritten < own->allowed; count++) {
         if (!churn_holds(*position)) {
+            page_check(*position, pages[*position]); /* rewriting would hide what is wrong with it */
             page_rewrite(*position, pages[*position]);
             own->rewritten++;
         }

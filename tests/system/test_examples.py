@@ -70,6 +70,16 @@ def test_ticker(host):
     host.wait_gone("ticker")
 
 
+@pytest.mark.parametrize("width", ["32", "64"])
+def test_pattern(host, width):
+    """The guest that proves a migration right must not be one that finds everything right: one bit is flipped."""
+    host.send(f"create -c /examples/pattern{width}.cfg 'extra=\"spoil=3\"' vcpus=2\r")
+    text = host.expect(r"pattern: BROKEN page \d+ \(pfn [0-9a-f]+\), generation \d+: word \d+ is [0-9a-f]+, not [0-9a-f]+")
+    host.expect(rf"\[pattern{width}: the domain has ended \(crash\)\]")
+    host.prompt()
+    assert_lines(text[text.index("pattern: "):], expected("pattern"))
+
+
 def test_ring(host):
     """Grants, event channels and the store between two guests of different widths, neither of them dom0."""
     host.command("create /examples/ring.cfg")
