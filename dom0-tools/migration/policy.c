@@ -29,9 +29,9 @@ const char *policy_after_round(struct policy *policy, uint64_t sent, uint64_t di
     policy->stuck =
         policy->last_dirty != UINT64_MAX && dirty > policy->last_dirty - policy->last_dirty / 4 ? policy->stuck + 1 : 0;
     policy->last_dirty = dirty;
-    if (dirty <= POLICY_FEW_PAGES)
+    if (sent <= POLICY_BIG_ROUND && dirty <= POLICY_FEW_PAGES)
         return "hardly a page was left";
-    if (policy_downtime_ms(dirty, rate) <= policy->limits.max_downtime_ms)
+    if (sent <= POLICY_BIG_ROUND && policy_downtime_ms(dirty, rate) <= policy->limits.max_downtime_ms)
         return "the rest fits the downtime allowed";
     if (policy->rounds >= policy->limits.rounds)
         return "the rounds allowed were used up";

@@ -179,6 +179,9 @@ static void note_dirty(struct saving *saving, uint64_t dirty, uint64_t since_ns)
     saving->progress.expected_downtime_ms = policy_downtime_ms(dirty, saving->progress.rate);
 }
 
+/* Turns for a receiver in this program to catch up with what was sent before the guest stops for it. */
+#define CATCH_UP 8u
+
 static int copy_live(struct saving *saving)
 {
     struct policy policy;
@@ -197,6 +200,8 @@ static int copy_live(struct saving *saving)
         why = policy_after_round(&policy, saving->totals->pages - sent, dirty, saving->progress.rate);
     }
     saving->totals->why_stopped = why;
+    for (unsigned int i = 0; i < CATCH_UP; i++)
+        view_pause_ns(0);
     if (saving->source->progress != NULL)
         saving->source->progress(saving->source->own, &saving->progress);
     return 0;

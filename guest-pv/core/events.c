@@ -19,6 +19,13 @@ static struct {
     void *data;
 } ports[PORTS];
 
+/*
+ * Ports of secondary vCPUs. All vCPUs share the pending bits, so each must leave alone what is for another: an interrupt
+ * meant for one would be lost on the other.
+ */
+static xen_ulong_t owned[XEN_LEGACY_MAX_VCPUS][WORD_BITS]; /* [0] stays empty: vCPU 0 has what nobody else has */
+static xen_ulong_t of_others[WORD_BITS];
+
 static unsigned long upcalls;
 
 static struct vcpu_info *this_vcpu(void)
@@ -67,6 +74,30 @@ bool event_test_and_clear(evtchn_port_t port)
     return __atomic_fetch_and(&shared_info->evtchn_pending[port / WORD_BITS], ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
+static void set_owner(evtchn_port_t port, unsigned int vcpu)
+{
+    unsigned int word = port / WORD_BITS;
+
+    if (port >= PORTS)
+        return;
+    for (unsigned int other = 1; other < XEN_LEGACY_MAX_VCPUS; other++)
+        __atomic_fetch_and(&owned[other][word], ~bit_of(port), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&of_others[word], ~bit_of(port), __ATOMIC_SEQ_CST);
+    if (vcpu != 0 && vcpu < XEN_LEGACY_MAX_VCPUS) {
+        __atomic_fetch_or(&of_others[word], bit_of(port), __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(&owned[vcpu][word], bit_of(port), __ATOMIC_SEQ_CST);
+    }
+}
+
+static xen_ulong_t deliverable(unsigned int word, unsigned int vcpu)
+{
+    xen_ulong_t ours = vcpu == 0 ? ~__atomic_load_n(&of_others[word], __ATOMIC_SEQ_CST)
+                                 : __atomic_load_n(&owned[vcpu][word], __ATOMIC_SEQ_CST);
+
+    return ours & __atomic_load_n(&shared_info->evtchn_pending[word], __ATOMIC_SEQ_CST) &
+           ~__atomic_load_n(&shared_info->evtchn_mask[word], __ATOMIC_SEQ_CST);
+}
+
 static void deliver(evtchn_port_t port)
 {
     event_test_and_clear(port);
@@ -79,7 +110,8 @@ static void deliver(evtchn_port_t port)
 /* Entered with upcalls masked. The flag is cleared first: what fires later sets it again and gets its own upcall. */
 void event_upcall(void)
 {
-    struct vcpu_info *vcpu = this_vcpu();
+    unsigned int cpu = smp_cpu_id();
+    struct vcpu_info *vcpu = &shared_info->vcpu_info[cpu];
 
     upcalls++;
     while (__atomic_exchange_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST)) {
@@ -89,8 +121,7 @@ void event_upcall(void)
             unsigned int word = (unsigned int)__builtin_ctzl(words);
             xen_ulong_t bits;
 
-            while ((bits = __atomic_load_n(&shared_info->evtchn_pending[word], __ATOMIC_SEQ_CST) &
-                           ~__atomic_load_n(&shared_info->evtchn_mask[word], __ATOMIC_SEQ_CST)) != 0)
+            while ((bits = deliverable(word, cpu)) != 0)
                 deliver(word * WORD_BITS + (unsigned int)__builtin_ctzl(bits));
         }
     }
@@ -161,6 +192,7 @@ int event_close(evtchn_port_t port)
     event_clear_handler(port);
     rc = HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
     event_test_and_clear(port);
+    set_owner(port, 0);
     return (int)pv_error(rc);
 }
 
@@ -198,6 +230,8 @@ int event_bind_virq(unsigned int virq, unsigned int vcpu, event_handler_t *handl
     struct evtchn_bind_virq op = {.virq = virq, .vcpu = vcpu};
     long rc = HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &op);
 
+    if (rc == 0)
+        set_owner(op.port, vcpu);
     return bound(rc, op.port, handler, data);
 }
 
@@ -206,6 +240,8 @@ int event_bind_ipi(unsigned int vcpu, event_handler_t *handler, void *data)
     struct evtchn_bind_ipi op = {.vcpu = vcpu};
     long rc = HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &op);
 
+    if (rc == 0)
+        set_owner(op.port, vcpu);
     return bound(rc, op.port, handler, data);
 }
 
@@ -227,6 +263,8 @@ int event_notify(evtchn_port_t port)
 void events_forget(void)
 {
     memset(ports, 0, sizeof(ports));
+    memset(owned, 0, sizeof(owned));
+    memset(of_others, 0, sizeof(of_others));
     events_init();
 }
 

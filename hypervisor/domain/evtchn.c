@@ -319,7 +319,7 @@ IN_PLACE bool lock_other_end(struct domain *d, struct domain *other)
         return true;
     }
     spin_unlock(&d->evtchn.lock);
-    __asm__ volatile("pause");
+    sched_relax(); /* whoever has the other may wait for our flush */
     return false;
 }
 

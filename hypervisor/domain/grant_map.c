@@ -234,10 +234,10 @@ static void finish_unmap(struct domain *d, const struct unmap *u)
     bool readonly = u->flags & GNTMAP_readonly;
     u32 left = u->flags & ~u->gone;
 
+    for (unsigned i = 0; i < kinds(u->gone); i++) /* before the use ends: one of both has it in the log */
+        drop_page(u->mfn, readonly);
     if (u->gone)
         grant_unuse(u->granter, u->ref, readonly, kinds(u->gone));
-    for (unsigned i = 0; i < kinds(u->gone); i++)
-        drop_page(u->mfn, readonly);
     release_handle(d, u->handle, left);
     if (!(left & KIND_MASK))
         domain_put(u->granter);

@@ -63,8 +63,10 @@ void flush_tlb_one_mask(u32 mask, unsigned long va)
         flush_tlb_one_local(va);
 }
 
+/* What was taken out of tables is out before it is asked who may have seen it. */
 u32 domain_dirty_mask(struct domain *d)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return READ_ONCE(d->mm.dirty_cpus);
 }
 

@@ -157,7 +157,7 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
                 return -EINVAL;
             if (type != FRAME_DESCRIPTOR)
                 return -EBUSY;      /* cannot be, under the page lock */
-            __builtin_ia32_pause(); /* another CPU validates it: short, and it waits for nobody */
+            sched_relax(); /* another CPU validates it, and may flush us before */
             word = frame_word(mfn);
             continue;
         }

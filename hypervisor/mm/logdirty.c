@@ -119,11 +119,11 @@ static int report_leaf(const struct shadow *s, const u64 *leaf, unsigned long to
 
 static int report(struct shadow *s, bool clean, unsigned long bitmap, unsigned long pages)
 {
-    unsigned first = s->next_leaf;
+    unsigned first = s->lost ? 0 : s->next_leaf; /* lost since: also of those that were reported */
     for (unsigned i = first; i * LOG_PER_LEAF < pages; i++) {
         size_t bytes = (MIN(pages - i * LOG_PER_LEAF, LOG_PER_LEAF) + 7) / 8;
         s->next_leaf = i;
-        if (i > first && hypercall_preempt_check())
+        if (i > first && !s->lost && hypercall_preempt_check())
             return -ERESTART;
         if (bitmap && report_leaf(s, s->leaves[i], bitmap + i * PAGE_SIZE, bytes))
             return -EFAULT;

@@ -113,8 +113,11 @@ static int take_frames(struct domain *d, unsigned order, unsigned address_bits, 
 static int hand_out(struct domain *d, mfn_t first, unsigned order)
 {
     unsigned long count = 1UL << order;
-    for (unsigned long i = 0; i < count; i++)
+    for (unsigned long i = 0; i < count; i++) {
         WRITE_ONCE(frame_table[first.value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+        if (unlikely(logging_domains)) /* m2p_set found no owner yet */
+            frame_written(mfn_add(first, i));
+    }
     if (first.value < READ_ONCE(d->mm.mfn_low) || first.value + count > READ_ONCE(d->mm.mfn_high))
         note_owned(d, first, count);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -673,11 +673,15 @@ static void test_allocation(void)
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0, "off");
 }
 
-/* What dom0 wrote shows when its mapping goes, a new number of a frame at once. */
+#define NEW_PFN 7000 /* of none of its frames yet */
+
+/* What dom0 wrote shows when its mapping goes, a new frame and a frame's new number at once. */
 static void test_writes_of_others(void)
 {
     unsigned long index = area_index(QUIET + 3);
     struct mmu_update req = {.ptr = ((uint64_t)dom.mfn[index] << PAGE_SHIFT) | MMU_MACHPHYS_UPDATE};
+    xen_pfn_t fresh = NEW_PFN;
+    struct xen_memory_reservation r = {.nr_extents = 1, .domid = (domid_t)dom.domid};
     char *page;
 
     check_group("writes of others");
@@ -694,6 +698,13 @@ static void test_writes_of_others(void)
     CHECK_EQ(HYPERVISOR_mmu_update(&req, 1, NULL, (unsigned int)dom.domid), 0, "a frame gets its number anew");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
     CHECK(is_dirty(index) && dirty_pages() == 1, "names that frame");
+    domctl.u.max_mem.max_memkb = dom.count * 4 + 4;
+    CHECK_EQ(call(XEN_DOMCTL_max_mem), 0, "it may have one page more");
+    set_xen_guest_handle(r.extent_start, &fresh);
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1, "and gets it");
+    CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
+    CHECK(bitmap[NEW_PFN / 8] == 1 << NEW_PFN % 8 && dirty_pages() == 1, "names the new page");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1, "which it gives back");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0, "off");
     call(XEN_DOMCTL_unpausedomain);
 }

@@ -9,6 +9,7 @@
 #include <abi/errno.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
+#include <pv/smp.h>
 #include <pv/traps.h>
 #include "../../guest-pv/core/internal.h"
 #include "check.h"
@@ -220,6 +221,53 @@ static void test_release(void)
     pages_free(gdt, 1);
 }
 
+#define RACE_ROUNDS 300
+
+static unsigned long race_frames[16];
+static volatile unsigned int race_round, race_answer;
+
+static void race_step(unsigned int round)
+{
+    for (unsigned int i = 0; i < round % 64; i++) /* so that either comes first */
+        __builtin_ia32_pause();
+    (void)HYPERVISOR_set_gdt(race_frames, 16);
+    (void)HYPERVISOR_set_gdt(NULL, 0);
+}
+
+static void race_work(void *arg)
+{
+    for (unsigned int round = 1; round <= RACE_ROUNDS; round++) {
+        while (race_round < round)
+            __builtin_ia32_pause();
+        race_step(63 - round % 64);
+        race_answer = round;
+    }
+}
+
+/* The first has all processors flushed, since the page was writable a moment ago, while the second waits for it: both
+ * would wait for ever if the second served no flush meanwhile. */
+static void test_race(void)
+{
+    uint64_t *page = pages_alloc(1);
+
+    if (smp_cpu_count() < 2)
+        return;
+    check_group("two at once");
+    race_frames[0] = virt_to_mfn(page);
+    CHECK_EQ(smp_start(1, race_work, NULL), 0, "a second vCPU");
+    for (unsigned int round = 1; round <= RACE_ROUNDS; round++) {
+        pages_protect(page, 1, true);
+        page[2] = 0;
+        pages_protect(page, 1, false);
+        race_round = round;
+        race_step(round);
+        while (race_answer < round)
+            HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    }
+    CHECK_EQ(pages_protect(page, 1, true), 0, "both make one page their table, and let it go, many times");
+    pages_free(page, 1);
+}
+
 int main(int argc, char **argv)
 {
     test_set_gdt();
@@ -231,6 +279,7 @@ int main(int argc, char **argv)
     test_bases();
 #endif
     test_release();
+    test_race();
     check_summary("segments");
     return 0;
 }

@@ -23,7 +23,7 @@ import packages
 import shadow_xen
 
 BUILD = os.environ.get("BUILD", "build")
-REPEATS = 5
+REPEATS = 3
 LIMIT = 900
 LINE = re.compile(r"moved line (\d+) .*broken (\d+) gap us boot (\d+) mono (\d+)")
 ROWS = ["downtime of a live migration, ms", "live migration, s", "saving, s", "restoring, s", "file, bytes over memory"]

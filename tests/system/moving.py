@@ -161,7 +161,10 @@ class Linux(Guest):
         if self.neighbour:
             result["lost"] = self.lost(self.name)
             result["lost by neighbour"] = self.lost(self.neighbour)
-            allowed = {"lost": 3 * self.moves, "lost by neighbour": 10 * self.away_seconds() + 3 * self.moves}
+            # Ten a second. It asks nothing while it is away, and in vain while its interface connects again, which takes
+            # no longer than it was away; the neighbour asks in vain during both.
+            away = 10 * self.away_seconds() + 3 * self.moves
+            allowed = {"lost": away, "lost by neighbour": away + result["lost"]}
             for what, most in allowed.items():
                 if result[what] > most:
                     self.problem(f"{result[what]} pings {what}, the time it was away explains {most:.0f}")

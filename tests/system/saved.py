@@ -15,8 +15,11 @@ class Saved:
 
     def __init__(self, data):
         self.data = bytearray(data)
-        optional, = struct.unpack_from("<I", self.data, 44)
-        self.outer = 48 + optional
+        self.find_records()
+        self.width = self.data[self.body(PV_INFO)]
+
+    def find_records(self):
+        self.outer = 48 + self.get(44, "I")
         self.image = self.outer + 24
         self.records = []  # type, offset of the header, length of the body
         at = self.image + 40
@@ -25,7 +28,6 @@ class Saved:
             self.records.append((kind, at, length))
             at += 8 + (length + 7 & ~7)
         del self.data[at + 8:]
-        self.width = self.data[self.body(PV_INFO)]
 
     def copy(self):
         return Saved(self.data)
@@ -34,10 +36,10 @@ class Saved:
         return self.data[52:self.outer - 1].decode()
 
     def configure(self, text):
-        """Replaces the configuration; places asked for before have moved."""
+        """Replaces the configuration; what lies behind it moves."""
         coded = text.encode() + b"\0"
         self.data[44:self.outer] = struct.pack("<II", len(coded) + 4, len(coded)) + coded
-        self.outer = 52 + len(coded)
+        self.find_records()
 
     def header(self, kind):
         """Offset of the first record of that type."""

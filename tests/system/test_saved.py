@@ -5,6 +5,7 @@ host is as it was. The file lies on a disk of the machine, where it is spoilt be
 import os
 import random
 import re
+import struct
 import sys
 
 import pytest
@@ -89,6 +90,15 @@ def duplicate_page(file):
     file.put(file.body(saved.PAGE_DATA) + 16, "Q", file.get(file.body(saved.PAGE_DATA) + 16, "Q") >> 60 << 60 | first << 12 >> 12)
 
 
+def hundred_million_frames(file):
+    """A domain of terabytes whose P2M is one page, named again and again: a table of it would fill dom0."""
+    config('max_memkb": 4096', 'max_memkb": 17179869184')(file)
+    at = file.header(saved.P2M_FRAMES)
+    length, frame, count = file.get(at + 4, "I"), file.get(at + 16, "Q"), 200000
+    body = struct.pack("<II", 0, count * (4096 // file.width) - 1) + struct.pack("<Q", frame) * count
+    file.data[at:at + 8 + length] = struct.pack("<II", saved.P2M_FRAMES, len(body)) + body
+
+
 def entry(level, change):
     """A change of the first present entry of some page table."""
     def apply(file):
@@ -147,6 +157,7 @@ STRUCTURE = {
                   PAGES + "the body has 2147483647 bytes: at most 8388608"),
     "no-width": (put(body(saved.PV_INFO), "B", 6), AT.format("X86_PV_INFO", 2) + "the guest's width is 6"),
     "absurd-p2m": (put(body(saved.P2M_FRAMES, 4), "I", 0xFFFFFFFE), AT.format("X86_PV_P2M_FRAMES", 3) + "the last pfn is 0xfffffffe"),
+    "endless-p2m": (hundred_million_frames, AT.format("X86_PV_P2M_FRAMES", 3) + "out of memory for a table of 102400000"),
     "p2m-far-away": (put(body(saved.P2M_FRAMES, 8), "Q", 1 << 40), "frame 0 is at pfn 0x10000000000: it must be at most"),
     "absurd-count": (put(body(saved.PAGE_DATA), "I", 0xFFFFFFFF), PAGES + "the record counts 4294967295 pages"),
     "pfn-far-away": (put(body(saved.PAGE_DATA, 8), "Q", 1 << 30), PAGES + "page 0 is pfn 0x40000000: it must be below"),

@@ -454,3 +454,7 @@ void *fake_guest_memory(void)
 {
     return low_page;
 }
+
+void smp_serve_requests(void)
+{
+}

@@ -35,7 +35,7 @@ static const char rich[] =
     "uuid = 'b1c0aa3e-6b7a-4d0e-9d43-2f3a5c6e7f80'\n"
     "on_poweroff = 'preserve'\non_reboot = 'rename-restart'\n"
     "on_crash = 'coredump-restart'\non_watchdog = 'coredump-destroy'\n"
-    "max_grant_frames = 32\nmax_maptrack_frames = 0\nmax_grant_version = 1\n"
+    "max_grant_frames = 32\nmax_maptrack_frames = 0\nmax_grant_version = 1\nshadow = 1\n"
     "max_event_channels = 200\n"
     "modules = ['/a b', '/c -x']\n"
     "disk = ['/images/root.img,raw,xvda,rw', 'file:/shared.img,xvdb,w!',\n"
@@ -102,6 +102,7 @@ static void expect_same(const struct domain_config *a, const struct domain_confi
     ck_assert_uint_eq(a->max_grant_frames, b->max_grant_frames);
     ck_assert_uint_eq(a->max_maptrack_frames, b->max_maptrack_frames);
     ck_assert_uint_eq(a->max_grant_version, b->max_grant_version);
+    ck_assert_int_eq(a->shadow, b->shadow);
     ck_assert_int_eq(a->max_event_channels, b->max_event_channels);
     expect_same_devices(a, b);
 }

@@ -329,6 +329,24 @@ START_TEST(test_log_lost)
 }
 END_TEST
 
+/* Memory ends while a report is preempted: what it has told already does not hold any more. */
+START_TEST(test_log_lost_meanwhile)
+{
+    static u64 all[2 * LOG_PER_LEAF / 64];
+    struct log_report r = {.clean = true, .bitmap = (unsigned long)all, .pages = 2 * LOG_PER_LEAF};
+    log_on();
+    fake.preempt_after = 1;
+    ck_assert_int_eq(log_dirty_report(d, &r), -ERESTART);
+    ck_assert_uint_eq(all[0], 0);
+    d->mm.shadow->lost = true;
+    ck_assert_int_eq(log_dirty_report(d, &r), 0);
+    fake.preempt_after = 0;
+    ck_assert(!d->mm.shadow->lost);
+    for (unsigned i = 0; i < 2 * LOG_PER_LEAF / 64; i++)
+        ck_assert_uint_eq(all[i], ~0UL);
+}
+END_TEST
+
 /* A bitmap that cannot be written keeps its bits for the next report. */
 START_TEST(test_bad_bitmap)
 {
@@ -373,6 +391,7 @@ int main(void)
     tcase_add_test(tc, test_log_of_our_writes);
     tcase_add_test(tc, test_number_out_of_range);
     tcase_add_test(tc, test_log_lost);
+    tcase_add_test(tc, test_log_lost_meanwhile);
     tcase_add_test(tc, test_bad_bitmap);
     tcase_add_test(tc, test_resize);
     suite_add_tcase(suite, tc);
