@@ -13,7 +13,7 @@ from machine import BUILD, Machine
 
 FRAME_MAGIC = 0x6c6b6e69766e6170
 FRAME = struct.Struct("<QII16s")
-OPEN, DATA = 3, 5
+RESET, SYNC, OPEN, DATA = 1, 2, 3, 5
 MESSAGE = struct.Struct("<II")
 MESSAGES = dict(enumerate("hello offer accepted refused data sent aborted complete failed commit running done report "
                           "discard discarded".split(), 1))
@@ -44,18 +44,29 @@ class Messages:
 
 
 class Direction:
-    """One way of the link: whole frames, and the messages in each. What is no frame passes as it is."""
+    """One way of the link: whole frames, and the messages in each. As for the hosts, what comes before the answer to the
+    number that the other side has drawn is not looked at: it may be the rest of an earlier connection."""
 
     def __init__(self):
         self.bytes = b""
         self.messages = Messages()
+        self.drawn = set()
+        self.in_step = False
 
-    def frames(self, data):
+    def frames(self, data, other):
         self.bytes += data
         while len(self.bytes) >= FRAME.size:
-            magic, kind, length, _ = FRAME.unpack_from(self.bytes)
+            magic, kind, length, number = FRAME.unpack_from(self.bytes)
             if magic != FRAME_MAGIC:
-                yield self.take(1), []
+                self.in_step = False
+                at = self.bytes.find(FRAME_MAGIC.to_bytes(8, "little"))
+                yield self.take(at if at > 0 else len(self.bytes) - 7), []
+                continue
+            if kind == RESET:
+                self.drawn.add(number)
+            if not self.in_step:
+                self.in_step = kind == SYNC and number in other.drawn
+                yield self.take(FRAME.size if length == 0 else 1), []
                 continue
             if len(self.bytes) < FRAME.size + length:
                 return
@@ -153,7 +164,7 @@ class Proxy(threading.Thread):
         if not data:
             self.lost(side)
             return
-        for frame, names in self.directions[side].frames(data):
+        for frame, names in self.directions[side].frames(data, self.directions[1 - side]):
             if self.is_trapped(side, names):
                 action, self.trap = self.trap[2], None
                 action()
