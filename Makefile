@@ -57,6 +57,7 @@ help:
 	@echo 'make check-rival   the boot log of a Linux guest, here and on genuine Xen'
 	@echo 'make fuzz-stream SECONDS=n   libFuzzer over what reads saved domains (default 300)'
 	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
+	@echo 'make soak-migration COUNT=n   guests of all kinds saved and migrated so often, then the same (default 100)'
 	@echo 'make iso        build/paravane.iso alone'
 	@echo 'make clean      remove what was built, except the cached newlib; distclean removes that too'
 	@echo

@@ -196,17 +196,6 @@ void console_discover(domid_t domid)
     mutex_unlock(&lock);
 }
 
-void console_renamed(domid_t domid)
-{
-    struct console *console;
-
-    mutex_lock(&lock);
-    console = table_find(domid);
-    if (console != NULL)
-        read_name(console);
-    mutex_unlock(&lock);
-}
-
 /* A domain was shut down, or is gone; only the latter ends its console. */
 static void check_released(domid_t domid)
 {

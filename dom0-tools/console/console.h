@@ -55,15 +55,15 @@ int console_start(void);
  */
 struct console *console_find(domid_t domid);
 
-/* The store has another name for the domain: its log goes by that one, also when it is dead. */
-void console_renamed(domid_t domid);
-
 /* The console of the domain that died last under this domid, or this name; NULL when it is not among those kept. */
 struct console *console_find_dead(domid_t domid);
 struct console *console_find_dead_name(const char *name);
 
 /* Walks all consoles, the live ones first, then the dead from the newest to the oldest. Start with NULL. */
 struct console *console_next(struct console *after);
+
+/* It is called otherwise from now on; the log keeps the last name after its end. */
+void console_rename(domid_t domid, const char *name);
 
 void console_get_info(const struct console *console, struct console_info *info);
 

@@ -5,6 +5,7 @@
  * Consoles of live and dead domains; see table.h and console.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,14 @@ struct console *console_next(struct console *after)
         return TAILQ_FIRST(&live) ? TAILQ_FIRST(&live) : TAILQ_FIRST(&dead);
     next = TAILQ_NEXT(after, link);
     return next || after->dead ? next : TAILQ_FIRST(&dead);
+}
+
+void console_rename(domid_t domid, const char *name)
+{
+    struct console *console = table_find(domid);
+
+    if (console)
+        snprintf(console->name, sizeof(console->name), "%s", name);
 }
 
 void console_get_info(const struct console *console, struct console_info *info)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <abi/sched.h>
+
 struct ctl *ctl_open(void)
 {
     struct ctl *ctl = calloc(1, sizeof(*ctl));
@@ -71,16 +73,18 @@ int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *cre
     return 0;
 }
 
-/* The hypervisor gives up a large domain in steps and says EAGAIN between them. */
+/* The hypervisor gives up a large domain in steps and says EAGAIN between them: then other domains have a turn. */
 int ctl_domain_destroy(struct ctl *ctl, domid_t domid)
 {
     int status;
 
-    do {
+    for (;;) {
         start(ctl, XEN_DOMCTL_destroydomain, domid);
         status = perform(ctl);
-    } while (status != 0 && errno == EAGAIN);
-    return status;
+        if (status == 0 || errno != EAGAIN)
+            return status;
+        (void)xencall2(ctl->call, __HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+    }
 }
 
 int ctl_domain_pause(struct ctl *ctl, domid_t domid)

@@ -43,23 +43,28 @@ static int plain_page(struct restoring *restoring, uint64_t pfn, const char *wha
     return 0;
 }
 
-/* Numbers of machine frames as longs of the guest's width, from guest frame `first` on, for so many pages of them. */
+/*
+ * Numbers of machine frames as longs of the guest's width, from guest frame `first` on, for so many pages of them. By
+ * halves: an absent one is all ones in both widths.
+ */
 static void fill_p2m(const struct restoring *restoring, uint64_t first, size_t pages, void *to)
 {
-    size_t count = pages * (VIEW_PAGE / (restoring->view.bits / 8));
-    uint64_t left = restoring->limits.pfns - first;
+    size_t room = pages * (VIEW_PAGE / (restoring->view.bits / 8));
+    size_t count = restoring->limits.pfns - first < room ? (size_t)(restoring->limits.pfns - first) : room;
     const uint32_t *mfns = restoring->mfns + first;
-    uint64_t *wide = to;
-    uint32_t *narrow = to;
+    uint32_t *half = to;
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t mfn = i < left ? mfns[i] : VIEW_NO_FRAME;
+    if (count < room)
+        memset(half + count * (restoring->view.bits / 32), 0xff, (room - count) * (restoring->view.bits / 8));
+    if (restoring->view.bits == 64)
+        for (size_t i = 0; i < count; i++, half += 2) {
+            uint32_t mfn = mfns[i];
 
-        if (restoring->view.bits == 64)
-            wide[i] = mfn == VIEW_NO_FRAME ? UINT64_MAX : mfn;
-        else
-            narrow[i] = mfn;
-    }
+            half[0] = mfn;
+            half[1] = mfn == VIEW_NO_FRAME ? UINT32_MAX : 0;
+        }
+    else
+        memcpy(half, mfns, count * sizeof(*mfns));
 }
 
 static int write_p2m_part(struct restoring *restoring, size_t at, size_t pages)

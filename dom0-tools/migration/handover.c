@@ -255,6 +255,9 @@ static bool read_offer(const struct message *message, struct handover_offer *off
     *offer = (struct handover_offer){.memory_kib = message->offer.memory_kib, .vcpus = message->offer.vcpus};
     memcpy(offer->transaction, message->offer.transaction, sizeof(offer->transaction));
     memcpy(offer->name, message->offer.name, sizeof(offer->name));
+    for (size_t i = 0; i < sizeof(offer->name) && offer->name[i] != '\0'; i++)
+        if (offer->name[i] <= ' ' || offer->name[i] > '~')
+            return false;
     return memchr(offer->name, '\0', sizeof(offer->name)) != NULL && offer->name[0] != '\0';
 }
 
@@ -283,7 +286,7 @@ static enum handover_outcome take_offer(struct handover_host *host, struct chann
     struct handover_offer offer;
 
     if (!read_offer(message, &offer) || record_of(host, offer.transaction, false) != NULL) {
-        explain(error, "%s: the offer has no name, or is one that was made before", channel->name);
+        explain(error, "%s: the offer has no proper name, or is one that was made before", channel->name);
         return refuse(channel, error);
     }
     if (receiver == NULL) {

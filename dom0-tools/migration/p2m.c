@@ -61,19 +61,17 @@ void p2m_free(struct p2m *p2m)
 /* Frame numbers out of longs of the guest's width; one that no machine has becomes VIEW_NO_FRAME. */
 static void take_frames(const struct p2m *p2m, const void *longs, size_t count, uint32_t *mfns)
 {
-    const volatile uint64_t *wide = longs; /* read once each: the guest may be writing */
-    const volatile uint32_t *narrow = longs;
+    const volatile uint32_t *half = longs; /* read once each: the guest may be writing */
 
-    if (p2m->bits == 64) {
-        for (size_t i = 0; i < count; i++) {
-            uint64_t value = wide[i];
+    if (p2m->bits == 64)
+        for (size_t i = 0; i < count; i++, half += 2) {
+            uint32_t low = half[0];
 
-            mfns[i] = value < VIEW_NO_FRAME ? (uint32_t)value : VIEW_NO_FRAME;
+            mfns[i] = half[1] == 0 ? low : VIEW_NO_FRAME;
         }
-    } else {
+    else
         for (size_t i = 0; i < count; i++)
-            mfns[i] = narrow[i];
-    }
+            mfns[i] = half[i];
 }
 
 /* `count` longs from pages at these frames, one table after the other: of the tree, and of the P2M itself. */

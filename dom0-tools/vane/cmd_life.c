@@ -4,6 +4,7 @@
  *
  * pause, unpause, suspend, resume, shutdown, reboot, destroy, rename.
  */
+#include "dom0-tools/console/console.h"
 #include "domains.h"
 #include "json.h"
 #include "lifecycle.h"
@@ -281,7 +282,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         free(copy);
         return fail(vane, "renaming domain %u failed: %s", info.domain, strerror(errno));
     }
-    console_renamed(info.domain);
+    console_rename(info.domain, argv[2]);
     uuid_format(info.handle, uuid);
     snprintf(path, sizeof(path), "/vm/%s/name", uuid);
     (void)xs_write(vane->xs, XBT_NULL, path, argv[2], (unsigned int)strlen(argv[2]));

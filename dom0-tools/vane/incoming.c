@@ -119,6 +119,8 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     if (record == NULL)
         return -1;
     (void)ctl_claim(vane->ctl, record->domid, 0);
+    if (shadow_domain(vane, record->domid, &record->config, error) != 0)
+        return -1;
     if (build_grants(vane->ctl, vane->memory, &incoming->built) != 0)
         return build_fail(error, "the grants of the rings of domain %u could not be written: %s", record->domid,
                           strerror(errno));
@@ -137,9 +139,9 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
         free(copy);
         return -1;
     }
+    console_rename(record->domid, incoming->name);
     free(record->config.name);
     record->config.name = copy;
-    console_renamed(record->domid);
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 

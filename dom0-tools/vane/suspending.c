@@ -150,6 +150,13 @@ static void let_connect(struct vane *vane, domid_t domid)
         wait_connected(vane, domid, record->arrived_ns + CONNECT_NS);
 }
 
+/* The word comes from the vCPU that says it; it and the others may still be on their way off their CPUs. */
+static void leave_cpus(struct vane *vane, domid_t domid)
+{
+    if (ctl_domain_pause(vane->ctl, domid) == 0)
+        (void)ctl_domain_unpause(vane->ctl, domid);
+}
+
 static int ask(struct vane *vane, domid_t domid, struct suspending *how)
 {
     uint64_t limit = how->limit_ns != 0 ? how->limit_ns : DEFAULT_NS;
@@ -171,7 +178,10 @@ static int ask(struct vane *vane, domid_t domid, struct suspending *how)
         }
         memcpy(how->reason, reason, sizeof(reason));
     }
-    return standing == STANDS ? 0 : -1;
+    if (standing != STANDS)
+        return -1;
+    leave_cpus(vane, domid);
+    return 0;
 }
 
 int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)

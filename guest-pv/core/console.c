@@ -270,7 +270,7 @@ void console_release(bool held)
 void console_touch(void)
 {
     if (ring != NULL)
-        __atomic_fetch_or(&ring->out_prod, 0, __ATOMIC_SEQ_CST);
+        publish(&ring->out_prod, ring->out_prod);
 }
 
 void console_resume(bool restored)

@@ -274,12 +274,13 @@ unsigned int grants_mapped(void)
     return mapped;
 }
 
-/* The pages for it, as unmapping must not fail. Nothing else is lent before grants_unmap but by interrupt handlers. */
+/* The pages for it, as unmapping must not fail; no thread may lend anything from here to grants_unmap. Few pages: they
+ * are sent while the domain stands still. */
 int grants_prepare(void)
 {
-    if (table == NULL)
+    if (used_limit == 0)
         return 0;
-    kept_pages = entries / ENTRIES_PER_PAGE;
+    kept_pages = (used_limit + ENTRIES_PER_PAGE - 1) / ENTRIES_PER_PAGE;
     kept = pages_alloc(kept_pages);
     return kept != NULL ? 0 : -ENOMEM;
 }

@@ -13,6 +13,7 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/smp.h>
+#include <pv/threads.h>
 #include <pv/time.h>
 #include "internal.h"
 
@@ -23,7 +24,9 @@ int setjmp(jmp_buf) __attribute__((returns_twice));
 
 static char *stacks;
 
-#define NAP_NS 2000000ULL
+#define NAP_NS       2000000ULL
+#define EAGER_LOOKS  1000U
+#define STOP_POLL_NS 500000ULL
 
 /* vCPU 0 asks; the vCPU parks, and takes the state back to RUNNING when it goes on. */
 enum { RUNNING, ASKED, PARKED };
@@ -243,12 +246,15 @@ static int ask_to_stop(unsigned int cpu)
 /* Once it has said that it parks it goes down without delay; one that is down and never said so has ended its work. */
 static int wait_stopped(unsigned int cpu, uint64_t deadline_ns)
 {
-    while (smp_is_up(cpu)) {
+    for (unsigned int look = 0; smp_is_up(cpu); look++) {
         if (time_monotonic_ns() >= deadline_ns && change_state(cpu, ASKED, RUNNING)) {
             pv_printk("suspend: vCPU %u reaches no safe point\n", cpu);
             return -EBUSY;
         }
-        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        if (look < EAGER_LOOKS)
+            HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        else
+            thread_sleep_ns(STOP_POLL_NS);
     }
     (void)change_state(cpu, ASKED, RUNNING);
     return 0;

@@ -20,7 +20,7 @@
 
 #define STORE_PATIENCE_NS   5000000000ULL
 #define CONSOLE_PATIENCE_NS 50000000ULL
-#define VCPU_PATIENCE_NS    1000000000ULL
+#define VCPU_PATIENCE_NS    3000000000ULL
 
 static struct suspend_hook *hook_first, *hook_last;
 static struct suspend_times times;
@@ -138,8 +138,11 @@ static int with_vcpus_stopped(uint64_t asked, bool *restored)
     int rc = smp_stop_others(time_monotonic_ns() + VCPU_PATIENCE_NS);
 
     if (rc == 0)
+        rc = grants_prepare();
+    if (rc == 0)
         *restored = stand_still(asked);
     smp_start_others(rc == 0 && *restored);
+    grants_settle();
     return rc;
 }
 
@@ -180,10 +183,7 @@ static int suspend(void)
         return rc;
     rc = check();
     if (rc == 0)
-        rc = grants_prepare();
-    if (rc == 0)
         rc = with_store_quiet(asked, &restored);
-    grants_settle();
     if (restored)
         xs_link_watch_again();
     hooks_after(hook_last, rc != 0 || !restored);

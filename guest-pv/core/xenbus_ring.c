@@ -117,7 +117,7 @@ ssize_t xenbus_ring_write(const void *buffer, size_t size)
 void xenbus_ring_touch(void)
 {
     if (ring != NULL)
-        __atomic_fetch_or(&ring->req_prod, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&ring->req_prod, ring->req_prod, __ATOMIC_SEQ_CST);
 }
 
 /* The new daemon owes no answer to anything: what is left of the old one's is dropped. */

@@ -156,8 +156,8 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
             if (fw_type(word) != type)
                 return -EINVAL;
             if (type != FRAME_DESCRIPTOR)
-                return -EBUSY;      /* cannot be, under the page lock */
-            sched_relax(); /* another CPU validates it, and may flush us before */
+                return -EBUSY; /* cannot be, under the page lock */
+            sched_relax();     /* another CPU validates it, and may flush us before */
             word = frame_word(mfn);
             continue;
         }

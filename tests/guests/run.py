@@ -95,7 +95,8 @@ def suspend_and_resume(prompt, create, name):
         text += prompt.step(f"console {name}", f"ready for suspension {number}\n")
         if f"ready for suspension {number}\n" not in text:
             prompt.run(LEAVE_CONSOLE)
-            return text + prompt.step(f"destroy {name}")
+            prompt.step(f"destroy {name}")
+            return text + prompt.step(f"log {name}")
         prompt.run(LEAVE_CONSOLE, end="")
         text += "".join(prompt.step(verb) for verb in verbs[number == 2])
     return text + prompt.step(f"console {name}", "the domain has ended")

@@ -41,7 +41,7 @@ def move(guests, count, how):
     for number in range(count):
         for guest in guests:
             took[guest.name].append(getattr(guest, how)())
-        if number % 10 == 9:
+        if number % 10 == 9 or number + 1 == count:
             print(f"soak-migration: {how} {number + 1} of {count}, "
                   f"{sum(len(guest.problems) for guest in guests)} problems", flush=True)
     return took

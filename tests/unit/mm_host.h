@@ -22,8 +22,8 @@ struct percpu {
 };
 extern struct percpu host_cpu;
 extern unsigned cpu_count;
-#define this_cpu() (&host_cpu)
+#define this_cpu()     (&host_cpu)
 #define percpu_of(cpu) (&host_cpu)
-#define current    (host_cpu.running)
+#define current        (host_cpu.running)
 
 #endif

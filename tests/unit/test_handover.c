@@ -400,7 +400,7 @@ static void cut_twice(uint64_t cut0, uint64_t cut1, enum loss loss, int first)
 {
     size_t bytes = 1;
 
-    for (uint64_t second = 0; second < bytes; second += 8) {
+    for (uint64_t second = 0; second < bytes; second += 16) {
         for (int direction = 0; direction < 2; direction++) {
             migrate(cut0, cut1, false, NULL, NULL);
             talk(first, direction == 0 ? second : NEVER, direction == 1 ? second : NEVER, NULL);
@@ -568,7 +568,14 @@ START_TEST(test_nonsense)
     put(&pipe, MESSAGE_HELLO, sizeof(hello), &hello, sizeof(hello));
     put(&pipe, MESSAGE_OFFER, sizeof(offer), &offer, sizeof(offer));
     ck_assert_int_eq(hear(&pipe), HANDOVER_KEPT);
-    ck_assert_ptr_nonnull(strstr(sides[RECEIVER].error.text, "has no name"));
+    ck_assert_ptr_nonnull(strstr(sides[RECEIVER].error.text, "has no proper name"));
+    pipe = (struct pipe){.written = 0};
+    memset(offer.name, 0, sizeof(offer.name));
+    strcpy(offer.name, "\x1b[2Jticker");
+    put(&pipe, MESSAGE_HELLO, sizeof(hello), &hello, sizeof(hello));
+    put(&pipe, MESSAGE_OFFER, sizeof(offer), &offer, sizeof(offer));
+    ck_assert_int_eq(hear(&pipe), HANDOVER_KEPT);
+    ck_assert_ptr_nonnull(strstr(sides[RECEIVER].error.text, "has no proper name"));
 }
 END_TEST
 

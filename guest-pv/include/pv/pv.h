@@ -49,7 +49,8 @@ _Noreturn void pv_shutdown(unsigned int reason);
 
 /*
  * Called once when the toolstack asks through control/shutdown ("poweroff", "reboot", "halt", "suspend"), in thread
- * context. Returning true means the hook took care of it; false lets the library act (flush stdio, then pv_shutdown).
+ * context. Returning true means the hook took care of it; false lets the library act (flush stdio, then pv_shutdown, or
+ * pv_suspend).
  */
 typedef bool pv_shutdown_hook_t(const char *request);
 void pv_set_shutdown_hook(pv_shutdown_hook_t *hook);
