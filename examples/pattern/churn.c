@@ -136,8 +136,8 @@ static void table_fill(struct table *table)
         bool present = random_below(4) != 0;
 
         table->index[i] = present ? random_page() : page_count;
-        table->entries[i] = present ? pte_make(frame_of(table->index[i]), i & 1 ? PTE_KERNEL_RW : PTE_KERNEL_RO)
-                                    : absent_entry(i);
+        table->entries[i] =
+            present ? pte_make(frame_of(table->index[i]), i & 1 ? PTE_KERNEL_RW : PTE_KERNEL_RO) : absent_entry(i);
     }
 }
 

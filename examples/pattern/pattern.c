@@ -23,11 +23,11 @@
 #include <pv/time.h>
 #include "pattern.h"
 
-#define MAGIC         0x70617474U
-#define WORDS         ((PAGE_SIZE - sizeof(struct page_head)) / sizeof(uint32_t))
-#define LEFT_FREE     192UL /* pages, for stacks, tables and the library */
-#define YIELD_EVERY   16U
-#define MS            1000000ULL
+#define MAGIC       0x70617474U
+#define WORDS       ((PAGE_SIZE - sizeof(struct page_head)) / sizeof(uint32_t))
+#define LEFT_FREE   192UL /* pages, for stacks, tables and the library */
+#define YIELD_EVERY 16U
+#define MS          1000000ULL
 
 struct page_head {
     uint32_t magic, index, generation, sum;

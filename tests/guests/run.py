@@ -20,7 +20,6 @@ import sys
 import time
 
 SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
-LEAVE_CONSOLE = "\x1d"
 SUSPENDED = ("test-suspend",)
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
@@ -73,8 +72,8 @@ class Prompt:
         text, found, self.seen = self.seen.partition(mark)
         return text + found
 
-    def run(self, line, mark="vane> ", end="\n"):
-        self.process.stdin.write((line + end).encode())
+    def run(self, line, mark="vane> "):
+        self.process.stdin.write((line + "\n").encode())
         self.process.stdin.flush()
         return self.read_until(mark)
 
@@ -87,19 +86,28 @@ class Prompt:
         self.process.wait()
 
 
+def wait_for(prompt, command, condition):
+    """Repeats the command until what it prints is as wanted, or the time is over."""
+    end = time.monotonic() + prompt.timeout
+    while True:
+        text = prompt.step(command)
+        if condition(text) or time.monotonic() > end:
+            return text
+        time.sleep(0.2)
+
+
 def suspend_and_resume(prompt, create, name):
     """The toolstack's part of the test: called off, restored as another domain, called off again."""
     text, verbs = "", ((f"suspend {name}", f"resume {name}"), (f"save {name} /tmp/saved", "restore /tmp/saved", "rm /tmp/saved"))
-    prompt.step(f"create {create} memory=16 maxmem=20 on_crash=preserve")
+    prompt.step(f"create {create} memory=16 maxmem=20")
     for number in (1, 2, 3):
-        text += prompt.step(f"console {name}", f"ready for suspension {number}\n")
-        if f"ready for suspension {number}\n" not in text:
-            prompt.run(LEAVE_CONSOLE)
-            prompt.step(f"destroy {name}")
-            return text + prompt.step(f"log {name}")
-        prompt.run(LEAVE_CONSOLE, end="")
-        text += "".join(prompt.step(verb) for verb in verbs[number == 2])
-    return text + prompt.step(f"console {name}", "the domain has ended")
+        ready = wait_for(prompt, f"log {name}", lambda log: f"ready for suspension {number}\n" in log or SUMMARY.search(log))
+        text += ready if number == 2 else ""
+        for verb in verbs[number == 2]:
+            prompt.step(verb)
+    text += wait_for(prompt, f"log {name}", SUMMARY.search)
+    wait_for(prompt, "list", lambda domains: name not in domains)
+    return text
 
 
 def run_as_guests(options, cpus):
@@ -112,8 +120,8 @@ def run_as_guests(options, cpus):
             text = suspend_and_resume(prompt, f"{create} vcpus={cpus + 1}", name)
         else:
             text = prompt.run(f"create -c {create}", "the domain has ended")
+            prompt.read_until("vane> ")
         results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
-        prompt.read_until("vane> ")
     prompt.end()
     return results
 

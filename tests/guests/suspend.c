@@ -254,7 +254,8 @@ static void test_suspension(void)
     held.lent = pages_alloc(1);
     held.gref = grant_access(0, pfn_to_mfn(virt_to_pfn(held.lent)), false);
     held.xs = xs_open(0);
-    CHECK(held.gref >= 0 && held.xs != NULL && xs_watch(held.xs, "data/suspend", "token"), "there is something to lose");
+    CHECK(held.gref >= 0 && held.xs != NULL && xs_watch(held.xs, "data/suspend", "token"),
+          "there is something to lose");
     CHECK(event_on("data/suspend", 5000 * MS), "the watch fires once");
     bind_pair();
     suspend_hook_add(&hook);
