@@ -35,6 +35,8 @@ def test_run_pair():
         child.expect("vane> ")
         assert len(machines(child)) == 2
         command(child, "create /examples/ticker.cfg")
+        while "link to another machine, up" not in command(child, "devices"):
+            pass
         assert "migrated ticker to link0" in command(child, "migrate ticker link0")
         child.send(KEYS["other"])
         child.expect("host two")
