@@ -15,10 +15,10 @@
 #define POLICY_ROUNDS      16u
 #define POLICY_DOWNTIME_MS 60u
 #define POLICY_BIG_ROUND   1024u /* pages: after more, the other side is still busy with them */
-#define POLICY_FEW_PAGES   64u /* not worth another round */
-#define POLICY_FIXED_MS    15u /* what suspending and starting cost beside the pages */
-#define POLICY_STUCK       2u  /* rounds in a row that did not get smaller by a quarter */
-#define POLICY_MEMORIES    3u  /* times the domain's memory sent */
+#define POLICY_FEW_PAGES   64u   /* not worth another round */
+#define POLICY_FIXED_MS    15u   /* what suspending and starting cost beside the pages */
+#define POLICY_STUCK       2u    /* rounds in a row that did not get smaller by a quarter */
+#define POLICY_MEMORIES    3u    /* times the domain's memory sent */
 
 struct policy {
     struct migration_limits limits;

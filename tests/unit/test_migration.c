@@ -415,7 +415,7 @@ START_TEST(policy_ends_every_migration)
     policy_start(&policy, &limits, 32768);
     ck_assert_ptr_null(policy_after_round(&policy, 32768, 8000, RATE));
     ck_assert_ptr_null(policy_after_round(&policy, 8000, 800, RATE)); /* the other side is still busy */
-    why = policy_after_round(&policy, 800, 790, RATE); /* 31 ms, and 15 beside */
+    why = policy_after_round(&policy, 800, 790, RATE);                /* 31 ms, and 15 beside */
     ck_assert_str_eq(why, "the rest fits the downtime allowed");
     policy_start(&policy, &limits, 32768);
     ck_assert_ptr_null(policy_after_round(&policy, 32768, 60, 1));
