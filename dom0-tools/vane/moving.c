@@ -195,6 +195,12 @@ static int make(struct arrival *arrival, struct stream_reader *reader, struct st
 
     if (take_config(reader, &config, error) != 0)
         return -1;
+    if (arrival->offered != NULL && strcmp(config.name, arrival->offered) != 0) {
+        snprintf(error->text, sizeof(error->text), "\"%s\" was offered, and \"%.100s\" was sent", arrival->offered,
+                 config.name);
+        domain_config_free(&config);
+        return -1;
+    }
     if (arrival->instead != NULL) {
         domain_config_free(&config);
         config = *arrival->instead;

@@ -42,6 +42,7 @@ int departure_resume(struct departure *departure);
 struct arrival {
     struct vane *vane;
     domid_t source;                /* of this host, which it replaces; DOMID_INVALID: none */
+    const char *offered;           /* the name that it must have; NULL: any */
     struct domain_config *instead; /* of the stream's; taken over once the domain exists; NULL: the stream's counts */
     struct incoming incoming;
     struct migration_result result;
