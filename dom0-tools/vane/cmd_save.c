@@ -34,6 +34,11 @@ static int put(void *own, const void *data, size_t size)
     return saved->told ? -EIO : 0;
 }
 
+static bool interrupted(void *own)
+{
+    return terminal_interrupted(0);
+}
+
 /* What becomes of the domain now that its file is whole. */
 static int finish(struct saved *saved)
 {
@@ -153,7 +158,7 @@ int cmd_save(struct vane *vane, int argc, char **argv)
         free(name);
         return fail(vane, "out of memory");
     }
-    saved->departure = (struct departure){.vane = vane, .domid = domid, .live = live};
+    saved->departure = (struct departure){.vane = vane, .domid = domid, .live = live, .cancelled = interrupted};
     strncpy(saved->departure.name, name, DOMAIN_NAME_MAX);
     saved->aftermath = pause ? AFTER_PAUSE : checkpoint ? AFTER_RUN : AFTER_DESTROY;
     free(name);
