@@ -267,9 +267,9 @@ static int migrate(struct migration *migration)
                 "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
                 "settled when the two hosts talk again, or by migrate-settle (%s)",
                 departure->name, migration->target, error.text);
-        status = outcome == HANDOVER_MOVED
-                     ? report(migration)
-                     : fail(departure->vane, "%s runs on here and was not migrated: %s", departure->name, error.text);
+        status = outcome == HANDOVER_MOVED ? report(migration)
+                                           : fail(departure->vane, "%s %s and was not migrated: %s", departure->name,
+                                                  departure_fate(departure), error.text);
     }
     release(migration);
     return status;

@@ -72,9 +72,9 @@ static int save_to_file(struct saved *saved, const char *path, uint64_t expected
         return 1;
     if (departure_send(&saved->departure, &sink, &error) != 0) {
         outfile_abandon(&saved->file);
-        return saved->told
-                   ? 1
-                   : fail(saved->departure.vane, "%s runs on and was not saved: %s", saved->departure.name, error.text);
+        return saved->told ? 1
+                           : fail(saved->departure.vane, "%s %s and was not saved: %s", saved->departure.name,
+                                  departure_fate(&saved->departure), error.text);
     }
     if (outfile_close(&saved->file) != 0) {
         (void)departure_resume(&saved->departure);

@@ -6,6 +6,7 @@
  */
 #include "moving.h"
 
+#include <abi/sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,17 @@ int departure_send(struct departure *departure, const struct byte_sink *sink, st
     if (status != 0)
         (void)departure_resume(departure);
     return status;
+}
+
+const char *departure_fate(const struct departure *departure)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    if (ctl_domain_info(departure->vane->ctl, departure->domid, &info) != 0 || (info.flags & XEN_DOMINF_dying))
+        return "has ended";
+    if (!(info.flags & XEN_DOMINF_shutdown))
+        return "runs on here";
+    return shutdown_reason(&info) == SHUTDOWN_suspend ? "is suspended (resume lets it go on)" : "has ended";
 }
 
 static int take_config(struct stream_reader *reader, struct domain_config *config, struct stream_error *error)

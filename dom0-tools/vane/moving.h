@@ -39,6 +39,9 @@ int departure_send(struct departure *departure, const struct byte_sink *sink, st
 /* The guest goes on here. 0, or -1 with errno. */
 int departure_resume(struct departure *departure);
 
+/* What became of a domain that was not moved, for a sentence that begins with its name. */
+const char *departure_fate(const struct departure *departure);
+
 struct arrival {
     struct vane *vane;
     domid_t source;                /* of this host, which it replaces; DOMID_INVALID: none */
