@@ -79,7 +79,8 @@ int hello_ask(struct handover_host *host, struct channel *channel, uint8_t *peer
 static bool offer_accepted(struct handover_record *record, struct channel *channel, const struct handover_offer *offer,
                            struct stream_error *error)
 {
-    struct message_offer body = {.memory_kib = offer->memory_kib, .vcpus = offer->vcpus};
+    struct message_offer body = {
+        .memory_kib = offer->memory_kib, .vcpus = offer->vcpus, .flags = offer->paused ? OFFER_PAUSED : 0};
     struct message answer = {.type = 0};
     int rc;
 
@@ -252,13 +253,16 @@ static enum handover_outcome await_commit(struct handover_host *host, struct han
 
 static bool read_offer(const struct message *message, struct handover_offer *offer)
 {
-    *offer = (struct handover_offer){.memory_kib = message->offer.memory_kib, .vcpus = message->offer.vcpus};
+    *offer = (struct handover_offer){.memory_kib = message->offer.memory_kib,
+                                     .vcpus = message->offer.vcpus,
+                                     .paused = (message->offer.flags & OFFER_PAUSED) != 0};
     memcpy(offer->transaction, message->offer.transaction, sizeof(offer->transaction));
     memcpy(offer->name, message->offer.name, sizeof(offer->name));
     for (size_t i = 0; i < sizeof(offer->name) && offer->name[i] != '\0'; i++)
         if (offer->name[i] <= ' ' || offer->name[i] > '~')
             return false;
-    return memchr(offer->name, '\0', sizeof(offer->name)) != NULL && offer->name[0] != '\0';
+    return memchr(offer->name, '\0', sizeof(offer->name)) != NULL && offer->name[0] != '\0' &&
+           (message->offer.flags & ~OFFER_PAUSED) == 0;
 }
 
 static enum handover_outcome refuse(struct channel *channel, const struct stream_error *error)

@@ -20,6 +20,7 @@ struct handover_offer {
     uint8_t transaction[HANDOVER_ID_SIZE]; /* random: handover_random makes one */
     uint64_t memory_kib;
     unsigned int vcpus;
+    bool paused; /* it is not to run there until somebody says so */
     char name[HANDOVER_NAME_SIZE];
 };
 

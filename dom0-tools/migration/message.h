@@ -51,10 +51,13 @@ struct message_hello {
     uint8_t incarnation[HANDOVER_ID_SIZE];
 };
 
+/* The flags of an offer; others are refused. */
+#define OFFER_PAUSED 1u
+
 struct message_offer {
     uint8_t transaction[HANDOVER_ID_SIZE];
     uint64_t memory_kib;
-    uint32_t vcpus, reserved;
+    uint32_t vcpus, flags;
     char name[HANDOVER_NAME_SIZE];
 };
 

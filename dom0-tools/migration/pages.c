@@ -14,6 +14,8 @@
 #include "dom0-tools/stream/decode.h"
 #include "saving.h"
 
+#define PACE_STEP_NS 100000000u
+
 struct page_batch {
     unsigned int count;
     uint32_t pfns[VIEW_BATCH];
@@ -197,18 +199,32 @@ static int send_batch(struct saving *saving)
     return status;
 }
 
+/* The user hears how it gets on, and may have had enough. */
+static int tell(struct saving *saving)
+{
+    if (saving->source->progress != NULL)
+        saving->source->progress(saving->source->own, &saving->progress);
+    if (saving->source->cancelled != NULL && saving->source->cancelled(saving->source->own))
+        return migration_fail(saving->error, "cancelled");
+    return 0;
+}
+
 /* To the rate that the user allows; not while the guest stands still. */
-static void pace(struct saving *saving)
+static int pace(struct saving *saving)
 {
     uint64_t now = view_clock_ns(), due, rate = saving->source->limits.bandwidth;
+    int status = 0;
 
-    if (rate == 0 || saving->suspended)
-        return;
+    if (rate == 0)
+        return 0;
     due = saving->paced_from_ns + (saving->writer->offset - saving->paced_bytes) * 1000000000ull / rate;
-    if (due > now) {
+    if (due > now)
         saving->round_started_ns += due - now; /* the rate that was measured is that of sending */
-        view_pause_ns(due - now);
+    for (; status == 0 && now < due; now = view_clock_ns()) {
+        view_pause_ns(due - now < PACE_STEP_NS ? due - now : PACE_STEP_NS);
+        status = tell(saving);
     }
+    return status;
 }
 
 static int after_batch(struct saving *saving)
@@ -220,15 +236,12 @@ static int after_batch(struct saving *saving)
     if (progress->round == 0)
         progress->rate = (saving->writer->offset - saving->paced_bytes) * 1000000000ull /
                          (view_clock_ns() - saving->round_started_ns + 1);
-    pace(saving);
     if (saving->suspended)
         return 0;
+    if (pace(saving) != 0)
+        return -1;
     view_pause_ns(0);
-    if (saving->source->progress != NULL)
-        saving->source->progress(saving->source->own, progress);
-    if (saving->source->cancelled != NULL && saving->source->cancelled(saving->source->own))
-        return migration_fail(saving->error, "cancelled");
-    return 0;
+    return tell(saving);
 }
 
 static uint64_t next_page(const uint8_t *bits, uint64_t pfn, uint64_t end)

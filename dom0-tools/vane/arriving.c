@@ -15,7 +15,8 @@
 struct arriving {
     struct vane vane;
     struct arrival arrival;
-    bool local, paused;
+    char name[HANDOVER_NAME_SIZE + 1]; /* that was offered */
+    bool paused;
     domid_t domid; /* once it runs */
     uint64_t running_ns;
 };
@@ -23,14 +24,12 @@ struct arriving {
 static struct {
     uint8_t transaction[HANDOVER_ID_SIZE];
     domid_t source;
-    bool paused;
 } expected = {.source = DOMID_INVALID};
 
-void arriving_expect_local(const uint8_t transaction[HANDOVER_ID_SIZE], domid_t source, bool paused)
+void arriving_expect_local(const uint8_t transaction[HANDOVER_ID_SIZE], domid_t source)
 {
     memcpy(expected.transaction, transaction, sizeof(expected.transaction));
     expected.source = source;
-    expected.paused = paused;
 }
 
 /* Before the source stops for anything: memory and name. The disks are looked at when the configuration has come. */
@@ -45,10 +44,12 @@ static int prepare(void *own, const struct handover_offer *offer, struct stream_
     memcpy(name, offer->name, HANDOVER_NAME_SIZE);
     name[HANDOVER_NAME_SIZE] = '\0';
     config.name = name;
+    memcpy(arriving->name, name, sizeof(arriving->name));
+    arriving->arrival.offered = arriving->name;
+    arriving->paused = offer->paused;
     if (expected.source != DOMID_INVALID &&
         memcmp(offer->transaction, expected.transaction, sizeof(expected.transaction)) == 0) {
         arriving->arrival.source = expected.source;
-        arriving->paused = expected.paused;
         expected.source = DOMID_INVALID;
     }
     status = incoming_check(&arriving->vane, &config, arriving->arrival.source, &why);

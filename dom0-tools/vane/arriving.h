@@ -21,6 +21,6 @@ void arriving_finish(struct handover_receiver *receiver);
 domid_t arriving_domid(const struct handover_receiver *receiver, uint64_t *running_ns);
 
 /* A domain of this host that is about to go to this host: its copy may have its name and disks beside it. */
-void arriving_expect_local(const uint8_t transaction[HANDOVER_ID_SIZE], domid_t source, bool paused);
+void arriving_expect_local(const uint8_t transaction[HANDOVER_ID_SIZE], domid_t source);
 
 #endif

@@ -43,7 +43,6 @@ int cmd_pause(struct vane *vane, int argc, char **argv)
     return simple(vane, argc, argv, ctl_domain_pause, "paused");
 }
 
-/* xl is silent about these; who types it wants to know why nothing happens. */
 /* A copy of it may run at another host. */
 static int refuse_claimed(struct vane *vane, domid_t domid)
 {
@@ -57,6 +56,7 @@ static int refuse_claimed(struct vane *vane, domid_t domid)
     return status;
 }
 
+/* xl is silent about these; who types it wants to know why nothing happens. */
 int cmd_unpause(struct vane *vane, int argc, char **argv)
 {
     struct xen_domctl_getdomaininfo info;
@@ -74,6 +74,21 @@ int cmd_unpause(struct vane *vane, int argc, char **argv)
     return simple(vane, argc, argv, ctl_domain_unpause, "unpaused");
 }
 
+/* The other host would be told to give up its copy for one that is no more. */
+static int refuse_doubted(struct vane *vane, domid_t domid)
+{
+    char *name = name_of_domain(vane, domid);
+    int status = 0;
+
+    if (name != NULL && receiving_doubts(name))
+        status = fail(vane,
+                      "%s: its hand-over is in doubt, and destroying it might leave none; migrate-settle %s discard "
+                      "destroys it and leaves it to the other host",
+                      name, name);
+    free(name);
+    return status;
+}
+
 int cmd_destroy(struct vane *vane, int argc, char **argv)
 {
     domid_t domid;
@@ -83,6 +98,8 @@ int cmd_destroy(struct vane *vane, int argc, char **argv)
         return 1;
     if (domid == 0)
         return fail(vane, "domain 0 is the one you are talking to; poweroff ends the machine");
+    if (refuse_doubted(vane, domid) != 0)
+        return 1;
     if (destroy_domain(vane, domid) != 0)
         return fail(vane, "domain %u (%s) could not be destroyed: %s", domid, argv[1], strerror(errno));
     json_ok(vane);
@@ -275,6 +292,8 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         return fail(vane, "\"%s\": %s", argv[2], why);
     if (domain_name_claimed(vane, argv[2], &owner))
         return fail(vane, "the name \"%s\" is taken by domain %u", argv[2], owner);
+    if (refuse_claimed(vane, info.domain) != 0) /* which is known by its name */
+        return 1;
     copy = strdup(argv[2]);
     if (copy == NULL)
         return fail(vane, "out of memory");

@@ -27,7 +27,7 @@ struct migration {
     struct channel *channel;
     const char *target;
     char *json;
-    bool local, pause, told;
+    bool local, told;
     uint64_t started_ns, told_ns, running_ns;
     domid_t arrived;
     unsigned int connected; /* devices of the source, before it went */
@@ -162,7 +162,7 @@ static enum handover_outcome hand_over_locally(struct migration *migration, stru
     handover_host_start(&local.host);
     migration->channel = ends[0];
     local.channel = ends[1];
-    arriving_expect_local(migration->offer.transaction, migration->departure.domid, migration->pause);
+    arriving_expect_local(migration->offer.transaction, migration->departure.domid);
     migration->connected = count_connected(migration->departure.vane, migration->departure.domid);
     if (spawn("arriving", receive_local, &local) == 0) {
         outcome = hand_over_to(migration, &host, error);
@@ -200,7 +200,7 @@ static void say_moved(const struct migration *migration, uint64_t took, uint64_t
         (unsigned long long)((stood + 500000) / 1000000));
     if (departure->live)
         say(departure->vane, "it was suspended for the last round because %s%s\n", totals->why_stopped,
-            migration->pause ? "; it is paused now" : "");
+            migration->offer.paused ? "; it is paused now" : "");
 }
 
 static int report(const struct migration *migration)
@@ -268,11 +268,11 @@ static int migrate(struct migration *migration)
             return fail(
                 departure->vane,
                 "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
-                "settled when the two hosts talk again (%s)",
+                "settled when the two hosts talk again, or by migrate-settle (%s)",
                 departure->name, migration->target, error.text);
-        status = outcome == HANDOVER_MOVED
-                     ? report(migration)
-                     : fail(departure->vane, "%s runs on here and was not migrated: %s", departure->name, error.text);
+        status = outcome == HANDOVER_MOVED ? report(migration)
+                                           : fail(departure->vane, "%s %s and was not migrated: %s", departure->name,
+                                                  departure_fate(departure), error.text);
     }
     release(migration);
     return status;
@@ -354,7 +354,7 @@ int cmd_migrate(struct vane *vane, int argc, char **argv)
     migration->departure.live = !still;
     migration->departure.verify = verify;
     migration->departure.limits = limits;
-    migration->pause = pause;
+    migration->offer.paused = pause;
     if (!dry)
         return migrate(migration);
     status = dry_run(migration);

@@ -21,6 +21,7 @@
 /* The links that domains are taken from. */
 struct open_link {
     char name[HANDOVER_LINK_SIZE];
+    bool stays; /* not only for the next one */
     unsigned int came;
     struct stream_error error; /* of the last that did not */
     unsigned int failed;
@@ -44,15 +45,16 @@ static struct open_link *link_find(const char *name)
     return NULL;
 }
 
-static struct open_link *link_add(const char *name)
+static struct open_link *link_add(const char *name, bool stays)
 {
     struct open_link *link = link_find(name);
+    bool stayed = link != NULL && link->stays;
 
     for (unsigned int i = 0; i < LINKS_MAX && link == NULL; i++)
         if (links[i].name[0] == '\0')
             link = &links[i];
     if (link != NULL) {
-        *link = (struct open_link){.came = 0};
+        *link = (struct open_link){.stays = stays || stayed};
         snprintf(link->name, sizeof(link->name), "%s", name);
     }
     return link;
@@ -201,15 +203,24 @@ const char *receiving_claim(const char *name)
     return NULL;
 }
 
+bool receiving_doubts(const char *name)
+{
+    const struct handover_record *record = handover_in_doubt(&handover_self, name);
+
+    return record != NULL && record->state == HANDOVER_DOUBT;
+}
+
 static int wait_for_one(struct vane *vane, struct open_link *link, const char *name)
 {
+    bool interrupted = false;
+
     say(vane, "Waiting for a domain by %s. Ctrl-C ends that.\n", name);
-    while (link->came == 0 && link->failed == 0)
-        if (terminal_interrupted(WAIT_STEP_NS)) {
-            link->name[0] = '\0';
-            return fail(vane, "interrupted; no domain has come by %s", name);
-        }
-    link->name[0] = '\0';
+    while (link->came == 0 && link->failed == 0 && !interrupted)
+        interrupted = terminal_interrupted(WAIT_STEP_NS);
+    if (!link->stays)
+        link->name[0] = '\0';
+    if (interrupted)
+        return fail(vane, "interrupted; no domain has come by %s", name);
     if (link->came == 0)
         return fail(vane, "%s: %s", link->last, link->error.text);
     say(vane, "%s came by %s.\n", link->last, name);
@@ -236,7 +247,7 @@ int cmd_migrate_receive(struct vane *vane, int argc, char **argv)
         json_ok(vane);
         return 0;
     }
-    link = link_add(argv[1]);
+    link = link_add(argv[1], stay);
     if (link == NULL)
         return fail(vane, "domains are taken from %u links already, and no more are possible", LINKS_MAX);
     if (!stay)

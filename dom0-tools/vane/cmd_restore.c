@@ -11,13 +11,29 @@
 #include "infile.h"
 #include "json.h"
 #include "moving.h"
+#include "system.h"
 #include "wholefile.h"
+
+#define LOOK_EVERY (1u << 20)
 
 struct restored {
     struct arrival arrival;
     struct infile file;
     uint64_t started_ns;
+    uint64_t looked_at; /* byte of the file at which the keyboard was looked at */
+    bool interrupted;
 };
+
+static ssize_t read_on(void *own, void *data, size_t size)
+{
+    struct restored *restored = own;
+
+    if (restored->file.bytes - restored->looked_at >= LOOK_EVERY) {
+        restored->looked_at = restored->file.bytes;
+        restored->interrupted = terminal_interrupted(0);
+    }
+    return restored->interrupted ? -EINTR : infile_read(&restored->file, data, size);
+}
 
 static void report(const struct restored *restored, bool paused)
 {
@@ -68,7 +84,7 @@ static int read_config(struct vane *vane, const char *path, struct domain_config
 
 static int restore(struct restored *restored, const char *path, bool paused)
 {
-    struct byte_source source = {.own = &restored->file, .read = infile_read};
+    struct byte_source source = {.own = restored, .read = read_on};
     struct vane *vane = restored->arrival.vane;
     struct stream_error error;
     int status;
@@ -79,6 +95,8 @@ static int restore(struct restored *restored, const char *path, bool paused)
     infile_close(&restored->file);
     if (status == 0)
         status = arrival_run(&restored->arrival, paused, &error);
+    if (status != 0 && restored->interrupted)
+        return fail(vane, "%s: interrupted; nothing was restored", path);
     if (status != 0)
         return fail(vane, "%s: %s", path, error.text);
     report(restored, paused);

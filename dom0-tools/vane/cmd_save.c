@@ -34,6 +34,11 @@ static int put(void *own, const void *data, size_t size)
     return saved->told ? -EIO : 0;
 }
 
+static bool interrupted(void *own)
+{
+    return terminal_interrupted(0);
+}
+
 /* What becomes of the domain now that its file is whole. */
 static int finish(struct saved *saved)
 {
@@ -67,9 +72,9 @@ static int save_to_file(struct saved *saved, const char *path, uint64_t expected
         return 1;
     if (departure_send(&saved->departure, &sink, &error) != 0) {
         outfile_abandon(&saved->file);
-        return saved->told
-                   ? 1
-                   : fail(saved->departure.vane, "%s runs on and was not saved: %s", saved->departure.name, error.text);
+        return saved->told ? 1
+                           : fail(saved->departure.vane, "%s %s and was not saved: %s", saved->departure.name,
+                                  departure_fate(&saved->departure), error.text);
     }
     if (outfile_close(&saved->file) != 0) {
         (void)departure_resume(&saved->departure);
@@ -153,7 +158,7 @@ int cmd_save(struct vane *vane, int argc, char **argv)
         free(name);
         return fail(vane, "out of memory");
     }
-    saved->departure = (struct departure){.vane = vane, .domid = domid, .live = live};
+    saved->departure = (struct departure){.vane = vane, .domid = domid, .live = live, .cancelled = interrupted};
     strncpy(saved->departure.name, name, DOMAIN_NAME_MAX);
     saved->aftermath = pause ? AFTER_PAUSE : checkpoint ? AFTER_RUN : AFTER_DESTROY;
     free(name);

@@ -6,6 +6,7 @@
  */
 #include "moving.h"
 
+#include <abi/sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,17 @@ int departure_send(struct departure *departure, const struct byte_sink *sink, st
     return status;
 }
 
+const char *departure_fate(const struct departure *departure)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    if (ctl_domain_info(departure->vane->ctl, departure->domid, &info) != 0 || (info.flags & XEN_DOMINF_dying))
+        return "has ended";
+    if (!(info.flags & XEN_DOMINF_shutdown))
+        return "runs on here";
+    return shutdown_reason(&info) == SHUTDOWN_suspend ? "is suspended (resume lets it go on)" : "has ended";
+}
+
 static int take_config(struct stream_reader *reader, struct domain_config *config, struct stream_error *error)
 {
     struct config_error why;
@@ -195,6 +207,12 @@ static int make(struct arrival *arrival, struct stream_reader *reader, struct st
 
     if (take_config(reader, &config, error) != 0)
         return -1;
+    if (arrival->offered != NULL && strcmp(config.name, arrival->offered) != 0) {
+        snprintf(error->text, sizeof(error->text), "\"%s\" was offered, and \"%.100s\" was sent", arrival->offered,
+                 config.name);
+        domain_config_free(&config);
+        return -1;
+    }
     if (arrival->instead != NULL) {
         domain_config_free(&config);
         config = *arrival->instead;

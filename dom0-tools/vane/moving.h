@@ -39,9 +39,13 @@ int departure_send(struct departure *departure, const struct byte_sink *sink, st
 /* The guest goes on here. 0, or -1 with errno. */
 int departure_resume(struct departure *departure);
 
+/* What became of a domain that was not moved, for a sentence that begins with its name. */
+const char *departure_fate(const struct departure *departure);
+
 struct arrival {
     struct vane *vane;
     domid_t source;                /* of this host, which it replaces; DOMID_INVALID: none */
+    const char *offered;           /* the name that it must have; NULL: any */
     struct domain_config *instead; /* of the stream's; taken over once the domain exists; NULL: the stream's counts */
     struct incoming incoming;
     struct migration_result result;

@@ -18,4 +18,7 @@ void receiving_start(void);
  */
 const char *receiving_claim(const char *name);
 
+/* It has been sent, and only the other host knows whether it runs there. Destroying it may leave none. */
+bool receiving_doubts(const char *name);
+
 #endif

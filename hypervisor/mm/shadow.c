@@ -298,6 +298,8 @@ void shadow_table_gone(struct domain *d, mfn_t mfn)
 {
     spin_lock(&d->mm.shadow_lock);
     struct shadow *s = d->mm.shadow;
+    if (s)
+        log_frame(d, s, mfn); /* its type travels with its contents */
     for (u32 *link = s ? &s->pages[mfn.value % s->capacity].head : NULL; link && *link;) {
         struct shadow_page *page = &s->pages[*link];
         u32 index = *link;

@@ -675,6 +675,14 @@ static void test_allocation(void)
 
 #define NEW_PFN 7000 /* of none of its frames yet */
 
+static long retype(xen_pfn_t mfn, unsigned int cmd)
+{
+    struct mmuext_op op = {.cmd = cmd};
+
+    op.arg1.mfn = mfn;
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, (unsigned int)dom.domid);
+}
+
 /* What dom0 wrote shows when its mapping goes, a new frame and a frame's new number at once. */
 static void test_writes_of_others(void)
 {
@@ -704,7 +712,13 @@ static void test_writes_of_others(void)
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1, "and gets it");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
     CHECK(bitmap[NEW_PFN / 8] == 1 << NEW_PFN % 8 && dirty_pages() == 1, "names the new page");
-    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1, "which it gives back");
+    CHECK_EQ(retype(fresh, MMUEXT_PIN_L1_TABLE), 0, "it becomes a page table");
+    CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
+    CHECK(dirty_pages() == 1, "says so");
+    CHECK_EQ(retype(fresh, MMUEXT_UNPIN_TABLE), 0, "and is none any more");
+    CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
+    CHECK(dirty_pages() == 1, "says that, too: or the copy would have a table where plain memory is");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1, "the domain gives it back");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0, "off");
     call(XEN_DOMCTL_unpausedomain);
 }

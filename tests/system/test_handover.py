@@ -90,6 +90,15 @@ def test_there_and_back(pair, ticker):
     assert [host.free_mib() for host in pair.hosts] == free
 
 
+def test_paused_at_the_target(pair, ticker):
+    """A domain that runs at the other host though it was to wait there."""
+    assert "it is paused now" in ticker.host().command("migrate -p ticker link0")
+    there = ticker.host(moved=True)
+    assert "p" in there.domains()["ticker"]["state"]
+    there.command("unpause ticker")
+    ticker.settles(1 - ticker.home)
+
+
 def test_no_room(pair, ticker):
     """A target without memory says so before the domain stops for anything."""
     ticker.host(moved=True).command("create /examples/balloon.cfg memory=300 maxmem=300 name='\"fat\"'")
@@ -122,9 +131,12 @@ def test_users_word(pair, ticker):
     pair.proxy.set_trap(ticker.home, "commit", pair.proxy.cut)
     answer = here.command("migrate ticker link0")
     assert "it is settled when the two hosts talk again" in answer
-    assert "in doubt: suspended here" in here.command("resume ticker")
+    for command in ("resume ticker", "rename ticker other"):
+        assert "in doubt: suspended here" in here.command(command)
+    assert "migrate-settle ticker discard" in here.command("destroy ticker")
     there.wait("the cut there", lambda: "in doubt: whole and paused here" in there.command("migrate-settle"))
-    assert "in doubt" in there.command("unpause ticker--incoming")
+    for command in ("unpause ticker--incoming", "rename ticker--incoming other"):
+        assert "in doubt" in there.command(command)
     assert "in doubt" in here.command("list -l ticker")
     assert "keep or discard" in here.command("migrate-settle ticker maybe")
     assert "two of it" in here.command("migrate-settle ticker keep")

@@ -127,3 +127,17 @@ def test_paused_domain_is_refused_before_anything_is_sent(moving):
     assert "No such file" in moving.command("cat /tmp/t")
     moving.command("unpause mover")
     still_ticks(moving)
+
+
+def test_interrupted_at_any_rate(moving):
+    """A Ctrl-C that is not heard while the rate allowed has the sender wait (for an hour, here), or a guest that does not
+    go on after it."""
+    start(moving)
+    number = moving.domains()["mover"]["domid"]
+    moving.send("migrate --bandwidth=1k mover localhost\r")
+    moving.expect("round 1: ")
+    moving.send("\x03")
+    moving.expect("runs on here and was not migrated: cancelled", timeout=10)
+    moving.prompt()
+    assert moving.domains()["mover"]["domid"] == number
+    still_ticks(moving)
