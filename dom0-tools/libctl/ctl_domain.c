@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <abi/sched.h>
+#include <pv/threads.h>
 
 struct ctl *ctl_open(void)
 {
@@ -73,7 +74,10 @@ int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *cre
     return 0;
 }
 
-/* The hypervisor gives up a large domain in steps and says EAGAIN between them: then other domains have a turn. */
+/*
+ * The hypervisor gives up a large domain in steps and says EAGAIN between them: then other domains have a turn, and the
+ * threads that serve them.
+ */
 int ctl_domain_destroy(struct ctl *ctl, domid_t domid)
 {
     int status;
@@ -84,6 +88,7 @@ int ctl_domain_destroy(struct ctl *ctl, domid_t domid)
         if (status == 0 || errno != EAGAIN)
             return status;
         (void)xencall2(ctl->call, __HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+        thread_yield();
     }
 }
 

@@ -19,7 +19,7 @@
 
 #define TELL_NS    250000000ull
 #define WAIT_NS    1000000u
-#define CONNECT_NS 1000000000ull
+#define CONNECT_NS 10000000000ull
 
 struct migration {
     struct departure departure;
@@ -30,6 +30,7 @@ struct migration {
     bool local, told;
     uint64_t started_ns, told_ns, running_ns;
     domid_t arrived;
+    unsigned int connected; /* devices of the source, before it went */
 };
 
 static void end_line(struct migration *migration)
@@ -77,13 +78,14 @@ static int resume(void *own)
 }
 
 /* Destroying takes this processor a while; who has taken its place needs it now, to talk to store and devices. */
-static void let_successor_connect(const struct departure *departure)
+static void let_successor_connect(const struct migration *migration)
 {
+    const struct departure *departure = &migration->departure;
     const struct domain_record *old = record_find(departure->domid);
     const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
 
     if (successor != NULL)
-        wait_connected(departure->vane, successor->domid, clock_ns() + CONNECT_NS);
+        wait_connected(departure->vane, successor->domid, migration->connected, clock_ns() + CONNECT_NS);
 }
 
 static void destroy(void *own)
@@ -92,7 +94,7 @@ static void destroy(void *own)
 
     migration->running_ns = clock_ns();
     if (migration->local)
-        let_successor_connect(&migration->departure);
+        let_successor_connect(migration);
     (void)destroy_domain(migration->departure.vane, migration->departure.domid);
 }
 
@@ -161,6 +163,7 @@ static enum handover_outcome hand_over_locally(struct migration *migration, stru
     migration->channel = ends[0];
     local.channel = ends[1];
     arriving_expect_local(migration->offer.transaction, migration->departure.domid);
+    migration->connected = count_connected(migration->departure.vane, migration->departure.domid);
     if (spawn("arriving", receive_local, &local) == 0) {
         outcome = hand_over_to(migration, &host, error);
         while (!local.done)

@@ -18,12 +18,13 @@
 #include "store.h"
 #include "system.h"
 
-#define REQUEST    "suspend"
-#define POLL_NS    500000u
-#define DEFAULT_NS 60000000000ull
-#define GRACE_NS   10000000000ull /* to one that has taken note, before it is given up */
-#define CONNECT_NS 10000000000ull /* to the devices of one that has just arrived */
-#define TRIES_MAX  32u
+#define REQUEST         "suspend"
+#define POLL_NS         500000u
+#define DEFAULT_NS      60000000000ull
+#define GRACE_NS        10000000000ull /* to one that has taken note, before it is given up */
+#define CONNECT_POLL_NS 10000000u      /* each look takes the store from the guest that connects */
+#define CONNECT_NS      10000000000ull /* to the devices of one that has just arrived */
+#define TRIES_MAX       32u
 
 static int refuse(struct suspending *how, const char *reason)
 {
@@ -113,29 +114,49 @@ static bool connects(struct vane *vane, const struct device_name *name)
            (back == XenbusStateConnected && device_read_number(vane->xs, name, true, "state") != XenbusStateConnected);
 }
 
-static bool any_connects(struct vane *vane, domid_t domid)
+static bool is_connected(struct vane *vane, const struct device_name *name)
+{
+    return device_read_number(vane->xs, name, false, "state") == XenbusStateConnected &&
+           device_read_number(vane->xs, name, true, "state") == XenbusStateConnected;
+}
+
+static unsigned int count_devices(struct vane *vane, domid_t domid,
+                                  bool (*counts)(struct vane *vane, const struct device_name *name))
 {
     static const char *const kinds[] = {"vbd", "vif"};
     struct device_name name = {.domid = domid};
-    bool found = false;
+    unsigned int found = 0;
 
     for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
         unsigned int count, *ids = devices_list(vane->xs, domid, kinds[kind], &count);
 
         name.kind = kinds[kind];
-        for (unsigned int i = 0; ids != NULL && i < count && !found; i++) {
+        for (unsigned int i = 0; ids != NULL && i < count; i++) {
             name.id = ids[i];
-            found = connects(vane, &name);
+            found += counts(vane, &name);
         }
         free(ids);
     }
     return found;
 }
 
-void wait_connected(struct vane *vane, domid_t domid, uint64_t deadline_ns)
+unsigned int count_connected(struct vane *vane, domid_t domid)
 {
-    while (clock_ns() < deadline_ns && any_connects(vane, domid))
-        sleep_ns(POLL_NS);
+    return count_devices(vane, domid, is_connected);
+}
+
+static bool runs(struct vane *vane, domid_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    return ctl_domain_info(vane->ctl, domid, &info) == 0 &&
+           (info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying | XEN_DOMINF_paused)) == 0;
+}
+
+void wait_connected(struct vane *vane, domid_t domid, unsigned int count, uint64_t deadline_ns)
+{
+    while (clock_ns() < deadline_ns && runs(vane, domid) && count_connected(vane, domid) < count)
+        sleep_ns(CONNECT_POLL_NS);
 }
 
 /*
@@ -145,9 +166,13 @@ void wait_connected(struct vane *vane, domid_t domid, uint64_t deadline_ns)
 static void let_connect(struct vane *vane, domid_t domid)
 {
     struct domain_record *record = record_find(domid);
+    uint64_t deadline_ns;
 
-    if (record != NULL && record->arrived_ns != 0)
-        wait_connected(vane, domid, record->arrived_ns + CONNECT_NS);
+    if (record == NULL || record->arrived_ns == 0)
+        return;
+    deadline_ns = record->arrived_ns + CONNECT_NS;
+    while (clock_ns() < deadline_ns && count_devices(vane, domid, connects) > 0)
+        sleep_ns(CONNECT_POLL_NS);
 }
 
 /* The word comes from the vCPU that says it; it and the others may still be on their way off their CPUs. */

@@ -27,7 +27,10 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how);
  */
 int resume_domain(struct vane *vane, domid_t domid);
 
-/* Waits until no front end of the domain is about to connect to its back end, or until then (clock_ns). */
-void wait_connected(struct vane *vane, domid_t domid, uint64_t deadline_ns);
+/* Devices whose both ends say that they are connected. */
+unsigned int count_connected(struct vane *vane, domid_t domid);
+
+/* Waits until the domain has so many of them, does not run, or until then (clock_ns). */
+void wait_connected(struct vane *vane, domid_t domid, unsigned int count, uint64_t deadline_ns);
 
 #endif
