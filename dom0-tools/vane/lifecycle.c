@@ -27,6 +27,8 @@
 #include "system.h"
 #include "wholefile.h"
 
+#define NAME_NS           10000000000ull
+#define NAME_POLL_NS      20000000u
 #define NOTICES_MAX       32
 #define DRAIN_NS          50000000u /* for the console backend to fetch what is left in the ring */
 #define FAST_LIFE_SECONDS 10u
@@ -289,12 +291,25 @@ static void take_config(struct domain_record *record, struct domain_config *conf
     record->config.name = strdup(config->name);
 }
 
+/* A copy of it may be in the making, by a migration that is about to find out that the domain is no more. */
+static void wait_for_name(struct vane *vane, const char *name)
+{
+    uint64_t deadline = clock_ns() + NAME_NS;
+    domid_t owner;
+
+    while (domain_name_claimed(vane, name, &owner) && !domain_name_taken(vane, name, &owner) && clock_ns() < deadline)
+        sleep_ns(NAME_POLL_NS);
+}
+
 static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts,
                         struct domain_end *end)
 {
     struct build_error error;
     char *name = strdup(config->name);
-    struct domain_record *record = create_domain(vane, config, false, &error);
+    struct domain_record *record;
+
+    wait_for_name(vane, config->name);
+    record = create_domain(vane, config, false, &error);
 
     if (record == NULL) {
         lifecycle_tell("%s: restarting failed: %s", name ? name : "?", error.text);

@@ -36,7 +36,9 @@ static unsigned int online_vcpus(struct vane *vane, domid_t domid, const struct 
 /* Said before anything is sent or written. */
 static bool can_suspend(struct vane *vane, const struct xen_domctl_getdomaininfo *info)
 {
-    if (info->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))
+    if ((info->flags & XEN_DOMINF_shutdown) && shutdown_reason(info) == SHUTDOWN_suspend)
+        fail(vane, "domain %u is suspended already; resume it first", info->domain);
+    else if (info->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))
         fail(vane, "domain %u has ended (%s): there is nothing to be moved", info->domain,
              shutdown_reason_name(shutdown_reason(info)));
     else if (info->flags & XEN_DOMINF_paused)

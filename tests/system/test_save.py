@@ -141,3 +141,13 @@ def test_interrupted_at_any_rate(moving):
     moving.prompt()
     assert moving.domains()["mover"]["domid"] == number
     still_ticks(moving)
+
+
+def test_reboot_during_migration(moving):
+    """A guest that reboots while it is copied, and is not started again because the copy still has its name."""
+    start(moving)
+    number = moving.domains()["mover"]["domid"]
+    answer = moving.command("reboot mover; migrate --rounds=100 --max-downtime=1 --bandwidth=20 mover localhost")
+    moving.wait("a mover", lambda: moving.domains().get("mover", {}).get("domid", number) != number)
+    moving.wait("that it ticks", lambda: len(numbers(moving)) > 3)
+    assert "mover--incoming" not in moving.domains(), answer
