@@ -28,6 +28,7 @@ struct migration {
     const char *target;
     char *json;
     bool local, told;
+    bool left, settled; /* by the command; by the hand-over. Who comes second frees it */
     uint64_t started_ns, told_ns, running_ns;
     domid_t arrived;
     unsigned int connected; /* devices of the source, before it went */
@@ -110,7 +111,9 @@ static void settled(void *own, enum handover_outcome outcome)
 
     lifecycle_tell("%s: its hand-over is settled: %s", migration->departure.name,
                    outcome == HANDOVER_MOVED ? "it has gone to the other host" : "it runs on here");
-    release(migration);
+    migration->settled = true;
+    if (migration->left)
+        release(migration);
 }
 
 /* This host as its own peer. */
@@ -252,6 +255,21 @@ static int dry_run(struct migration *migration)
     return 0;
 }
 
+/* The hand-over has it until it is settled, which it may be by now. */
+static int leave_in_doubt(struct migration *migration, const struct stream_error *error)
+{
+    int status =
+        fail(migration->departure.vane,
+             "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
+             "settled when the two hosts talk again, or by migrate-settle (%s)",
+             migration->departure.name, migration->target, error->text);
+
+    migration->left = true;
+    if (migration->settled)
+        release(migration);
+    return status;
+}
+
 static int migrate(struct migration *migration)
 {
     struct departure *departure = &migration->departure;
@@ -265,11 +283,7 @@ static int migrate(struct migration *migration)
         migration->started_ns = migration->told_ns = clock_ns();
         outcome = hand_over(migration, &error);
         if (outcome == HANDOVER_IN_DOUBT)
-            return fail(
-                departure->vane,
-                "%s is suspended here and may run at %s: the connection was lost at the moment of hand-over; it is "
-                "settled when the two hosts talk again, or by migrate-settle (%s)",
-                departure->name, migration->target, error.text);
+            return leave_in_doubt(migration, &error);
         status = outcome == HANDOVER_MOVED ? report(migration)
                                            : fail(departure->vane, "%s %s and was not migrated: %s", departure->name,
                                                   departure_fate(departure), error.text);

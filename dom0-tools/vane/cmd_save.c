@@ -63,6 +63,13 @@ static int finish(struct saved *saved)
                               strerror(errno));
 }
 
+/* The error was printed by the file. */
+static int tell_fate(const struct departure *departure)
+{
+    say(departure->vane, "%s %s and was not saved\n", departure->name, departure_fate(departure));
+    return 1;
+}
+
 static int save_to_file(struct saved *saved, const char *path, uint64_t expected)
 {
     struct byte_sink sink = {.own = saved, .write = put};
@@ -72,13 +79,14 @@ static int save_to_file(struct saved *saved, const char *path, uint64_t expected
         return 1;
     if (departure_send(&saved->departure, &sink, &error) != 0) {
         outfile_abandon(&saved->file);
-        return saved->told ? 1
-                           : fail(saved->departure.vane, "%s %s and was not saved: %s", saved->departure.name,
-                                  departure_fate(&saved->departure), error.text);
+        if (saved->told)
+            return tell_fate(&saved->departure);
+        return fail(saved->departure.vane, "%s %s and was not saved: %s", saved->departure.name,
+                    departure_fate(&saved->departure), error.text);
     }
     if (outfile_close(&saved->file) != 0) {
         (void)departure_resume(&saved->departure);
-        return 1;
+        return tell_fate(&saved->departure);
     }
     return finish(saved);
 }

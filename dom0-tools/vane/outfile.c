@@ -98,7 +98,7 @@ int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint
     file->path = path;
     file->written = 0;
     file->expected = expected;
-    file->buffered = 0;
+    file->buffered = file->head_size = 0;
     file->told = false;
     file->told_ns = clock_ns();
     file->is_new = !there || S_ISREG(st.st_mode);
@@ -125,10 +125,34 @@ static int tell(struct outfile *file)
     return 0;
 }
 
+/*
+ * A disk begins with zeros until all that follows is on it: half of what is written now and half of what was there before
+ * must not look like one whole.
+ */
+static void hold_head(struct outfile *file)
+{
+    if (file->is_new || file->written > 0 || file->head_size > 0)
+        return;
+    file->head_size = file->buffered < sizeof(file->head) ? file->buffered : sizeof(file->head);
+    memcpy(file->head, file->buffer, file->head_size);
+    memset(file->buffer, 0, file->head_size);
+}
+
+static int put_head(struct outfile *file)
+{
+    if (file->head_size == 0)
+        return 0;
+    if (fsync(file->fd) != 0 || lseek(file->fd, 0, SEEK_SET) != 0 ||
+        write(file->fd, file->head, file->head_size) != (long)file->head_size)
+        return failed(file);
+    return 0;
+}
+
 static int flush(struct outfile *file)
 {
     size_t done = 0;
 
+    hold_head(file);
     while (done < file->buffered) {
         long put = write(file->fd, file->buffer + done, file->buffered - done);
 
@@ -175,7 +199,7 @@ int outfile_pad(struct outfile *file, uint64_t offset)
 
 int outfile_close(struct outfile *file)
 {
-    if (flush(file) != 0 || (fsync(file->fd) != 0 && failed(file) != 0)) {
+    if (flush(file) != 0 || put_head(file) != 0 || (fsync(file->fd) != 0 && failed(file) != 0)) {
         outfile_abandon(file);
         return 1;
     }

@@ -21,7 +21,8 @@ struct outfile {
     uint64_t written, expected; /* bytes; expected is for the progress line only */
     uint64_t told_ns;
     bool told;
-    size_t buffered;
+    size_t buffered, head_size;
+    char head[512]; /* of a disk: written last */
     char buffer[OUTFILE_BUFFER];
 };
 
@@ -45,7 +46,7 @@ int outfile_pad(struct outfile *file, uint64_t offset);
 
 int outfile_close(struct outfile *file);
 
-/* Closes after a failure; half a file does not stay. */
+/* Closes after a failure; half a file does not stay, and a disk has no beginning then. */
 void outfile_abandon(struct outfile *file);
 
 #endif
