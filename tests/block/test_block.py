@@ -218,13 +218,15 @@ def test_disk_that_does_not_answer(tmp_path):
     goes to somebody else under a disk's hands, and against a guest that leaves more and more of it there."""
     (tmp_path / "disk").write_bytes(bytes(MIB))
     files = {"disk64": built("guest64/disk"), "slow.cfg": disk_config("slow", "disk64", "/dev/vda,,xvda", extra="rounds=0")}
-    drive = f"file={tmp_path}/disk,if=none,id=slow,format=raw,throttling.bps-total=40000"
+    drive = f"file={tmp_path}/disk,if=none,id=slow,format=raw,throttling.bps-total=20000"
     with booted(cpus=2, append="console=com1 dom0_mem=128M loglvl=warning", initrd=ramdisk(tmp_path / "rd", files),
                 extra=["-drive", drive, "-device", "virtio-blk-pci,drive=slow"]) as machine:
         before = machine.free_mib()
         assert "is running" in machine.command("create /guests/slow.cfg")
         machine.wait("requests", lambda: machine.json("block-list slow")[0]["state"] == 4)
         machine.wait_log("slow", "half a sector")
+        # The first writes pass at once, merged; what follows waits behind them for a quarter of a MiB's time.
+        machine.wait("the first writes", lambda: machine.json("devices")[0]["out_requests"] > 0)
         front = f"/local/domain/{machine.domains()['slow']['domid']}/device/vbd/51712/state"
         machine.command(f"xenstore-write {front} 1")
         machine.wait("it to be given up", lambda: "the volume does not end" in machine.dmesg())

@@ -183,8 +183,11 @@ static void begin(void)
     }
 }
 
+/* A conversation that one end has closed lives on in its link until the other end's word arrives. */
 static void end(void)
 {
+    for (int i = 0; i < 2; i++)
+        ck_assert_ptr_null(link_await(links[i], time_monotonic_ns() + SECOND / 5));
     over = true;
     pthread_mutex_unlock(&turn);
     for (int i = 0; i < 2; i++)
