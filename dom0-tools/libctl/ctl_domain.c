@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <abi/sched.h>
+#include <pv/event.h>
 #include <pv/threads.h>
 
 struct ctl *ctl_open(void)
@@ -74,20 +74,18 @@ int ctl_domain_create(struct ctl *ctl, const struct xen_domctl_createdomain *cre
     return 0;
 }
 
-/*
- * The hypervisor gives up a large domain in steps and says EAGAIN between them: then other domains have a turn, and the
- * threads that serve them.
- */
+/* The hypervisor gives up a large domain in steps: whatever happens between them has a turn, and the threads it is for. */
 int ctl_domain_destroy(struct ctl *ctl, domid_t domid)
 {
     int status;
 
     for (;;) {
         start(ctl, XEN_DOMCTL_destroydomain, domid);
+        event_breaks_hypercall(true);
         status = perform(ctl);
+        event_breaks_hypercall(false);
         if (status == 0 || errno != EAGAIN)
             return status;
-        (void)xencall2(ctl->call, __HYPERVISOR_sched_op, SCHEDOP_yield, 0);
         thread_yield();
     }
 }

@@ -5,7 +5,9 @@
  * Exceptions: registration, dispatch, recovery, report. Every vector masks upcalls on entry; the iret at the end of
  * the entry path puts the mask back to what the interrupted code had.
  */
+#include <errno.h>
 #include <setjmp.h>
+#include <string.h>
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
@@ -27,6 +29,12 @@ struct fault_context {
     struct fault_context *outer;
 };
 
+#ifdef __x86_64__
+static const uint8_t hypercall_instruction[] = {0x0f, 0x05}; /* syscall */
+#else
+static const uint8_t hypercall_instruction[] = {0xcd, 0x82}; /* int $0x82 */
+#endif
+static volatile bool breaks_hypercall;
 static trap_handler_t *handlers[TRAP_COUNT];
 static struct fault_context *contexts[XEN_LEGACY_MAX_VCPUS];
 static struct trap_info trap_table[256];
@@ -191,10 +199,28 @@ static _Noreturn void trap_report(const struct trap_frame *frame)
     pv_panic("kernel stopped\n");
 }
 
+void event_breaks_hypercall(bool on)
+{
+    breaks_hypercall = on;
+}
+
+/* One that goes on later stands before its instruction again, as does one that has not begun. */
+static void break_hypercall(struct trap_frame *frame)
+{
+    const uint8_t *instruction = (const uint8_t *)frame->ip;
+
+    if (!breaks_hypercall || smp_cpu_id() != 0 ||
+        memcmp(instruction, hypercall_instruction, sizeof(hypercall_instruction)) != 0)
+        return;
+    frame->ip += sizeof(hypercall_instruction);
+    frame->ax = (unsigned long)-EAGAIN;
+}
+
 static void dispatch(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_UPCALL) {
         event_upcall();
+        break_hypercall(frame);
         return;
     }
     if (frame->vector < TRAP_COUNT && handlers[frame->vector] != NULL && handlers[frame->vector](frame))

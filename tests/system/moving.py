@@ -127,6 +127,11 @@ class Linux(Guest):
         self.away += took
         return super().arrived(said, number, took)
 
+    def connected(self):
+        """Whether its disk and its interface say so."""
+        root = f"/local/domain/{self.number}/device"
+        return all(self.machine.command(f"xenstore-read {root}/{device}/state") == "4" for device in ("vbd/51712", "vif/0"))
+
     def moved(self, log):
         for line in log.splitlines():
             if COMPLAINTS.search(line):
@@ -161,14 +166,29 @@ class Linux(Guest):
         if self.neighbour:
             result["lost"] = self.lost(self.name)
             result["lost by neighbour"] = self.lost(self.neighbour)
-            # Ten a second. It asks nothing while it is away, and in vain while its interface connects again, which takes
-            # no longer than it was away; the neighbour asks in vain during both.
-            away = 10 * self.away_seconds() + 3 * self.moves
-            allowed = {"lost": away, "lost by neighbour": away + result["lost"]}
+            # Ten a second; two on their way at either end of the gap. It asks nothing while it is away, and in vain until
+            # its interface has connected again; the neighbour asks in vain during both.
+            deaf = 10 * self.reconnecting_seconds() + 3 * self.moves
+            allowed = {"lost": deaf, "lost by neighbour": 10 * self.away_seconds() + deaf}
             for what, most in allowed.items():
                 if result[what] > most:
                     self.problem(f"{result[what]} pings {what}, the time it was away explains {most:.0f}")
         return result
+
+    def reconnecting_seconds(self):
+        """By the guest's own log, which does not count the time it is suspended: from the moment it lets go of the store to
+        that at which its interface has read what the new back end can. It is connected a few requests later."""
+        began, took = None, []
+        for stamp, what in re.findall(r"^\[ *([\d.]+)\] (suspending xenstore|xen_netfront: backend supports)",
+                                      self.ask("dmesg"), re.MULTILINE):
+            if what.startswith("suspending"):
+                began = float(stamp)
+            elif began is not None:
+                took.append(float(stamp) - began)
+                began = None
+        if not took:
+            raise AssertionError(f"the log of {self.name} does not tell of its moves")
+        return sum(took) / len(took) * self.moves
 
     def away_seconds(self):
         """By its own clock and, where its program saw nothing, by dom0's."""

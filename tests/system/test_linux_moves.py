@@ -91,6 +91,7 @@ def test_migrated_under_load(linux):
     """What runs in it must not notice: files, processes, memory and the ping in both directions are compared."""
     for _ in range(2):
         linux.migrate()
+        assert linux.connected(), "migrate was over, and its source destroyed, before the devices had connected again"
     result = linux.finished()
     assert not linux.problems, linux.problems
     assert all(result[what] > 0 for what in ("disk", "forks", "memory")), result

@@ -38,6 +38,13 @@ void irq_restore(bool were_enabled);
 void irq_enable(void);
 void irq_disable(void);
 
+/*
+ * While on, an event on vCPU 0 ends a hypercall that the hypervisor has interrupted to go on with it later: it returns
+ * -EAGAIN, and the caller repeats it when others have had their turn. Only for hypercalls that keep their progress in the
+ * hypervisor.
+ */
+void event_breaks_hypercall(bool on);
+
 /* How many upcalls this vCPU has taken: for tests. */
 unsigned long event_upcalls(void);
 
