@@ -103,8 +103,8 @@ def files_for(settings):
 
 
 def on_xen(script, files, disk, guest_seen):
-    """What dom0 of genuine Xen says while it runs the script, which ends with the guest's log; /dev/vda is the file named
-    disk. Programs there die without a cause now and then under the emulator, in dom0 and in guests that only Xen has
+    """What dom0 of genuine Xen says while it runs the script, which ends with the guest's log; /dev/vda is the file
+    named disk. Programs there die without a cause now and then under the emulator, in dom0 and in guests that only Xen has
     seen: then it is done again. A guest that was here (guest_seen) and a failure of xl are judged at the first time."""
     with tempfile.TemporaryDirectory() as directory:
         initrd = images.dom0_with(f"{directory}/dom0.cpio", files, script + "echo script: whole\n")
@@ -115,7 +115,7 @@ def on_xen(script, files, disk, guest_seen):
             died = "script: whole" not in text or "egmentation fault" in dom0
             if not died and (guest_seen or "egmentation fault" not in guest) or guest_seen and guest:
                 break
-            print(f"rival: a program died {'in dom0' if died else 'in the guest'} of genuine Xen; once more", flush=True)
+            print(f"rival: a program died {'in dom0' if died else 'in the guest'} of Xen; once more", flush=True)
         return text
 
 
