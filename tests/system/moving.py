@@ -130,7 +130,8 @@ class Linux(Guest):
     def connected(self):
         """Whether its disk and its interface say so."""
         root = f"/local/domain/{self.number}/device"
-        return all(self.machine.command(f"xenstore-read {root}/{device}/state") == "4" for device in ("vbd/51712", "vif/0"))
+        states = [self.machine.command(f"xenstore-read {root}/{device}/state").strip() for device in ("vbd/51712", "vif/0")]
+        return states == ["4", "4"]
 
     def moved(self, log):
         for line in log.splitlines():
