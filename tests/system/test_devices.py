@@ -61,7 +61,8 @@ def test_disk_to_disk(tmp_path, width, options):
         assert "cp:" not in machine.command("cp /dev/vda /tmp/copy; cp /tmp/copy /dev/vdb")
         devices = by_name(machine)
         assert devices["/dev/vda"]["in_bytes"] == 3 * MIB + 512 and devices["/dev/vda"]["out_bytes"] == 0
-        assert devices["/dev/vdb"]["out_bytes"] == 3 * MIB + 512 and devices["/dev/vdb"]["flushes"] > 0
+        # The first sector goes twice: empty, so that no half copy is taken for a whole one, and at the end.
+        assert devices["/dev/vdb"]["out_bytes"] == 3 * MIB + 2 * 512 and devices["/dev/vdb"]["flushes"] > 0
         power_off(machine)
     with open(target, "rb") as file:
         written = file.read()
