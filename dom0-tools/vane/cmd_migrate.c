@@ -20,6 +20,7 @@
 #define TELL_NS    250000000ull
 #define WAIT_NS    1000000u
 #define CONNECT_NS 10000000000ull
+#define SETTLE_NS  100000000ull /* in which a kernel that has arrived sets its watches again */
 
 struct migration {
     struct departure departure;
@@ -85,8 +86,10 @@ static void let_successor_connect(const struct migration *migration)
     const struct domain_record *old = record_find(departure->domid);
     const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
 
-    if (successor != NULL)
-        wait_connected(departure->vane, successor->domid, migration->connected, clock_ns() + CONNECT_NS);
+    if (successor == NULL)
+        return;
+    sleep_ns(SETTLE_NS);
+    wait_connected(departure->vane, successor->domid, migration->connected, clock_ns() + CONNECT_NS);
 }
 
 static void destroy(void *own)
