@@ -161,28 +161,30 @@ void uuid_format(const uint8_t uuid[16], char text[37])
     }
 }
 
+static unsigned int least(unsigned int a, unsigned int b, unsigned int c)
+{
+    unsigned int best = a < b ? a : b;
+
+    return best < c ? best : c;
+}
+
 unsigned int edit_distance(const char *a, const char *b)
 {
-    unsigned int row[33], columns = (unsigned int)strlen(b);
+    unsigned int rows[3][33], columns = (unsigned int)strlen(b), length = (unsigned int)strlen(a);
 
-    if (columns > 32 || strlen(a) > 32)
+    if (columns > 32 || length > 32)
         return 99;
-    for (unsigned int i = 0; i <= columns; i++)
-        row[i] = i;
-    for (unsigned int i = 1; *a != '\0'; a++, i++) {
-        unsigned int diagonal = row[0];
+    for (unsigned int j = 0; j <= columns; j++)
+        rows[0][j] = j;
+    for (unsigned int i = 1; i <= length; i++) {
+        unsigned int *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 
         row[0] = i;
         for (unsigned int j = 1; j <= columns; j++) {
-            unsigned int best = diagonal + (*a != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
+            row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
         }
     }
-    return row[columns];
+    return rows[length % 3][columns];
 }

@@ -81,7 +81,7 @@ const char *domain_action_name(enum domain_action action);
 /* The known key closest to a mistyped one, or NULL when none is close. */
 const char *domain_config_nearest_key(const char *key);
 
-/* Levenshtein distance, the measure of "close": also for mistyped verbs. */
+/* Levenshtein distance in which two letters changed about count one, the measure of "close": also for mistyped verbs. */
 unsigned int edit_distance(const char *a, const char *b);
 
 /* Letters, digits and "-_.+:" only, not empty, not all digits (that is a domain id). */
