@@ -137,6 +137,8 @@ int validate_descriptors(mfn_t mfn, struct domain *d) MUST_CHECK;
 /* entry.c. Callers hold the page lock of the domain whose tables these are. */
 int l1e_get(u64 *entry, struct domain *mapper, unsigned owner) MUST_CHECK; /* also adjusts the entry */
 void l1e_put(u64 entry, struct domain *mapper);
+int l1_get_entries(u64 *table, struct domain *d) MUST_CHECK; /* of a whole table that is BUSY: all or none */
+void l1_put_entries(const u64 *table, unsigned count, struct domain *d);
 /* An entry of a table of level 2 to 4: -ERESTART and failures may leave the child partial. */
 int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,
               bool preemptible) MUST_CHECK;
