@@ -86,6 +86,12 @@ struct vcpu {
 #define vcpu_upcall_pending(v) (((volatile u8 *)(v)->info)[0])
 #define vcpu_upcall_mask(v)    (((volatile u8 *)(v)->info)[1])
 
+/* What hypercall_preempt_check() tells of the current vCPU. */
+IN_PLACE bool preemption_wanted(struct vcpu *v)
+{
+    return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+}
+
 #define SHUTDOWN_NONE          0xFF
 
 #define VM_ASSIST_VALID                                                                                                \
