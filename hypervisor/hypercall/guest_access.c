@@ -189,7 +189,7 @@ bool hypercall_preempt_check(void)
 {
     struct vcpu *v = current;
 
-    __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+    let_interrupts_in();
     return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
 }
 

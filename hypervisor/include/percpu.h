@@ -48,6 +48,12 @@ IN_PLACE struct percpu *this_cpu(void)
     return (struct percpu *)((rsp | (STACK_ORDER_SIZE - 1)) + 1 - sizeof(struct percpu));
 }
 
+/* What waits is served before the last of the three instructions. */
+static inline void let_interrupts_in(void)
+{
+    __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+}
+
 static inline struct percpu *percpu_of(unsigned cpu)
 {
     return (struct percpu *)(STACKS_START + (cpu + 1) * (unsigned long)STACK_ORDER_SIZE - sizeof(struct percpu));
