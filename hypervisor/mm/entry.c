@@ -112,11 +112,11 @@ void l1e_put(u64 entry, struct domain *mapper)
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    while (!frame_swap(mfn, &word, word - take))
-        ;
+    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
+        if (!foreign && take != 1 && fw_count(word) == 1)
+            mark_stale(mapper);
+    } while (!frame_swap(mfn, &word, word - take));
     word -= take;
-    if (!foreign && take != 1 && fw_count(word) == 0)
-        mark_stale(mapper);
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);
 }
