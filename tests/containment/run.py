@@ -6,7 +6,7 @@
 run.py --hypervisor build/paravane --dom0 build/dom0 --ramdisk build/tests/containment.rd --cpus 1,2 KERNEL ...
 
 A kernel prints "FAILED: sentence [...]" for an attack that went through and "NAME: N passed, N failed" at the end. One
-whose last attack is to be its end prints "expected to crash: why" before it. After each one the prompt must answer and
+whose last attack is to be its end prints "expected to crash: why" before it, one that never ends "expected to spin". After each one the prompt must answer and
 the frame audit must find nothing wrong; at the end the witnesses must still run, their memory as they wrote it.
 """
 import argparse
@@ -21,7 +21,9 @@ from run import SUMMARY, Prompt, report  # pylint: disable=wrong-import-position
 AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 ROUND = re.compile(r"witness: round (\d+)")
 CRASH_EXPECTED = re.compile(r"^expected to crash: ", re.M)
+ENDLESS = ("contain-returns",)
 WITNESSES = ("witness32", "witness64")
+SPIN_EXPECTED = re.compile("expected to spin: ")
 CRASHED = re.compile(r"domain \d+ .*crash", re.I)
 
 
@@ -70,12 +72,29 @@ def audit(prompt):
     return [] if found.group(2) == "0" else [line for line in text.splitlines() if "frame" in line]
 
 
+def endless(prompt, create, name):
+    """An attacker that means to hold its processor: it must be seen to run, and go when told."""
+    prompt.step(f"create {create}")
+    text = ""
+    for _ in range(50):
+        text = prompt.step(f"log {name}")
+        if prompt.dead or SPIN_EXPECTED.search(text) or SUMMARY.search(text):
+            break
+    time.sleep(1)
+    lives = name in prompt.step("list")
+    prompt.step(f"destroy {name}")
+    gone = name not in prompt.step("list")
+    return text + (f"\n{name}: 2 passed, 0 failed\n" if lives and gone and not prompt.dead else "")
+
+
 def attack(prompt, kernel, cpus, settings):
     """One kernel as a guest; (passed, failed) with the state of the machine after it as one more."""
     name = name_of(kernel)
-    text = prompt.run(f"create -c /tests/contain.cfg kernel='/tests/{name}' name='{name}' vcpus={cpus} {settings}",
-                      "the domain has ended")
-    text += prompt.read_until("vane> ")
+    create = f"/tests/contain.cfg kernel='/tests/{name}' name='{name}' vcpus={cpus} {settings}"
+    if name.endswith(ENDLESS):
+        text = endless(prompt, create, name)
+    else:
+        text = prompt.run(f"create -c {create}", "the domain has ended") + prompt.read_until("vane> ")
     if CRASH_EXPECTED.search(text) and not SUMMARY.search(text):
         text += "\nthe end: 1 passed, 0 failed\n" if CRASHED.search(text) else ""
     passed, failed = report(f"{kernel} with {cpus} vCPU{'s' if cpus != 1 else ''}", text)
