@@ -75,6 +75,12 @@ static inline struct vcpu *current_called(void)
 #endif
 #define guest_regs() (&this_cpu()->regs)
 
+/* The same for who already holds the guest's frame. */
+IN_PLACE struct percpu *cpu_of_frame(struct cpu_regs *regs)
+{
+    return container_of(regs, struct percpu, regs);
+}
+
 extern unsigned cpu_count; /* CPUs online, numbered from 0 without gaps */
 
 void raise_softirq(unsigned cpu, enum softirq which);
