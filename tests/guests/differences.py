@@ -53,7 +53,9 @@ def main():
     for kernel in kernels:
         name = kernel.removesuffix(".txt")
         (mine, we_ended), (other, they_ended) = (read_verdicts(f"{d}/{kernel}") for d in (ours, theirs))
-        differences = compare(mine, other) if we_ended and they_ended else [("the end", str(we_ended), str(they_ended))]
+        differences = compare(mine, other)
+        if not (we_ended and they_ended):
+            differences.append(("the end", str(we_ended), str(they_ended)))
         same += len(mine) - len(differences)
         print(f"  {name}: {len(mine)} verdicts, {len(differences)} different")
         for check, our, their in differences:
