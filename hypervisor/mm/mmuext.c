@@ -116,8 +116,6 @@ static int op_unpin(struct domain *d, mfn_t mfn)
 
 static int op_new_user_base(struct vcpu *v, mfn_t mfn)
 {
-    if (v->is_32bit)
-        return -EOPNOTSUPP;
     if (mfn.value == 0)
         mfn = mfn_of(INVALID_FRAME);
     else if (!mfn_valid(mfn))
@@ -250,7 +248,7 @@ static int perform(struct vcpu *v, const struct page_owner *owner, const struct 
     case MMUEXT_FLUSH_CACHE_GLOBAL:
     case MMUEXT_SET_LDT:
         if (op->cmd == MMUEXT_NEW_USER_BASEPTR && v->is_32bit)
-            return -EOPNOTSUPP;
+            return -EINVAL;
         return d == v->domain ? own_op(v, op) : -EPERM;
     default:
         return -ENOSYS;
