@@ -170,6 +170,8 @@ int main(int argc, char **argv)
     printf("bench width %u\n", (unsigned)sizeof(long) * 8);
     if (argc > 1 && strcmp(argv[1], "domains") == 0)
         bench_domains();
+    else if (argc > 1 && strcmp(argv[1], "wake") == 0)
+        bench_wake();
     else
         one_domain();
     printf("bench done\n");

@@ -58,6 +58,7 @@ void bench_traps(void);
 void bench_emulation(void);
 void bench_user(void);
 void bench_domains(void);
+void bench_wake(void);
 _Noreturn void bench_partner(const char *role); /* what the other domain does */
 
 /* Where events reach this vCPU. */
@@ -68,10 +69,11 @@ void bench_sysret_handler(void);      /* straight back, from a system call of a 
 void bench_skip_handler(void);        /* a fault's error code dropped, the faulting instruction (2 bytes) skipped */
 void bench_skip_bare_handler(void);   /* the same where there is no error code */
 void bench_upcall_handler(void);      /* announces no more what it was called for, of the first word of ports */
+void bench_echo_handler(void);        /* ... and sends what bench_echo says */
 void bench_escape_handler(void);      /* ends bench_user_run */
 void bench_fault(void);               /* reads an unmapped address by a 2-byte instruction */
 
-/* Runs code in user mode on that stack until it raises vector 0x81. */
+/* Runs code in user mode on that stack until its breakpoint. */
 void bench_user_run(void (*code)(void), void *stack);
 void bench_user_int80(void);
 void bench_user_pagefault(void);

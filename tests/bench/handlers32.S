@@ -5,6 +5,8 @@
 # null after user mode; the stack's never is.
 
     .set HYPERCALL_IRET, 23
+    .set HYPERCALL_EVENT_CHANNEL, 32
+    .set SEND, 4
     .set KERNEL_DS, 0xe021
     .set USER_CS, 0xe02b
     .set USER_DS, 0xe033
@@ -35,6 +37,24 @@ bench_upcall_handler:
     movb    $0, (%eax)
     movl    $0, PENDING_SELECTOR(%eax)
     movl    $0, PENDING_PORTS(%eax)
+    mov     $HYPERCALL_IRET, %eax
+    int     $0x82
+
+    .globl bench_echo_handler
+bench_echo_handler:
+    push    %eax
+    push    %ebx
+    push    %ecx
+    mov     shared_info, %eax
+    movb    $0, (%eax)
+    movl    $0, PENDING_SELECTOR(%eax)
+    movl    $0, PENDING_PORTS(%eax)
+    mov     $HYPERCALL_EVENT_CHANNEL, %eax
+    mov     $SEND, %ebx
+    mov     $bench_echo, %ecx
+    int     $0x82
+    pop     %ecx
+    pop     %ebx
     mov     $HYPERCALL_IRET, %eax
     int     $0x82
 
@@ -83,7 +103,7 @@ bench_user_run:
     rdtsc
     mov     %eax, bench_user_end
     mov     %edx, bench_user_end + 4
-    int     $0x81
+    int3
     .endm
 
     .globl bench_user_int80, bench_user_pagefault

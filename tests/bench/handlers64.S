@@ -4,6 +4,8 @@
 # The bounce frame holds rcx, r11, [error code], rip...; the iret hypercall wants rax, r11, rcx, flags, rip...
 
     .set HYPERCALL_IRET, 23
+    .set HYPERCALL_EVENT_CHANNEL, 32
+    .set SEND, 4
     .set IN_SYSCALL, 0x100
     .set PENDING_SELECTOR, 8
     .set PENDING_PORTS, 32 * 64
@@ -41,6 +43,24 @@ bench_upcall_handler:
     movb    $0, (%rcx)
     movq    $0, PENDING_SELECTOR(%rcx)
     movq    $0, PENDING_PORTS(%rcx)
+    resume  16, 0
+
+    .globl bench_echo_handler
+bench_echo_handler:
+    push    %rax
+    push    %rdi
+    push    %rsi
+    mov     shared_info(%rip), %rcx
+    movb    $0, (%rcx)
+    movq    $0, PENDING_SELECTOR(%rcx)
+    movq    $0, PENDING_PORTS(%rcx)
+    mov     $HYPERCALL_EVENT_CHANNEL, %eax
+    mov     $SEND, %edi
+    lea     bench_echo(%rip), %rsi
+    syscall
+    pop     %rsi
+    pop     %rdi
+    pop     %rax
     resume  16, 0
 
     .globl bench_escape_handler, bench_user_run
@@ -87,7 +107,7 @@ bench_user_run:
     rdtsc
     mov     %eax, bench_user_end(%rip)
     mov     %edx, bench_user_end + 4(%rip)
-    int     $0x81
+    int3
     .endm
 
     .globl bench_user_int80, bench_user_pagefault, bench_user_syscall

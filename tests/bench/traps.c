@@ -87,7 +87,7 @@ void bench_user(void)
 
     prepare_user();
     trap_set_gate(0x80, 3, bench_iret_handler);
-    trap_set_gate(0x81, 3, bench_escape_handler);
+    trap_set_gate(TRAP_BP, 3, bench_escape_handler);
     HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel + size);
     user_row("bounce.user.int80+iret", bench_user_int80, user + size);
 #ifdef __x86_64__
