@@ -22,7 +22,7 @@ struct tss {
     u16 iomap_base;
 } __attribute__((packed));
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CONSOLE, SOFTIRQ_COUNT };
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CONSOLE, SOFTIRQ_TRACE, SOFTIRQ_COUNT };
 
 struct percpu {
     struct cpu_regs regs; /* the guest's frame; its hardware part ends at regs.es: TSS.rsp0 points there */
