@@ -22,7 +22,15 @@ struct tss {
     u16 iomap_base;
 } __attribute__((packed));
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CONSOLE, SOFTIRQ_INPUT, SOFTIRQ_COUNT };
+enum softirq {
+    SOFTIRQ_TIMER,
+    SOFTIRQ_SCHEDULE,
+    SOFTIRQ_NMI_CALLBACK,
+    SOFTIRQ_CONSOLE,
+    SOFTIRQ_INPUT,
+    SOFTIRQ_TRACE,
+    SOFTIRQ_COUNT
+};
 
 /* What code asks for most comes last: an address computed from the end reaches 128 bytes with the short form. */
 struct percpu {
