@@ -82,7 +82,7 @@ static inline void write_cr4(u64 value)
 }
 
 /* Entry points in assembly. */
-extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[],
+extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[], traced_stubs[], traced_pads[],
     hypercall_entry32[], nmi_entry[], debug_entry[], double_fault_entry[], machine_check_entry[], guest_iret[];
 void reset_stack_and_call(void (*function)(void)) NORETURN;
 void reset_stack_to_guest(void) NORETURN;
@@ -96,6 +96,8 @@ void handle_debug(struct cpu_regs *regs);
 void handle_double_fault(struct cpu_regs *regs);
 void handle_machine_check(struct cpu_regs *regs);
 void return_to_guest_work(struct cpu_regs *regs);
+void trace_syscall(const struct cpu_regs *regs); /* trace/trace.c: before the plain gate */
+const char *trace_gate(const struct cpu_regs *regs);
 void syscall_from_user(struct cpu_regs *regs);
 void syscall32_from_user(struct cpu_regs *regs);
 void sysenter_from_user(struct cpu_regs *regs);

@@ -183,6 +183,8 @@ void process_softirqs(void)
             timer_softirq();
         if (pending & 1U << SOFTIRQ_CONSOLE)
             console_softirq();
+        if (pending & 1U << SOFTIRQ_INPUT)
+            console_poll_input();
         if (pending & 1U << SOFTIRQ_SCHEDULE)
             schedule();
     }

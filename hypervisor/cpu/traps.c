@@ -70,6 +70,8 @@ static NORETURN void failed_return(const struct cpu_regs *fault)
     } else {
         inject_trap(copy.entry_vector, copy.error_code);
     }
+    /* A handler whose selector is bad brings us here again and again: the CPU's interrupts must come through. */
+    __asm__ volatile("sti; nop; cli" ::: "memory");
     reset_stack_to_guest();
 }
 

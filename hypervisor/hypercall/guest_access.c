@@ -12,13 +12,10 @@
 
 IN_PLACE bool range_ok(unsigned long va, size_t size)
 {
+    const struct vcpu_mm *mm = &current->mm;
     unsigned long end = va + size;
 
-    if (end < va)
-        return size == 0;
-    if (current->is_32bit)
-        return end <= 0x100000000UL;
-    return end <= 1UL << 47 || va >= HV_VIRT_END; /* the half-open hole in between is ours or no address at all */
+    return likely(end >= va && (end <= mm->copy_end || va >= mm->copy_start)) || linear_range_ok(va, end);
 }
 
 bool guest_range_ok(unsigned long va, size_t size)
