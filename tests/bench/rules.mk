@@ -13,5 +13,3 @@ $(eval $(call guest_program,bench,$(BENCH_SOURCES) tests/bench/handlers64.S,64))
 bench: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane $(B)/guest32/bench $(B)/guest64/bench
 	$(Q)$(PYTHON) tests/bench/bench.py
-$(eval $(call guest_program,eb,tests/entrybench/e.c tests/entrybench/h32.S tests/bench/handlers32.S tests/guests/raw32.S,32))
-$(eval $(call guest_program,eb,tests/entrybench/e.c tests/entrybench/h64.S tests/bench/handlers64.S tests/guests/raw64.S,64))
