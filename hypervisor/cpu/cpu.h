@@ -109,15 +109,16 @@ void cpu_gdt_select(bool is_32bit);
 void cpu_load_ldt(struct vcpu *v); /* its LDT into this CPU's LDTR */
 /* The base that a selector of the current guest's tables carries; false when it is no usable data or code segment. */
 bool guest_segment_base(struct vcpu *v, u16 selector, unsigned long *base);
+/* The same for a 32-bit stack, which is flat almost always. */
+IN_PLACE bool guest_stack_base(struct vcpu *v, u16 selector, unsigned long *base)
+{
+    *base = 0;
+    return likely(selector == GUEST32_SS) || guest_segment_base(v, selector, base);
+}
 
 /* bounce.c */
-struct bounce {
-    u64 address;
-    u16 cs;
-    bool mask_events, has_error_code;
-    u32 error_code;
-};
-void bounce_to_guest(const struct bounce *bounce);
+/* As inject_trap, for who holds the frame. */
+void bounce_trap(struct cpu_regs *regs, unsigned vector, unsigned error_code);
 void deliver_failsafe(void);
 void process_softirqs(void);
 
