@@ -41,6 +41,7 @@
 /* Run states: vCPU and domain; bits 8 and 9 of the event are the old state, 4 and 5 the new one (RUNSTATE_*). */
 #define TRC_SCHED_MIN             0x00021000
 #define TRC_SCHED_RUNSTATE_CHANGE (TRC_SCHED_MIN + 1)
+#define TRC_SCHED_CONTINUE_RUNNING (TRC_SCHED_MIN + 2) /* vCPU and domain; here: who runs when tracing begins */
 
 /* Domain and vCPU that leave a CPU, then those that come. An idle CPU runs a vCPU of DOMID_IDLE. */
 #define TRC_SCHED_VERBOSE 0x00028000

@@ -23,6 +23,7 @@ static const struct {
     {PARAVANE_ABI_TRC_RETURN, ~0u, "return"},
     {TRC_SCHED_SWITCH, ~0u, "switch"},
     {TRC_SCHED_RUNSTATE_CHANGE, ~0xff0u, "runstate"},
+    {TRC_SCHED_CONTINUE_RUNNING, ~0u, "running"},
     {TRC_LOST_RECORDS, ~0u, "lost"},
 };
 #define EVENT_COUNT (sizeof(events) / sizeof(events[0]))
@@ -170,6 +171,8 @@ void record_detail(const struct trace_record *record, char *text, size_t size)
         snprintf(text, size, "from d%uv%u to d%uv%u", extra[0], extra[1], extra[2], extra[3]);
     } else if ((event & ~0xff0u) == TRC_SCHED_RUNSTATE_CHANGE) {
         snprintf(text, size, "%s to %s", runstate_name(record->event >> 8), runstate_name(record->event >> 4));
+    } else if (event == TRC_SCHED_CONTINUE_RUNNING) {
+        snprintf(text, size, "when tracing began");
     } else if (event == TRC_LOST_RECORDS) {
         snprintf(text, size, "%u records", extra[0]);
     } else {

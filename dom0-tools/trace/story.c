@@ -119,6 +119,11 @@ trace_who story_add(struct trace_story *story, const struct trace_record *record
         now->who = record->extra[2] << 16 | (record->extra[3] & 0xffff);
         change(now, who_domain(now->who) == TRACE_IDLE ? DOING_IDLE : DOING_SWITCH, 0, TRACE_NO_SUB);
         return now->who;
+    case TRC_SCHED_CONTINUE_RUNNING:
+        close_span(story, now, record->tsc);
+        now->who = record->extra[0];
+        change(now, who_domain(now->who) == TRACE_IDLE ? DOING_IDLE : DOING_KERNEL, 0, TRACE_NO_SUB);
+        return now->who;
     case TRC_LOST_RECORDS:
         now->who = TRACE_NO_WHO;
         return record->extra[1];

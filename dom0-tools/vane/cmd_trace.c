@@ -15,11 +15,8 @@
 #include "tracing.h"
 
 #define TIME_MAX_MS 600000u
-#define RING_KIB_MAX 4096u
+#define RING_KIB_MAX 1024u
 #define NAMES_MAX   64
-
-/* Enough to know who is on a CPU: switches and returns. */
-#define EVENTS_TIMELINE 0x0022c000u
 
 enum view { VIEW_RECORDS, VIEW_SUMMARY, VIEW_FLAME, VIEW_FOLDED, VIEW_TIMELINE };
 
@@ -96,7 +93,7 @@ static int check_events(struct vane *vane, const char *list)
         if (!event_name_known(name))
             return fail_usage(vane,
                               "there is no event \"%s\"; there are hypercall, subcall, trap, page-fault, user-call, "
-                              "return, switch, runstate, lost and other",
+                              "return, switch, runstate, running, lost and other",
                               name);
     }
     return 0;
@@ -345,9 +342,7 @@ static int trace(struct request *request)
     show->capture = &capture;
     show->names = (struct trace_names){name_of, show};
     show->out.put = put_screen;
-    status = capture_take(request->vane, &capture, request->ms * 1000000u,
-                          request->view == VIEW_TIMELINE ? EVENTS_TIMELINE : TRC_ALL,
-                          (uint32_t)((request->kib + 3) / 4));
+    status = capture_take(request->vane, &capture, request->ms * 1000000u, (uint32_t)((request->kib + 3) / 4));
     if (status == 0) {
         request->vane->json_started |= request->vane->json && request->path == NULL;
         status = request->path != NULL ? to_file(show) : show_all(show);

@@ -14,7 +14,7 @@
 #include "system.h"
 
 #define PAGE_BYTES   4096u
-#define LOOK_NS      2000000u /* how often the rings are emptied */
+#define LOOK_NS      10000000u /* how often the rings are emptied */
 #define INFO_PAGES   16u
 #define FIRST_ROOM   4096u
 
@@ -105,7 +105,6 @@ static int map_rings(struct vane *vane, struct rings *rings, unsigned int cpus)
 static void give_back(struct vane *vane, struct rings *rings)
 {
     (void)ctl_trace(vane->ctl, XEN_SYSCTL_TBUFOP_disable, 0);
-    (void)ctl_trace(vane->ctl, XEN_SYSCTL_TBUFOP_set_evt_mask, TRC_ALL);
     for (unsigned int cpu = 0; cpu < rings->mapped; cpu++)
         (void)xenforeignmemory_unmap(vane->memory, rings->readers[cpu].ring, rings->pages);
     if (rings->made)
@@ -175,7 +174,7 @@ static int record_for(struct vane *vane, struct rings *rings, struct capture *ca
     return 0;
 }
 
-int capture_take(struct vane *vane, struct capture *capture, uint64_t duration_ns, uint32_t events, uint32_t ring_pages)
+int capture_take(struct vane *vane, struct capture *capture, uint64_t duration_ns, uint32_t ring_pages)
 {
     struct xen_sysctl_physinfo machine;
     struct rings rings;
@@ -191,7 +190,7 @@ int capture_take(struct vane *vane, struct capture *capture, uint64_t duration_n
     if (status != 0)
         return status;
     status = map_rings(vane, &rings, capture->cpus);
-    if (status == 0 && ctl_trace(vane->ctl, XEN_SYSCTL_TBUFOP_set_evt_mask, events) != 0)
+    if (status == 0 && ctl_trace(vane->ctl, XEN_SYSCTL_TBUFOP_set_evt_mask, TRC_ALL) != 0)
         status = fail(vane, "choosing the events failed: %s", strerror(errno));
     if (status == 0)
         status = record_for(vane, &rings, capture, duration_ns);

@@ -27,8 +27,8 @@ struct capture {
     bool interrupted, full;
 };
 
-/* Traces these events (TRC_* mask) for so long. 0, or 1 with the error printed; then there is nothing to free. */
-int capture_take(struct vane *vane, struct capture *capture, uint64_t duration_ns, uint32_t events, uint32_t ring_pages);
+/* Traces all events for so long. 0, or 1 with the error printed; then there is nothing to free. */
+int capture_take(struct vane *vane, struct capture *capture, uint64_t duration_ns, uint32_t ring_pages);
 void capture_free(struct capture *capture);
 
 /* The records of all CPUs in order of time: next[] begins as zeros; NULL at the end. */

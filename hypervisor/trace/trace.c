@@ -14,18 +14,20 @@
 #include "trace.h"
 #include "trace/ring.h"
 
-#define SIZE_MAX_ORDER 10 /* pages a ring, as an order */
-#define LIST_START     8  /* of t_info, in words: behind the offsets of all CPUs */
+#define SIZE_MAX_ORDER 8 /* pages a ring, as an order */
+#define INFO_ORDER     2 /* has room for the frames of all rings */
+#define LIST_START     8 /* of t_info, in words: behind the offsets of all CPUs */
 #define SUBCALLS_MAX   32 /* of a multicall, that are looked at */
 _Static_assert(sizeof(struct t_info) + MAX_CPUS * sizeof(u16) <= LIST_START * sizeof(u32), "the offsets must fit");
 
 static struct trace_ring rings[MAX_CPUS];
 static struct t_info *info;
-static unsigned ring_order, info_order;
+static unsigned ring_order;
 static u32 event_mask = TRC_ALL, cpu_mask = ~0U;
+static bool entered[MAX_CPUS]; /* the CPU's SYSCALL is traced */
 static bool half_full; /* dom0 is to be told, where no lock is held */
 static spinlock_t control_lock;
-u32 trace_on;
+static bool trace_on;
 
 static u32 name_of(const struct vcpu *v)
 {
@@ -210,25 +212,42 @@ static NORETURN void traced_switch(struct vcpu *prev, struct vcpu *next)
 static const struct trace_calls plain = PLAIN_CALLS, traced = {traced_return_work, traced_switch, traced_enqueue};
 struct trace_calls trace_calls = PLAIN_CALLS;
 
+/* This CPU's SYSCALL as tracing is now; a ring begins with who runs there. */
+void trace_sync(void)
+{
+    unsigned cpu = this_cpu()->cpu;
+    u32 who = name_of(current);
+
+    if (entered[cpu] == trace_on)
+        return;
+    entered[cpu] = trace_on;
+    cpu_set_syscall(trace_on);
+    record(TRC_SCHED_CONTINUE_RUNNING, &who, 1);
+}
+
 /* Once the others have served, none of them is in a record or behind a gate of the other kind. */
 static void switch_all(bool on)
 {
     WRITE_ONCE(trace_on, on);
     trace_calls = on ? traced : plain;
     cpu_set_gates(on);
-    cpu_set_syscall(on);
+    trace_sync();
     smp_flush_request(~0U, 0, false);
+}
+
+static void free_pages(void *pages, unsigned order)
+{
+    for (unsigned i = 0; pages && i < 1U << order; i++)
+        unshare_page((char *)pages + i * PAGE_SIZE);
 }
 
 static void free_rings(void)
 {
-    for (unsigned cpu = 0; cpu < cpu_count && rings[cpu].shared; cpu++) {
-        for (unsigned i = 0; i < 1U << ring_order; i++)
-            unshare_page((char *)rings[cpu].shared + i * PAGE_SIZE);
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        free_pages(rings[cpu].shared, ring_order);
         rings[cpu].shared = NULL;
     }
-    for (unsigned i = 0; info && i < 1U << info_order; i++)
-        unshare_page((char *)info + i * PAGE_SIZE);
+    free_pages(info, INFO_ORDER);
     info = NULL;
 }
 
@@ -241,43 +260,36 @@ static void *shared_pages(unsigned order, bool writable)
     return pages;
 }
 
-static unsigned order_for(unsigned long pages)
-{
-    unsigned order = 0;
-
-    while (1UL << order < pages)
-        order++;
-    return order;
-}
-
 static bool make_ring(unsigned cpu)
 {
-    u32 *list = (u32 *)info, pages = 1U << ring_order, start = LIST_START + cpu * pages;
+    u32 pages = info->tbuf_size, start = LIST_START + cpu * pages;
+    struct t_buf *ring = shared_pages(ring_order, true);
 
-    rings[cpu] = (struct trace_ring){
-        .shared = shared_pages(ring_order, true),
-        .size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf),
-    };
-    if (!rings[cpu].shared)
+    if (!ring)
         return false;
+    rings[cpu] = (struct trace_ring){.shared = ring, .size = pages * PAGE_SIZE - (u32)sizeof(*ring)};
     info->mfn_offset[cpu] = (u16)start;
-    for (u32 i = 0; i < pages; i++)
-        list[start + i] = (u32)virt_to_mfn(rings[cpu].shared).value + i;
+    while (pages--)
+        ((u32 *)info)[start + pages] = (u32)virt_to_mfn(ring).value + pages;
     return true;
 }
 
 /* Pages of each ring, made a power of two; 0 gives all back. */
 static long set_size(u32 pages)
 {
+    if (info && !pages && !trace_on) {
+        free_rings();
+        return 0;
+    }
     if (info)
-        return trace_on || pages == 1U << ring_order ? -EBUSY : pages ? -EINVAL : (free_rings(), 0);
+        return !pages || pages == info->tbuf_size ? -EBUSY : -EINVAL;
     if (!pages)
         return -EINVAL;
-    ring_order = order_for(MIN(pages, 1U << SIZE_MAX_ORDER));
-    info_order = order_for(((LIST_START + ((unsigned long)cpu_count << ring_order)) * sizeof(u32) - 1) / PAGE_SIZE + 1);
-    info = shared_pages(info_order, false);
+    info = shared_pages(INFO_ORDER, false);
     if (!info)
         return -ENOMEM;
+    for (ring_order = 0; ring_order < SIZE_MAX_ORDER && 1U << ring_order < pages; ring_order++)
+        ;
     info->tbuf_size = (u16)(1U << ring_order);
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
         if (!make_ring(cpu)) {
@@ -296,7 +308,7 @@ static long control(struct xen_sysctl_tbuf_op *op)
     case XEN_SYSCTL_TBUFOP_get_info:
         op->evt_mask = event_mask;
         op->buffer_mfn = info ? virt_to_mfn(info).value : 0;
-        op->size = info ? (u32)PAGE_SIZE << info_order : 0;
+        op->size = info ? PAGE_SIZE << INFO_ORDER : 0;
         return 0;
     case XEN_SYSCTL_TBUFOP_set_cpu_mask:
         if (read_ctl_bitmap(&op->cpu_mask, &mask))
