@@ -26,8 +26,8 @@ struct flame {
 
 static bool has_depth(const struct account_line *line, unsigned int depth)
 {
-    return depth < 2 || (key_where(line->key) != WHERE_IDLE &&
-                         (depth == 2 || key_where(line->key) == WHERE_HYPERVISOR));
+    return depth < 2 ||
+           (key_where(line->key) != WHERE_IDLE && (depth == 2 || key_where(line->key) == WHERE_HYPERVISOR));
 }
 
 /* The first line behind a run that has the frame of line `first` at the depth; the run's sums. */
@@ -109,8 +109,10 @@ void flame_svg(struct trace_out *out, const struct account *account, const struc
              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
              "width=\"%.0f\" height=\"%u\" font-family=\"monospace\" font-size=\"11\">\n",
              WIDTH + 2 * LEFT, TOP + (ACCOUNT_DEPTHS + 1) * ROW + 10);
-    out_text(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n"
-                  "<text x=\"%.0f\" y=\"24\" font-size=\"15\">Where the CPUs' time went</text>\n", LEFT);
+    out_text(out,
+             "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n"
+             "<text x=\"%.0f\" y=\"24\" font-size=\"15\">Where the CPUs' time went</text>\n",
+             LEFT);
     draw(&flame, LEFT, WIDTH, 0, "#d2d2d2", "all CPUs", account->total, count);
     for (unsigned int depth = 0; depth < ACCOUNT_DEPTHS; depth++)
         draw_depth(&flame, depth, scale);

@@ -71,9 +71,26 @@ void hypercall_name(unsigned int op, unsigned int sub, char name[TRACE_NAME_SIZE
 void trap_name(unsigned int vector, char name[TRACE_NAME_SIZE])
 {
     static const char *const traps[] = {
-        "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no device",
-        "double fault", NULL, "invalid TSS", "segment not present", "stack fault", "general protection", "page fault",
-        NULL, "x87 error", "alignment check", "machine check", "SIMD error",
+        "divide error",
+        "debug",
+        "NMI",
+        "breakpoint",
+        "overflow",
+        "bound",
+        "invalid opcode",
+        "no device",
+        "double fault",
+        NULL,
+        "invalid TSS",
+        "segment not present",
+        "stack fault",
+        "general protection",
+        "page fault",
+        NULL,
+        "x87 error",
+        "alignment check",
+        "machine check",
+        "SIMD error",
     };
 
     if (vector < sizeof(traps) / sizeof(traps[0]) && traps[vector] != NULL)

@@ -146,8 +146,9 @@ void timeline_end(struct timeline *line)
     for (unsigned int i = 0; i < line->domain_count && all > 0; i++, x += 150) {
         domain_colour(line->domains[i].domid, colour);
         domain_label(line->names, line->domains[i].domid, name);
-        out_text(line->out, "<rect x=\"%.0f\" y=\"%u\" width=\"12\" height=\"12\" fill=\"%s\"/><text x=\"%.0f\" y=\"%u\">",
-                 x, y, colour, x + 16, y + 10);
+        out_text(line->out,
+                 "<rect x=\"%.0f\" y=\"%u\" width=\"12\" height=\"12\" fill=\"%s\"/><text x=\"%.0f\" y=\"%u\">", x, y,
+                 colour, x + 16, y + 10);
         out_xml(line->out, name);
         out_text(line->out, " %.1f %%</text>\n", 100 * (double)line->domains[i].tsc / all);
     }

@@ -14,9 +14,9 @@
 #include "outfile.h"
 #include "tracing.h"
 
-#define TIME_MAX_MS 600000u
+#define TIME_MAX_MS  600000u
 #define RING_KIB_MAX 1024u
-#define NAMES_MAX   64
+#define NAMES_MAX    64
 
 enum view { VIEW_RECORDS, VIEW_SUMMARY, VIEW_FLAME, VIEW_FOLDED, VIEW_TIMELINE };
 
@@ -183,7 +183,8 @@ static void show_json(struct show *show)
 {
     const struct capture *capture = show->capture;
 
-    out_text(&show->out, "{\"ns\": %llu, \"cpus\": %u, \"tsc_khz\": %llu, \"lost\": %llu, \"broken\": %llu,\n\"records\": [",
+    out_text(&show->out,
+             "{\"ns\": %llu, \"cpus\": %u, \"tsc_khz\": %llu, \"lost\": %llu, \"broken\": %llu,\n\"records\": [",
              (unsigned long long)tsc_ns(capture->to - capture->from, capture->khz), capture->cpus,
              (unsigned long long)capture->khz, (unsigned long long)capture->lost, (unsigned long long)capture->broken);
     walk(show);
@@ -214,7 +215,8 @@ static void summary_line(struct show *show, const struct account_line *line)
     if (json) {
         out_text(&show->out, "%s{\"name\": ", show->shown ? ",\n" : "");
         out_json(&show->out, who);
-        out_text(&show->out, ", \"domid\": %u, \"vcpu\": %u, \"where\": \"%s\", \"what\": \"%s\", \"ns\": %llu, \"count\": %llu}",
+        out_text(&show->out,
+                 ", \"domid\": %u, \"vcpu\": %u, \"where\": \"%s\", \"what\": \"%s\", \"ns\": %llu, \"count\": %llu}",
                  who_domain(key_who(line->key)), who_vcpu(key_who(line->key)), where, what, (unsigned long long)ns,
                  (unsigned long long)line->count);
     } else {
@@ -230,7 +232,8 @@ static void show_summary(struct show *show)
     if (show->request->vane->json)
         out_text(&show->out, "[");
     else
-        out_text(&show->out, "%-20s %-5s %-10s %-36s %12s %6s %8s\n", "Name", "VCPU", "Where", "What", "ms", "%", "times");
+        out_text(&show->out, "%-20s %-5s %-10s %-36s %12s %6s %8s\n", "Name", "VCPU", "Where", "What", "ms", "%",
+                 "times");
     for (uint32_t i = 0; i < show->account->used; i++)
         summary_line(show, &show->account->lines[i]);
     if (show->request->vane->json)

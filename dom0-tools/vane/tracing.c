@@ -13,10 +13,10 @@
 
 #include "system.h"
 
-#define PAGE_BYTES   4096u
-#define LOOK_NS      10000000u /* how often the rings are emptied */
-#define INFO_PAGES   16u
-#define FIRST_ROOM   4096u
+#define PAGE_BYTES 4096u
+#define LOOK_NS    10000000u /* how often the rings are emptied */
+#define INFO_PAGES 16u
+#define FIRST_ROOM 4096u
 
 struct rings {
     struct trace_reader readers[TRACE_CPUS];

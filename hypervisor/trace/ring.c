@@ -8,9 +8,9 @@
 #include "lib.h"
 #include "trace/ring.h"
 
-#define HEADER       12U /* event and TSC */
-#define CYCLES       (1U << 31)
-#define HEAD(e, n)   ((e) | (u32)(n) << TRACE_EXTRA_SHIFT)
+#define HEADER     12U /* event and TSC */
+#define CYCLES     (1U << 31)
+#define HEAD(e, n) ((e) | (u32)(n) << TRACE_EXTRA_SHIFT)
 
 /* A position that cannot be is a full ring. */
 static u32 used(const struct trace_ring *ring)
@@ -41,7 +41,8 @@ static bool append(struct trace_ring *ring, u32 event, const u32 *extra, unsigne
     if (ring->size - used(ring) < bytes + skip)
         return false;
     if (skip) {
-        put_word(ring, n > TRACE_EXTRA_MAX ? HEAD(TRC_TRACE_WRAP_BUFFER, n - 2) | CYCLES : HEAD(TRC_TRACE_WRAP_BUFFER, n));
+        put_word(ring,
+                 n > TRACE_EXTRA_MAX ? HEAD(TRC_TRACE_WRAP_BUFFER, n - 2) | CYCLES : HEAD(TRC_TRACE_WRAP_BUFFER, n));
         advance(ring, skip - 4);
     }
     put_word(ring, HEAD(event, words) | CYCLES);

@@ -15,8 +15,8 @@
 #include "trace/ring.h"
 
 #define RING_PAGES_MAX 256
-#define INFO_ORDER     2 /* pages of t_info, as an order */
-#define LIST_START     8 /* of its list of frames, in words: behind the offsets of all CPUs */
+#define INFO_ORDER     2  /* pages of t_info, as an order */
+#define LIST_START     8  /* of its list of frames, in words: behind the offsets of all CPUs */
 #define SUBCALLS_MAX   32 /* of a multicall, that are looked at */
 _Static_assert(sizeof(struct t_info) + MAX_CPUS * sizeof(u16) <= LIST_START * sizeof(u32), "the offsets must fit");
 _Static_assert((LIST_START + MAX_CPUS * RING_PAGES_MAX) * sizeof(u32) <= PAGE_SIZE << INFO_ORDER, "the list must fit");
@@ -27,7 +27,7 @@ static char *all_rings;
 static unsigned ring_order; /* of their pages together */
 static u32 event_mask = TRC_ALL, cpu_mask = ~0U;
 static bool entered[MAX_CPUS]; /* the CPU's SYSCALL is traced */
-static bool half_full; /* dom0 is to be told, where no lock is held */
+static bool half_full;         /* dom0 is to be told, where no lock is held */
 static spinlock_t control_lock;
 static bool trace_on;
 

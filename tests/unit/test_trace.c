@@ -162,8 +162,12 @@ END_TEST
 
 START_TEST(records_in_words)
 {
-    struct trace_record call = {0, TRC_PV_HYPERCALL_V2, 0, 3,
-                                {__HYPERVISOR_vcpu_op | TRC_PV_HYPERCALL_V2_ARG_32(0) | TRC_PV_HYPERCALL_V2_ARG_32(1), 2, 1}};
+    struct trace_record call = {
+        0,
+        TRC_PV_HYPERCALL_V2,
+        0,
+        3,
+        {__HYPERVISOR_vcpu_op | TRC_PV_HYPERCALL_V2_ARG_32(0) | TRC_PV_HYPERCALL_V2_ARG_32(1), 2, 1}};
     struct trace_record trap = {0, TRC_PV_TRAP | TRC_64_FLAG, 0, 3, {0x1000, 0xffff, 13 | 1 << 15}};
     struct trace_record run = {0, TRC_SCHED_RUNSTATE_CHANGE | 2 << 8, 0, 1, {5 << 16 | 1}};
     char detail[80];
