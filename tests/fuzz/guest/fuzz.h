@@ -19,10 +19,10 @@ struct player {
     unsigned int number;
     volatile unsigned long calls;
     const struct grammar_call *volatile doing;
-    char *arena;          /* ARENA mapped pages with unmapped ones around */
-    char *argument;       /* what is being filled in the arena */
-    uint64_t before;      /* the value whose upper half comes next */
-    unsigned int sub;     /* of the call in the making */
+    char *arena;      /* ARENA mapped pages with unmapped ones around */
+    char *argument;   /* what is being filled in the arena */
+    uint64_t before;  /* the value whose upper half comes next */
+    unsigned int sub; /* of the call in the making */
     uint32_t ports[RECENT], handles[RECENT];
     uint64_t mapped[RECENT];
     unsigned int last_mapped;
