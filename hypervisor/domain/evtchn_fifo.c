@@ -298,8 +298,6 @@ void fifo_destroy(struct domain *d)
         if (queues)
             memset(queues, 0, sizeof(*queues));
     }
-    for (unsigned port = 0; fifo && port < d->evtchn.valid_ports; port++)
-        port_channel(d, port)->last_vcpu = port_channel(d, port)->last_priority = 0;
     evtchn_update_limit(d);
     spin_unlock(&d->evtchn.lock);
     for (unsigned i = 0; fifo && i < fifo->pages; i++)

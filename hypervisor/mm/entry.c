@@ -39,6 +39,8 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
         return io_get(mfn, mapper, owner);
+    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id && fw_type(word) <= FRAME_WRITABLE)
+        owner = domain_zero->id; /* a trace ring */
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
             return -EBUSY;
@@ -119,11 +121,11 @@ void l1e_put(u64 entry, struct domain *mapper)
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    while (!frame_swap(mfn, &word, word - take))
-        ;
+    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
+        if (!foreign && take != 1 && fw_count(word) == 1)
+            mark_stale(mapper);
+    } while (!frame_swap(mfn, &word, word - take));
     word -= take;
-    if (!foreign && take != 1 && fw_count(word) == 0)
-        mark_stale(mapper);
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);
 }
@@ -201,6 +203,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
         return -EINVAL;
     mfn_t mfn = pte_mfn(e);
     if (mfn_equal(mfn, table) && !(e & PTE_RW) && !(d->is_32bit && type == FRAME_L3)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }
@@ -209,6 +213,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
     enum frame_type child = child_type(d, type, slot);
     int rc = frame_get_type(mfn, d, child, preemptible);
     if (rc == -EINVAL && !(d->is_32bit && type == FRAME_L3) && linear_get(d, type, table, mfn, e)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }

@@ -40,7 +40,7 @@ check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
-GUEST_TEST_DOM0_ONLY := control logdirty
+GUEST_TEST_DOM0_ONLY := control logdirty trace
 GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
