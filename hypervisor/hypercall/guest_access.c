@@ -187,7 +187,7 @@ bool hypercall_preempt_check(void)
     struct vcpu *v = current;
 
     let_interrupts_in();
-    return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+    return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
 }
 
 static void set_guest_arguments(struct vcpu *v, struct cpu_regs *regs, const u64 *args, unsigned count)

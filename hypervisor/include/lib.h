@@ -62,6 +62,11 @@ IN_PLACE void spin_lock(spinlock_t *lock)
         spin_lock_contended(lock);
 }
 
+void spin_lock_called(spinlock_t *lock);
+#ifdef HV_SELDOM
+#define spin_lock(lock) spin_lock_called(lock)
+#endif
+
 IN_PLACE void spin_unlock(spinlock_t *lock)
 {
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
