@@ -16,6 +16,7 @@ void asm_offsets(void)
     DEFINE(REGS_R15, offsetof(struct cpu_regs, r15));
     DEFINE(REGS_RAX, offsetof(struct cpu_regs, rax));
     DEFINE(REGS_RCX, offsetof(struct cpu_regs, rcx));
+    DEFINE(REGS_ERROR_CODE, offsetof(struct cpu_regs, error_code));
     DEFINE(REGS_VECTOR, offsetof(struct cpu_regs, entry_vector));
     DEFINE(REGS_RIP, offsetof(struct cpu_regs, rip));
     DEFINE(REGS_CS, offsetof(struct cpu_regs, cs));

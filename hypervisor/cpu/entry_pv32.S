@@ -12,6 +12,7 @@
     .balign 64
 hypercall_entry32:
     pushq   $0
+    cld                                   # the gate leaves the caller's
     SAVE_REGS
     mov     %eax, %eax
     mov     %edi, %r8d

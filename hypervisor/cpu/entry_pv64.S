@@ -83,7 +83,7 @@ exit_event:
     jnz     exit_syscall
 exit_work:
     mov     %rsp, %rdi
-    call    return_to_guest_work
+    call    *trace_calls(%rip)            # return_to_guest_work
     jmp     return_to_guest_syscall
 
 bad_hypercall:
@@ -134,7 +134,7 @@ return_to_guest:
     test    %ah, %ah
     jnz     exit_iret
 1:  mov     %rsp, %rdi
-    call    return_to_guest_work
+    call    *trace_calls(%rip)            # return_to_guest_work
     jmp     return_to_guest
 exit_iret:
     RESTORE_REGS

@@ -46,7 +46,7 @@ static long irq_status_query(unsigned long arg)
         return -EFAULT;
     if (!gsi_exists(op.irq))
         return -EINVAL;
-    op.flags = pirq_is_level(op.irq) ? XENIRQSTAT_needs_eoi : 0;
+    op.flags = XENIRQSTAT_needs_eoi; /* of any kind: it may have been masked */
     return copy_to_guest(arg, &op, sizeof(op));
 }
 
@@ -65,8 +65,6 @@ static long alloc_irq_vector(unsigned long arg)
 
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
-    if (!gsi_exists(op.irq))
-        return -EINVAL;
     op.vector = op.irq;
     return copy_to_guest(arg, &op, sizeof(op));
 }

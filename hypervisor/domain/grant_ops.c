@@ -273,7 +273,7 @@ static __attribute__((noinline)) long other_operation(unsigned long cmd, unsigne
 
 long do_grant_table_op(unsigned long cmd, unsigned long va, unsigned long count)
 {
-    if (unlikely((s32)count < 0))
+    if (unlikely((s32)count < 0 || (u32)cmd >= 1U << 12)) /* the upper bits are for continuations */
         return -EINVAL;
     if (likely((u32)cmd == GNTTABOP_copy))
         return grant_copy(va, (u32)count);

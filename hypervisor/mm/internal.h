@@ -150,6 +150,8 @@ bool same_level(enum frame_type a, enum frame_type b);
 bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t target, u64 entry);
 void linear_leave(struct domain *d, mfn_t table, mfn_t target);
 void linear_free(struct domain *d);
+void linear_set_range(struct vcpu *v);
+void linear_note_slot(struct domain *d, unsigned slot); /* before a linear mapping appears in a level-4 table */
 
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */

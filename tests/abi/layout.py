@@ -16,7 +16,7 @@ from cheaders import IDENTIFIER, TOKEN, Headers, run_compiler
 COMMON = ["event_channel.h", "grant_table.h", "memory.h", "physdev.h", "vcpu.h", "sched.h", "callback.h", "version.h",
           "features.h", "elfnote.h", "nmi.h", "platform.h", "io/ring.h", "io/console.h", "io/xs_wire.h", "io/xenbus.h",
           "io/protocols.h", "io/blkif.h", "io/netif.h", "arch-x86/cpuid.h"]
-NEWEST = ["xen.h", *COMMON, "domctl.h", "sysctl.h", "errno.h", "arch-x86/xen-mca.h"]
+NEWEST = ["xen.h", *COMMON, "domctl.h", "sysctl.h", "trace.h", "errno.h", "arch-x86/xen-mca.h"]
 # What each variant of the reference headers can show: the tools' view, names that old interfaces had, and error
 # numbers that stay inside a hypervisor.
 VARIANTS = (

@@ -3,8 +3,11 @@
 #
 # make bench: the cost of each operation in instructions, beside genuine Xen in the same run.
 
-$(eval $(call guest_program,bench,tests/bench/bench.c tests/bench/handlers32.S,32))
-$(eval $(call guest_program,bench,tests/bench/bench.c tests/bench/handlers64.S,64))
+BENCH_SOURCES := $(addprefix tests/bench/,bench.c mapping.c memory.c traps.c domains.c wake.c) \
+                 $(BUILDER_SOURCES) $(LIBCTL_SOURCES)
+
+$(eval $(call guest_program,bench,$(BENCH_SOURCES) tests/bench/handlers32.S,32))
+$(eval $(call guest_program,bench,$(BENCH_SOURCES) tests/bench/handlers64.S,64))
 
 .PHONY: bench
 bench: setup
