@@ -214,7 +214,7 @@ bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
     if (outcome == EMULATED)
         outcome = e.insn.lock ? locked_insn(&e) : any_insn(&e);
     if (outcome == EMULATED)
-        emulation_finish(&e);
+        emulation_finish(v, regs, e.next_rip);
     else
         v->breakpoint_hits = 0; /* of a port access whose memory operand faulted */
     return outcome != NOT_EMULATED;
@@ -230,9 +230,16 @@ static enum outcome match_forced(struct vcpu *v, unsigned long at)
 {
     u64 bytes;
     u8 byte;
+    bool fault;
 
-    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && copy_from_guest(&bytes, at, sizeof(bytes)) == 0)
-        return (bytes & mask_of(FORCED_SIZE)) == FORCED_CPUID ? EMULATED : NOT_EMULATED;
+    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && guest_words_ok(at, sizeof(bytes), v->is_32bit)) {
+        __asm__ volatile(GUEST_LOADS GUEST_LOAD("(%[at])", "%[bytes]") GUEST_LOADED
+                         : [bytes] "=&r"(bytes), "=@ccc"(fault)
+                         : [at] "r"(at)
+                         : "memory");
+        if (!fault)
+            return bytes << 8 == FORCED_CPUID << 8 ? EMULATED : NOT_EMULATED;
+    }
     for (unsigned i = 0; i < FORCED_SIZE; i++, at = v->is_32bit ? (u32)(at + 1) : at + 1) {
         if (copy_from_guest(&byte, at, 1)) {
             inject_page_fault(at, 0);
@@ -246,12 +253,11 @@ static enum outcome match_forced(struct vcpu *v, unsigned long at)
 
 bool emulate_forced(struct vcpu *v, struct cpu_regs *regs)
 {
-    struct emulation e = {.v = v, .regs = regs, .next_rip = regs->rip + FORCED_SIZE};
     enum outcome outcome = match_forced(v, regs->rip);
 
     if (outcome == EMULATED) {
         forced_cpuid(v, regs);
-        emulation_finish(&e);
+        emulation_finish(v, regs, regs->rip + FORCED_SIZE);
     }
     return outcome != NOT_EMULATED;
 }
