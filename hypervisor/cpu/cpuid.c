@@ -221,7 +221,10 @@ void guest_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
         no_answer(out);
         return;
     }
-    cpuid(leaf, subleaf, out);
+    /* What cpuid() does, in place. */
+    __asm__ volatile("cpuid"
+                     : "=a"(out[EAX]), "=b"(out[EBX]), "=c"(out[ECX]), "=d"(out[EDX])
+                     : "a"(leaf), "c"(subleaf));
     if (base)
         extended_leaf(d, leaf, out);
     else
