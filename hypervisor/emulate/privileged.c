@@ -164,35 +164,19 @@ static enum outcome kernel_insn(struct emulation *e)
 
 static enum outcome any_insn(struct emulation *e)
 {
-    switch (e->insn.opcode) {
-    case 0x6C:
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
+    u16 opcode = e->insn.opcode;
+
+    if ((opcode & ~3U) == 0x6C) /* INS OUTS */
         return emulate_string_io(e);
-    case 0xE4:
-    case 0xE5:
-    case 0xE6:
-    case 0xE7:
-    case 0xEC:
-    case 0xED:
-    case 0xEE:
-    case 0xEF:
+    if ((opcode & ~0xBU) == 0xE4) /* IN OUT: E4 to E7, EC to EF */
         return emulate_port_io(e);
-    case 0xFA:
-    case 0xFB:
+    if (opcode == 0xFA || opcode == 0xFB)
         return iopl_sufficient(e->v, e->regs) ? EMULATED : NOT_EMULATED;
-    case 0x131:
+    if (opcode == 0x131 || (opcode == 0x101 && e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1))
         return read_tsc(e);
-    case 0x1A2:
+    if (opcode == 0x1A2) {
         forced_cpuid(e->v, e->regs);
         return EMULATED;
-    case 0x101:
-        if (e->insn.mod == 3 && e->insn.reg == 7 && (e->insn.rm & 7) == 1)
-            return read_tsc(e);
-        break;
-    default:
-        break;
     }
     return guest_in_kernel(e->v, e->regs) ? kernel_insn(e) : NOT_EMULATED;
 }
