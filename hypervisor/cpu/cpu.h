@@ -91,6 +91,7 @@ void reset_stack_to_guest(void) NORETURN;
 /* Called by the entry paths. */
 void trap_from_guest(struct cpu_regs *regs);
 void trap_in_hypervisor(struct cpu_regs *regs);
+void bounce_failed(struct cpu_regs *regs);
 void handle_on_own_stack(void) NORETURN;
 void handle_nmi(struct cpu_regs *regs);
 void handle_debug(struct cpu_regs *regs);

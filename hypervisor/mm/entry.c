@@ -62,7 +62,7 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
 
 #define PTE_GUEST_KERNEL (1UL << 52)
 
-static u64 l1e_adjust(const struct domain *d, u64 entry)
+u64 l1e_adjust(const struct domain *d, u64 entry)
 {
     if (d->is_32bit)
         return entry;

@@ -184,6 +184,8 @@ static uint64_t sensible_memory(struct player *p, unsigned int kind)
 
 static uint64_t sensible_number(struct player *p, unsigned int kind)
 {
+    static const uint8_t nested[] = {1, 5, 9, 12, 13, 14, 17, 20, 24, 33, 34, 37, 55, 63};
+
     switch (kind) {
     case KIND_sub:
         return p->sub;
@@ -221,6 +223,8 @@ static uint64_t sensible_number(struct player *p, unsigned int kind)
         return 1 + draw(p, 3);
     case KIND_watchdog:
         return 60 + draw(p, 1000);
+    case KIND_number: /* of a call that does not end us with such arguments */
+        return nested[draw(p, sizeof(nested))];
     case KIND_interface:
         return draw(p, 8) ? 0x15 : 0x03000001;
     default:
@@ -242,7 +246,8 @@ static bool of_memory(unsigned int kind)
 /* Times without end and ports of the console's kind are for rare moments: the wild ones. */
 static uint64_t make_number(struct player *p, unsigned int kind)
 {
-    if (kind != KIND_sub && kind != KIND_zero && draw(p, kind == KIND_time || kind == KIND_port ? 512 : 16) == 0)
+    if (kind != KIND_sub && kind != KIND_zero && kind != KIND_number &&
+        draw(p, kind == KIND_time || kind == KIND_port ? 512 : 16) == 0)
         return wild(p);
     return of_memory(kind) ? sensible_memory(p, kind) : sensible_number(p, kind);
 }
@@ -259,9 +264,10 @@ uint64_t make_value(struct player *p, unsigned int kind, unsigned int structure)
     case KIND_structure:
         return make_structures(p, structure, 1);
     case KIND_list:
-        return make_structures(p, structure, 1 + draw(p, ELEMENTS));
+        p->elements = 1 + draw(p, ELEMENTS);
+        return make_structures(p, structure, p->elements);
     case KIND_count:
-        return draw(p, 8) ? 1 + draw(p, ELEMENTS) : draw(p, 4) ? draw(p, 64) : wild(p);
+        return draw(p, 32) ? draw(p, p->elements + 1) : draw(p, 4) ? draw(p, 64) : wild(p);
     default:
         return p->before = make_number(p, kind);
     }
@@ -282,11 +288,20 @@ static void fill(struct player *p, char *at, const struct grammar_struct *struct
     }
 }
 
+/* The arguments of the calls of a multicall must not overlap, or each would read another's. */
+static char *in_turn(struct player *p, unsigned long size)
+{
+    if (p->cursor + size > (ARENA - 1) * PAGE_SIZE)
+        p->cursor = 0;
+    p->cursor += (unsigned int)(size + 15) & ~15U;
+    return p->arena + PAGE_SIZE + (p->cursor - ((size + 15) & ~15UL));
+}
+
 /* One in eight is where others write, or where it cannot be. */
 unsigned long make_structures(struct player *p, unsigned int structure, unsigned int count)
 {
     const struct grammar_struct *shape = &grammar_structs[structure];
-    static char making[PLAYERS][8192] __attribute__((aligned(16)));
+    static char making[PLAYERS][ARENA * 4096 - 4096] __attribute__((aligned(16)));
     unsigned long size = (unsigned long)shape->size * count, where;
     char *at = making[p->number];
 
@@ -305,17 +320,15 @@ unsigned long make_structures(struct player *p, unsigned int structure, unsigned
         where = (unsigned long)p->arena + ARENA * PAGE_SIZE - draw(p, (uint32_t)size);
         break;
     case 4:
-        where = (unsigned long)p->arena + ARENA * PAGE_SIZE - (size < ARENA * PAGE_SIZE ? size : 64);
+        where = (unsigned long)p->arena + ARENA * PAGE_SIZE - size;
         break;
     case 5:
         where = (unsigned long)p->arena + PAGE_SIZE - draw(p, (uint32_t)size);
         break;
     default:
-        where = (unsigned long)p->arena + (size > ARENA * PAGE_SIZE ? 0 : 64);
+        where = (unsigned long)in_turn(p, size);
     }
     p->argument = (char *)where;
-    if (size > ARENA * PAGE_SIZE)
-        size = ARENA * PAGE_SIZE;
     risky_copy((char *)where, at, size);
     return where;
 }
