@@ -182,9 +182,7 @@ int write_guest_long(unsigned long array, unsigned long index, unsigned long val
 
 bool hypercall_preempt_check(void)
 {
-    struct vcpu *v = current;
-
-    return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+    return preemption_wanted(current);
 }
 
 static void set_guest_arguments(struct vcpu *v, struct cpu_regs *regs, const u64 *args, unsigned count)

@@ -6,8 +6,9 @@
  * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
  * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
  * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c).
- * 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the hypervisor leaves
- * CR4.PGE clear. Software bits are the guest's.
+ * 64-bit kernels run in ring 3, so USER is forced into their entries; as on Xen, GUEST_KERNEL then tells what they asked
+ * for, and all other leaves are GLOBAL. That has no effect: the hypervisor leaves CR4.PGE clear. Other software bits are
+ * the guest's.
  */
 #include "internal.h"
 
@@ -38,6 +39,9 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
         return io_get(mfn, mapper, owner);
+    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id &&
+        fw_type(word) <= FRAME_WRITABLE)
+        owner = domain_zero->id; /* a trace ring */
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
             return -EBUSY;
@@ -56,9 +60,15 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
     return 0;
 }
 
-static u64 l1e_adjust(const struct domain *d, u64 entry)
+#define PTE_GUEST_KERNEL (1UL << 52)
+
+u64 l1e_adjust(const struct domain *d, u64 entry)
 {
-    return d->is_32bit ? entry : entry | PTE_US;
+    if (d->is_32bit)
+        return entry;
+    if (!(entry & PTE_US))
+        return entry | PTE_US | PTE_GUEST_KERNEL;
+    return entry & PTE_GUEST_KERNEL ? entry & ~PTE_G : entry | PTE_G;
 }
 
 /* 0, -EINVAL (flags), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
@@ -171,7 +181,7 @@ static u64 disallowed_upper(const struct domain *d, enum frame_type type)
 static u64 upper_adjust(const struct domain *d, enum frame_type type, u64 entry)
 {
     if (!d->is_32bit)
-        return entry | PTE_US;
+        return entry | PTE_US | (type == FRAME_L4 ? PTE_A : 0);
     return type == FRAME_L3 ? entry | PTE_US | PTE_RW : entry;
 }
 

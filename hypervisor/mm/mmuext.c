@@ -116,8 +116,6 @@ static int op_unpin(struct domain *d, mfn_t mfn)
 
 static int op_new_user_base(struct vcpu *v, mfn_t mfn)
 {
-    if (v->is_32bit)
-        return -EOPNOTSUPP;
     if (mfn.value == 0)
         mfn = mfn_of(INVALID_FRAME);
     else if (!mfn_valid(mfn))
@@ -218,6 +216,11 @@ static int own_op(struct vcpu *v, const struct op *op)
 static int perform(struct vcpu *v, const struct page_owner *owner, const struct op *op)
 {
     struct domain *d = owner->domain ? owner->domain : v->domain;
+    if (owner->domain == NULL && owner->id != v->domain->id) {
+        d = NULL; /* the special owners have no tables and no pages to write */
+        if (op->cmd <= MMUEXT_UNPIN_TABLE || op->cmd == MMUEXT_CLEAR_PAGE || op->cmd == MMUEXT_COPY_PAGE)
+            return -EINVAL;
+    }
     switch (op->cmd) {
     case MMUEXT_PIN_L1_TABLE:
     case MMUEXT_PIN_L2_TABLE:
@@ -245,7 +248,7 @@ static int perform(struct vcpu *v, const struct page_owner *owner, const struct 
     case MMUEXT_FLUSH_CACHE_GLOBAL:
     case MMUEXT_SET_LDT:
         if (op->cmd == MMUEXT_NEW_USER_BASEPTR && v->is_32bit)
-            return -EOPNOTSUPP;
+            return -EINVAL;
         return d == v->domain ? own_op(v, op) : -EPERM;
     default:
         return -ENOSYS;
@@ -281,20 +284,20 @@ long do_mmuext_op(unsigned long uops, unsigned long count_arg, unsigned long pdo
     if (unlikely(count & MMU_PREEMPTED)) {
         count &= ~MMU_PREEMPTED;
         if (pdone && copy_from_guest(&done, pdone, sizeof(done)))
-            return -EFAULT;
+            done = 0;
     }
     if (!guest_range_ok(uops, count * stride(current)))
         return -EFAULT;
     rc = page_owner_get(&owner, foreign & 0xFFFF);
     if (rc)
         return rc;
-    if (owner.domain == NULL && owner.id != current->domain->id) /* the special owners have no tables */
-        return current->domain->privileged ? -EINVAL : -EPERM;
+    if (owner.domain == NULL && owner.id != current->domain->id && !current->domain->privileged)
+        return -EPERM;
     rc = run_batch(uops, count, &owner, &i);
     page_owner_put(&owner);
     done += i;
     if (pdone && copy_to_guest(pdone, &done, sizeof(done)))
-        return rc && rc != -ERESTART ? rc : -EFAULT;
+        done = 0; /* what was done is done, though the caller cannot be told how much */
     if (unlikely(rc == -ERESTART))
         return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops + i * stride(current),
                                   (unsigned long)((count - i) | MMU_PREEMPTED), pdone, foreign);

@@ -5,7 +5,7 @@
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
 # it is; after each the hypervisor's frame audit must find nothing. attack.c is theirs, witness.c is not one of them.
 
-CONTAINMENT := $(filter-out attack witness,$(basename $(notdir $(wildcard tests/containment/*.c))))
+CONTAINMENT := $(filter-out attack witness latency,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
 CONTAINMENT_WIDE :=
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))

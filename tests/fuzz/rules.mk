@@ -37,3 +37,17 @@ check-fuzz: $(FUZZERS) $(B)/tests/fuzz/seeds
 	$(Q)tests/fuzz/run $(B)/tests/fuzz 20
 
 CHECKS += check-fuzz
+
+# The hypercall fuzzer and its bystander, guests of both widths.
+$(B)/gen/hypercall_grammar.h: abi/hypercalls.tbl abi/structs.tbl abi/grammar.py abi/generate.py
+	$(call say,GEN,$@)mkdir -p $(@D); $(PYTHON) abi/grammar.py abi/hypercalls.tbl abi/structs.tbl $@
+
+HYPERCALL_FUZZER := $(addprefix tests/fuzz/guest/,hypercalls.c values.c misbehave.c)
+$(foreach w,32 64,$(eval $(call guest_program,fuzz-hypercalls,$(HYPERCALL_FUZZER) tests/fuzz/guest/risky$(w).S,$(w))))
+$(eval $(call guest_program,fuzz-witness,tests/fuzz/guest/witness.c))
+$(foreach w,32 64,$(HYPERCALL_FUZZER:%.c=$(B)/guest$(w)/obj/%.o)): | $(B)/gen/hypercall_grammar.h
+
+$(B)/tests/fuzz.rd: scripts/ramdisk.py tests/guests/test.cfg $(foreach w,32 64,$(addprefix $(B)/guest$(w)/fuzz-,hypercalls witness))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/test.cfg=tests/guests/test.cfg \
+	    $(foreach w,32 64,tests/fuzz$(w)=$(B)/guest$(w)/fuzz-hypercalls tests/witness$(w)=$(B)/guest$(w)/fuzz-witness)

@@ -13,6 +13,9 @@ guest_test = $(eval $(call guest_program,test-$(2),tests/guests/$(2).c tests/gue
 $(foreach t,$(GUEST_TESTS),$(call guest_test,32,$(t)))
 $(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 
+# The harness sees every hypercall of a test, which so knows what it covered.
+$(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA := -include tests/guests/watch.h
+
 # Those that look at vCPUs which wait for a processor.
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
 
@@ -37,7 +40,7 @@ check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
-GUEST_TEST_DOM0_ONLY := control logdirty
+GUEST_TEST_DOM0_ONLY := control logdirty trace
 GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
