@@ -21,7 +21,7 @@ struct frame {
     unsigned long ax, ip, cs, flags, sp, ss;
 };
 #endif
-#define FLAG_IF   0x200UL
+#define FLAG_IF 0x200UL
 
 extern char landing_pad[];
 __asm__(".text\nlanding_pad: ud2\n ud2");
@@ -53,7 +53,8 @@ static void go(void *arg)
 static char new_stack[2 * PAGE_SIZE] __attribute__((aligned(16)));
 
 /* The exception that came of it; 255: none. */
-static unsigned int try_frame(unsigned long ip, unsigned long cs, unsigned long flags, unsigned long ss, unsigned long vgcf)
+static unsigned int try_frame(unsigned long ip, unsigned long cs, unsigned long flags, unsigned long ss,
+                              unsigned long vgcf)
 {
     struct fault fault = {.vector = 255};
     /* On the new stack below its middle, where the exception's frame does not overwrite what it comes from. */
@@ -81,9 +82,19 @@ static unsigned int ring(void)
 static void addresses(void)
 {
 #ifdef __x86_64__
-    static const unsigned long places[] = {NON_CANONICAL, NON_CANONICAL - 2, NON_CANONICAL - 1, 0xffff7fffffffffffUL,
-                                           0x8000000000000000UL, 0xffff800000000000UL, 0xffff828000000000UL,
-                                           0xffff830000000000UL, 0xffff87ffffffffffUL, ~0UL, ~1UL, 1UL << 46, 1UL << 63};
+    static const unsigned long places[] = {NON_CANONICAL,
+                                           NON_CANONICAL - 2,
+                                           NON_CANONICAL - 1,
+                                           0xffff7fffffffffffUL,
+                                           0x8000000000000000UL,
+                                           0xffff800000000000UL,
+                                           0xffff828000000000UL,
+                                           0xffff830000000000UL,
+                                           0xffff87ffffffffffUL,
+                                           ~0UL,
+                                           ~1UL,
+                                           1UL << 46,
+                                           1UL << 63};
 #else
     static const unsigned long places[] = {0xf5800000UL, 0xf57fffffUL, 0xffffffffUL, 0xfffffffeUL, 0xfc000000UL};
 #endif
@@ -144,8 +155,8 @@ static bool note_flags(struct trap_frame *frame)
  * makes the next IRET a task switch, and without the interrupt flag the processor is the guest's for good. */
 static void flags(void)
 {
-    static const unsigned long tries[] = {0x3000, 0x20000, 0x80000, 0x100000, 0x4000, 0x10000, 0x40000, 0x200000,
-                                          0x3fffff & ~0x100UL, 0, 0xfffffeffUL};
+    static const unsigned long tries[] = {
+        0x3000, 0x20000, 0x80000, 0x100000, 0x4000, 0x10000, 0x40000, 0x200000, 0x3fffff & ~0x100UL, 0, 0xfffffeffUL};
 
     check_group("flags to go on with");
     trap_set_handler(TRAP_UD, note_flags);

@@ -9,9 +9,23 @@
 
 #ifdef __x86_64__
 static const unsigned long bad_places[] = {
-    0xffff800000000000UL, 0xffff808000000000UL, 0xffff828000000000UL, 0xffff828020007000UL, 0xffff828028000000UL,
-    0xffff828040000000UL, 0xffff830000000000UL, 0xffff830000200000UL, 0xffff87fffffffff8UL, 0xffff87ffffffffffUL,
-    NON_CANONICAL, NON_CANONICAL - 1, NON_CANONICAL - 4, 0x8000000000000000UL, 0xfffffffffffffff9UL, ~0UL, ~7UL,
+    0xffff800000000000UL,
+    0xffff808000000000UL,
+    0xffff828000000000UL,
+    0xffff828020007000UL,
+    0xffff828028000000UL,
+    0xffff828040000000UL,
+    0xffff830000000000UL,
+    0xffff830000200000UL,
+    0xffff87fffffffff8UL,
+    0xffff87ffffffffffUL,
+    NON_CANONICAL,
+    NON_CANONICAL - 1,
+    NON_CANONICAL - 4,
+    0x8000000000000000UL,
+    0xfffffffffffffff9UL,
+    ~0UL,
+    ~7UL,
 };
 #else
 static const unsigned long bad_places[] = {
@@ -103,7 +117,8 @@ static void kept_for_later(void)
         CHECK(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area) < 0 || sizeof(long) == 4,
               "a run state's is checked at once");
         HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
-        CHECK(HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &area) < 0 || sizeof(long) == 4, "the time's too");
+        CHECK(HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &area) < 0 || sizeof(long) == 4,
+              "the time's too");
         HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
     }
     memset(&area, 0, sizeof(area));
@@ -138,7 +153,8 @@ static void entries_and_bases(void)
 #ifdef __x86_64__
         struct trap_info traps[2] = {{.vector = 99, .cs = 0xe033, .address = values[i]}, {0}};
         for (int which = 0; which < 3; which++)
-            CHECK(pv_hypercall2(__HYPERVISOR_set_segment_base, (unsigned long)which, values[i]) < 0, "a base that is none");
+            CHECK(pv_hypercall2(__HYPERVISOR_set_segment_base, (unsigned long)which, values[i]) < 0,
+                  "a base that is none");
         for (uint16_t type = 0; type < 8; type++) {
             struct callback_register reg = {.type = type, .address = values[i]};
             CHECK(HYPERVISOR_callback_op(CALLBACKOP_register, &reg) < 0, "a callback");
