@@ -14,7 +14,7 @@ HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 # Fast where a guest's every operation passes, small elsewhere, smallest where a guest passes seldom or never: -Oz pays
 # for bytes with instructions, about two in a hundred.
-HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
+HV_HOT := $(addprefix $(B)/hv/hypervisor/,hypercall/multicall.o \
     mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
 HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% trace/% dev/% lib/log.o lib/printf.o \
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \

@@ -152,6 +152,15 @@ void inject_page_fault(unsigned long address, unsigned error_code)
     bounce_trap(regs, TRAP_PF, error_code);
 }
 
+/* On the short way a frame could not be written (entry_bounce.S). */
+void bounce_failed(struct cpu_regs *regs)
+{
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+
+    domain_crash(v->domain, "its kernel stack (at %#lx in the kernel, else %#lx) cannot take a bounce frame",
+                 (unsigned long)regs->rsp, (unsigned long)v->kernel_sp);
+}
+
 /* At a callback, which may be registered or not. */
 static void enter_callback(struct cpu_regs *regs, const struct guest_entry *entry, bool mask_events)
 {

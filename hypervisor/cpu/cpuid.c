@@ -36,6 +36,8 @@ enum { EAX, EBX, ECX, EDX };
 /* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
 #define EXT1_REPEATED 0x0183F3FFU
 #define EXT1_EDX      0xEA500800U
+#define LEAF1_CX16 (1U << 13) /* of no use without long mode, as the next */
+#define EXT1_LAHF  1U
 /* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
 #define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)
@@ -69,6 +71,8 @@ static void basic_features(struct domain *d, u32 out[4])
     if (cpu_features.xsave)
         out[ECX] |= OSXSAVE;
     out[ECX] |= HYPERVISOR;
+    if (d->is_32bit)
+        out[ECX] &= ~LEAF1_CX16;
 }
 
 static void structured_features(u32 subleaf, u32 out[4])
@@ -138,6 +142,7 @@ static void extended_features(struct domain *d, u32 out[4])
     out[ECX] &= EXT1_ECX;
     if (d->is_32bit) {
         out[EDX] &= ~EXT1_LM;
+        out[ECX] &= ~EXT1_LAHF;
         if (!cpu_features.amd)
             out[EDX] &= ~EXT1_SYSCALL;
     }

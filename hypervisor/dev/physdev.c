@@ -81,10 +81,10 @@ static long map_pirq(unsigned long arg)
 
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
+    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
+        return op.domid < DOMID_FIRST_RESERVED ? -EOPNOTSUPP : -ESRCH;
     if (op.type != MAP_PIRQ_TYPE_GSI)
         return -EINVAL;
-    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
-        return -EOPNOTSUPP;
     if (op.index < 0 || !gsi_exists((unsigned)op.index) || (op.pirq >= 0 && op.pirq != op.index))
         return -EINVAL;
     op.pirq = op.index;

@@ -75,6 +75,12 @@ static int reference_page(mfn_t mfn, const struct domain *owner, bool readonly)
     return page_get_and_type(mfn, owner, FRAME_WRITABLE, false);
 }
 
+/* Why it could not be had: it is not the granter's, or in use under another type. */
+int grant_page_status(mfn_t mfn, const struct domain *owner)
+{
+    return mfn_valid(mfn) && page_owner_id(mfn) == owner->id ? GNTST_general_error : GNTST_bad_page;
+}
+
 static void drop_page(mfn_t mfn, bool readonly)
 {
     if (readonly)
@@ -90,11 +96,12 @@ static int enter_mappings(const struct gnttab_map_grant_ref *op, mfn_t mfn, stru
     int status;
 
     if ((op->flags & GNTMAP_device_map) && reference_page(mfn, granter, readonly))
-        return GNTST_general_error;
+        return grant_page_status(mfn, granter);
     status = GNTST_okay;
     if (op->flags & GNTMAP_host_map) {
-        status = GNTST_general_error;
-        if (!reference_page(mfn, granter, readonly)) {
+        if (reference_page(mfn, granter, readonly)) {
+            status = grant_page_status(mfn, granter);
+        } else {
             status = grant_map_host(current, op->host_addr, mfn, op->flags);
             if (status)
                 drop_page(mfn, readonly);

@@ -137,7 +137,7 @@ static enum outcome kernel_insn(struct emulation *e)
 {
     switch (e->insn.opcode) {
     case 0x101:
-        return e->insn.mod == 3 && e->insn.reg == 2 && e->insn.rm == 1 ? set_xcr0(e) : NOT_EMULATED;
+        return e->insn.mod == 3 && e->insn.reg == 2 && (e->insn.rm & 7) == 1 ? set_xcr0(e) : NOT_EMULATED;
     case 0x106:
         do_fpu_taskswitch(0);
         return EMULATED;
@@ -188,7 +188,7 @@ static enum outcome any_insn(struct emulation *e)
         forced_cpuid(e->v, e->regs);
         return EMULATED;
     case 0x101:
-        if (e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1)
+        if (e->insn.mod == 3 && e->insn.reg == 7 && (e->insn.rm & 7) == 1)
             return read_tsc(e);
         break;
     default:

@@ -9,12 +9,13 @@
 
 static u64 entry_flags(const struct domain *d, unsigned gntmap_flags)
 {
-    u64 flags = PTE_P | PTE_A | PTE_D;
+    u64 flags = PTE_P | PTE_A | PTE_D | PTE_NX;
     if (!(gntmap_flags & GNTMAP_readonly))
         flags |= PTE_RW;
-    if ((gntmap_flags & GNTMAP_application_map) || !d->is_32bit)
+    if (gntmap_flags & GNTMAP_application_map)
         flags |= PTE_US;
-    return flags | (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    flags |= (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    return l1e_adjust(d, flags);
 }
 
 /* The level-1 entry that the caller names: its machine address, or the virtual address that it maps. */
