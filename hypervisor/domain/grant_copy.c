@@ -25,7 +25,19 @@ static inline int take_page(mfn_t mfn, const struct domain *owner, bool write)
 {
     if (!write)
         return likely(page_get(mfn, owner)) ? GNTST_okay : GNTST_bad_page;
-    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay : GNTST_general_error;
+    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay
+                                                                             : grant_page_status(mfn, owner);
+}
+
+/* A frame of somebody else's, without a grant: it makes a difference whether there is such a domain. */
+static NOINLINE int foreign_frame(unsigned domid)
+{
+    struct domain *d = domain_get(domid);
+
+    if (!d)
+        return GNTST_bad_domain;
+    domain_put(d);
+    return GNTST_permission_denied;
 }
 
 static void unwind(struct copy_end *end)
@@ -88,7 +100,7 @@ static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *f
         return status;
     }
     if (from->domid != DOMID_SELF)
-        return GNTST_permission_denied;
+        return foreign_frame(from->domid);
     end->mfn = mfn_of(from->u.gmfn);
     return take_page(end->mfn, current->domain, write);
 }
@@ -121,7 +133,7 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
         return GNTST_bad_page;
     if (unlikely(page_get_and_type(to, to_owner, FRAME_WRITABLE, false))) {
         page_put(from);
-        return GNTST_general_error;
+        return grant_page_status(to, to_owner);
     }
     copy_bytes((char *)mfn_to_virt(to) + op->dest.offset, (char *)mfn_to_virt(from) + op->source.offset, op->len);
     page_put_and_type(to);
@@ -158,7 +170,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
     int status;
 
     if (unlikely(own->domid != DOMID_SELF))
-        return GNTST_permission_denied;
+        return foreign_frame(own->domid);
     if (by->domid != caller->id && by->domid != DOMID_SELF)
         d = domain_get(by->domid);
     if (unlikely(!d))
@@ -186,7 +198,7 @@ IN_PLACE int copy(const struct gnttab_copy *op)
     if (op->flags & BY_GRANT)
         return (op->flags & BY_GRANT) == BY_GRANT ? copy_general(op) : copy_one_grant(op);
     if (op->source.domid != DOMID_SELF || op->dest.domid != DOMID_SELF)
-        return GNTST_permission_denied;
+        return foreign_frame(op->source.domid != DOMID_SELF ? op->source.domid : op->dest.domid);
     return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
 }
 

@@ -37,8 +37,8 @@ void panic(const char *format, ...) PRINTF(1, 2) NORETURN;
     } while (0)
 #define ASSERT(condition) BUG_ON(!(condition))
 
-/* Ticket-free test-and-set lock; interrupts are off whenever C code of ours runs on behalf of a guest or a handler, so
- * one kind of lock is enough. Lock order: see docs/internals.md. */
+/* Ticket-free test-and-set lock; interrupts are off whenever C code of ours runs on behalf of a guest or a handler, but
+ * for the moment of hypercall_preempt_check(), so one kind of lock is enough. Lock order: see docs/internals.md. */
 typedef struct {
     u32 held;
 } spinlock_t;

@@ -22,7 +22,15 @@ struct tss {
     u16 iomap_base;
 } __attribute__((packed));
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_NMI_CALLBACK, SOFTIRQ_CONSOLE, SOFTIRQ_COUNT };
+enum softirq {
+    SOFTIRQ_TIMER,
+    SOFTIRQ_SCHEDULE,
+    SOFTIRQ_NMI_CALLBACK,
+    SOFTIRQ_CONSOLE,
+    SOFTIRQ_INPUT,
+    SOFTIRQ_TRACE,
+    SOFTIRQ_COUNT
+};
 
 /* What code asks for most comes last: an address computed from the end reaches 128 bytes with the short form. */
 struct percpu {
@@ -49,6 +57,12 @@ IN_PLACE struct percpu *this_cpu(void)
     return (struct percpu *)((rsp | (STACK_ORDER_SIZE - 1)) + 1 - sizeof(struct percpu));
 }
 
+/* What waits is served before the last of the three instructions. */
+IN_PLACE void let_interrupts_in(void)
+{
+    __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+}
+
 static inline struct percpu *percpu_of(unsigned cpu)
 {
     return (struct percpu *)(STACKS_START + (cpu + 1) * (unsigned long)STACK_ORDER_SIZE - sizeof(struct percpu));
@@ -68,6 +82,12 @@ static inline struct vcpu *current_called(void)
 #define current (this_cpu()->vcpu)
 #endif
 #define guest_regs() (&this_cpu()->regs)
+
+/* The same for who already holds the guest's frame. */
+IN_PLACE struct percpu *cpu_of_frame(struct cpu_regs *regs)
+{
+    return container_of(regs, struct percpu, regs);
+}
 
 extern unsigned cpu_count; /* CPUs online, numbered from 0 without gaps */
 

@@ -6,8 +6,9 @@
  * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
  * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
  * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c).
- * 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the hypervisor leaves
- * CR4.PGE clear. Software bits are the guest's.
+ * 64-bit kernels run in ring 3, so USER is forced into their entries; as on Xen, GUEST_KERNEL then tells what they asked
+ * for, and all other leaves are GLOBAL. That has no effect: the hypervisor leaves CR4.PGE clear. Other software bits are
+ * the guest's.
  */
 #include "internal.h"
 
@@ -38,6 +39,9 @@ static __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const st
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
         return io_get(mfn, mapper, owner);
+    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id &&
+        fw_type(word) <= FRAME_WRITABLE)
+        owner = domain_zero->id; /* a trace ring */
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
             return -EBUSY;
@@ -56,9 +60,15 @@ static __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const st
     return 0;
 }
 
-static u64 l1e_adjust(const struct domain *d, u64 entry)
+#define PTE_GUEST_KERNEL (1UL << 52)
+
+u64 l1e_adjust(const struct domain *d, u64 entry)
 {
-    return d->is_32bit ? entry : entry | PTE_US;
+    if (d->is_32bit)
+        return entry;
+    if (!(entry & PTE_US))
+        return entry | PTE_US | PTE_GUEST_KERNEL;
+    return entry & PTE_GUEST_KERNEL ? entry & ~PTE_G : entry | PTE_G;
 }
 
 /* The common case: the frame is RAM of `owner`, in use, and, for a writable entry, of type WRITABLE already. Carry out
@@ -123,11 +133,11 @@ static __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain *map
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    while (!frame_swap(mfn, &word, word - take))
-        ;
+    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
+        if (!foreign && take != 1 && fw_count(word) == 1)
+            mark_stale(mapper);
+    } while (!frame_swap(mfn, &word, word - take));
     word -= take;
-    if (!foreign && take != 1 && fw_count(word) == 0)
-        mark_stale(mapper);
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);
 }
@@ -247,7 +257,7 @@ static u64 disallowed_upper(const struct domain *d, enum frame_type type)
 static u64 upper_adjust(const struct domain *d, enum frame_type type, u64 entry)
 {
     if (!d->is_32bit)
-        return entry | PTE_US;
+        return entry | PTE_US | (type == FRAME_L4 ? PTE_A : 0);
     return type == FRAME_L3 ? entry | PTE_US | PTE_RW : entry;
 }
 
@@ -270,6 +280,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
         return -EINVAL;
     mfn_t mfn = pte_mfn(e);
     if (mfn_equal(mfn, table) && !(e & PTE_RW) && !(d->is_32bit && type == FRAME_L3)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }
@@ -278,6 +290,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
     enum frame_type child = child_type(d, type, slot);
     int rc = frame_get_type(mfn, d, child, preemptible);
     if (rc == -EINVAL && !(d->is_32bit && type == FRAME_L3) && linear_get(d, type, table, mfn, e)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }

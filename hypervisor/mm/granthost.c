@@ -9,12 +9,13 @@
 
 static u64 entry_flags(const struct domain *d, unsigned gntmap_flags)
 {
-    u64 flags = PTE_P | PTE_A | PTE_D;
+    u64 flags = PTE_P | PTE_A | PTE_D | PTE_NX;
     if (!(gntmap_flags & GNTMAP_readonly))
         flags |= PTE_RW;
-    if ((gntmap_flags & GNTMAP_application_map) || !d->is_32bit)
+    if (gntmap_flags & GNTMAP_application_map)
         flags |= PTE_US;
-    return flags | (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    flags |= (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    return l1e_adjust(d, flags);
 }
 
 /* The level-1 entry that the caller names: its machine address, or the virtual address that it maps. */
@@ -50,14 +51,14 @@ int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags
     return rc;
 }
 
-/* unmap_and_replace moves the mapping at new_address here, which leaves that one empty. */
-static int take_replacement(struct vcpu *v, u64 new_address, u64 *value)
+/* unmap_and_replace moves the mapping at new_address to `entry`, which leaves that one empty: it must be another. */
+static int take_replacement(struct vcpu *v, u64 new_address, const u64 *entry, u64 *value)
 {
     *value = 0;
     if (new_address == 0)
         return GNTST_okay;
     u64 *from = guest_l1e(v, new_address);
-    if (from == NULL)
+    if (from == NULL || from == entry)
         return GNTST_general_error;
     *value = READ_ONCE(*from);
     WRITE_ONCE(*from, 0);
@@ -76,7 +77,7 @@ int grant_unmap_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_fla
     u64 *entry = named_entry(v, address, gntmap_flags);
     u64 old = entry ? READ_ONCE(*entry) : 0;
     if ((old & PTE_P) && mfn_equal(pte_mfn(old), mfn) && !(old & PTE_RW) == !!(gntmap_flags & GNTMAP_readonly)) {
-        rc = take_replacement(v, new_address, &value);
+        rc = take_replacement(v, new_address, entry, &value);
         if (rc == GNTST_okay) {
             WRITE_ONCE(*entry, value);
             entry_stored(d, entry);

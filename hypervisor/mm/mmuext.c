@@ -263,9 +263,13 @@ static int perform(struct vcpu *v, struct domain *d, const struct op *op)
     if (op->cmd >= ARRAY_SIZE(operations) || operations[op->cmd] == NULL)
         return -ENOSYS;
     if (op->cmd == MMUEXT_NEW_USER_BASEPTR && v->is_32bit)
-        return -EOPNOTSUPP;
-    if (d != v->domain && !(FOREIGN_OK >> op->cmd & 1))
-        return -EPERM;
+        return -EINVAL;
+    if (d != v->domain) {
+        if (!(FOREIGN_OK >> op->cmd & 1))
+            return -EPERM;
+        if (d == NULL && operations[op->cmd] != op_superpage)
+            return -EINVAL;
+    }
     return operations[op->cmd](v, d, op);
 }
 
@@ -308,20 +312,23 @@ static long do_batch(unsigned long uops, unsigned count, unsigned long pdone, un
     if (unlikely(count & MMU_PREEMPTED)) {
         count &= ~MMU_PREEMPTED;
         if (pdone && copy_from_guest(&done, pdone, sizeof(done)))
-            return -EFAULT;
+            done = 0;
     }
     if (!guest_range_ok(uops, count * stride(v)))
         return -EFAULT;
     int rc = page_owner_get(&owner, foreign & 0xFFFF);
     if (rc)
         return rc;
-    if (owner.domain == NULL && owner.id != v->domain->id) /* the special owners have no tables */
-        return v->domain->privileged ? -EINVAL : -EPERM;
-    rc = run_batch(uops, count, owner.domain ? owner.domain : v->domain, &i);
+    struct domain *d = owner.domain;
+    if (d == NULL && owner.id == v->domain->id)
+        d = v->domain;
+    if (d == NULL && !v->domain->privileged) /* the special owners have no tables and no pages to write */
+        return -EPERM;
+    rc = run_batch(uops, count, d, &i);
     page_owner_put(&owner);
     done += i;
     if (pdone && copy_to_guest(pdone, &done, sizeof(done)))
-        return rc && rc != -ERESTART ? rc : -EFAULT;
+        done = 0; /* what was done is done, though the caller cannot be told how much */
     return finish(rc, uops + i * stride(v), count - i, pdone, foreign);
 }
 
