@@ -28,12 +28,13 @@ traced_stubs:
     pushq   $-126
     jmp     traced_gate
 
+# rsp: the vector, or where a pad goes on; the plain stub takes its place, or it stays.
 traced_gate:
     SAVE_REGS
     cld
     mov     %rsp, %rdi
     call    trace_gate
-    mov     %rax, REGS_ERROR_CODE(%rsp)   # the plain stub, where the vector was
+    mov     %rax, REGS_ERROR_CODE(%rsp)
     RESTORE_REGS
     ret
 
@@ -45,16 +46,10 @@ traced_pads:
     .set frame_rsp, (cpu + 1) * STACK_ORDER_SIZE - PERCPU_SIZE + REGS_RSP
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
-    call    traced_syscall
+    .byte   0xE8                          # call, and jmp below, never short: a pad has 25 bytes
+    .long   traced_gate - . - 4
     pop     %rsp
-    .byte   0xE9                          # jmp, never short: a pad has 25 bytes
+    .byte   0xE9
     .long   syscall_pads + cpu * 96 - . - 4
     .set cpu, cpu + 1
     .endr
-
-traced_syscall:
-    SAVE_REGS
-    mov     %rsp, %rdi
-    call    trace_syscall
-    RESTORE_REGS
-    ret

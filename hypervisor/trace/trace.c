@@ -103,8 +103,7 @@ static void hypercall(u64 op, u64 a, u64 b, u64 c)
         record_subcalls(a, b);
 }
 
-/* The general registers, the guest's rip in rcx. */
-void trace_syscall(const struct cpu_regs *regs)
+static void syscall(const struct cpu_regs *regs)
 {
     watch_way_out();
     if (current->kernel_mode)
@@ -113,27 +112,32 @@ void trace_syscall(const struct cpu_regs *regs)
         record_at(PARAVANE_ABI_TRC_USER_CALL, regs->rcx, NULL, VECTOR_SYSCALL);
 }
 
-/* The general registers, the vector, and what the CPU pushed: an error code if this one has any, rip, cs and so on. */
-const char *trace_gate(const struct cpu_regs *regs)
+/* The general registers; behind them, from a landing pad of SYSCALL, an address of ours, from a gate the vector and what
+ * the CPU pushed: an error code if this one has any, rip, cs and so on. Where to go on. */
+const void *trace_gate(const struct cpu_regs *regs)
 {
-    const u64 *hardware = (const u64 *)&regs->error_code + 1;
-    unsigned vector = (u8)regs->error_code;
+    const s64 *behind = (const s64 *)&regs->error_code;
+    unsigned vector = (u8)*behind;
     bool has_code = vector_has_error_code(vector);
-    u32 code = has_code ? (u32)*hardware++ : 0;
-    u64 rip = hardware[0], address;
+    u32 code = has_code ? (u32)behind[1] : 0;
+    const u64 *frame = (const u64 *)behind + 1 + has_code;
 
-    if (!(hardware[1] & 3))
+    if (*behind < -0x80) {
+        syscall(regs);
+        return (const void *)*behind;
+    }
+    if (!(frame[1] & 3))
         return cpu_plain_gate(vector);
     watch_way_out();
     if (vector == HYPERCALL_VECTOR) {
         hypercall((u32)regs->rax, (u32)regs->rbx, (u32)regs->rcx, (u32)regs->rdx);
     } else if (vector == TRAP_PF) {
-        address = read_cr2();
-        record_at(TRC_PV_PAGE_FAULT, rip, &address, code);
+        u64 address = read_cr2();
+        record_at(TRC_PV_PAGE_FAULT, frame[0], &address, code);
     } else if (vector >= 32) {
-        record_at(PARAVANE_ABI_TRC_USER_CALL, rip, NULL, vector);
+        record_at(PARAVANE_ABI_TRC_USER_CALL, frame[0], NULL, vector);
     } else {
-        record_at(TRC_PV_TRAP, rip, NULL, vector | (u32)has_code << 15 | code << 16);
+        record_at(TRC_PV_TRAP, frame[0], NULL, vector | (u32)has_code << 15 | code << 16);
     }
     return cpu_plain_gate(vector);
 }
@@ -147,8 +151,7 @@ static void traced_return_work(struct cpu_regs *regs)
     if (this_cpu()->softirq_pending)
         return;
     u32 extra[] = {name_of(v),
-                   vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER) |
-                       (v->is_32bit ? PARAVANE_ABI_TRC_32BIT : 0),
+                   vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER),
                    (u32)regs->rip, (u32)(regs->rip >> 32)};
     record(PARAVANE_ABI_TRC_RETURN, extra, ARRAY_SIZE(extra));
     if (half_full) {
@@ -234,10 +237,9 @@ static void list_rings(u32 pages)
 
     info->tbuf_size = (u16)pages;
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        rings[cpu] = (struct trace_ring){
-            .shared = (struct t_buf *)(all_rings + cpu * pages * PAGE_SIZE),
-            .size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf),
-        };
+        rings[cpu].shared = (struct t_buf *)(all_rings + cpu * pages * PAGE_SIZE);
+        rings[cpu].size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf);
+        rings[cpu].prod = 0;
         info->mfn_offset[cpu] = (u16)(LIST_START + cpu * pages);
     }
     for (u32 i = 0; i < cpu_count * pages; i++)
