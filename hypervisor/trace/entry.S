@@ -10,25 +10,17 @@
 
     .section .text.entry, "ax", @progbits
 
-# One stub of four bytes a vector: the exceptions, then INT 0x80 and INT 0x82.
+# One stub of four bytes for each of traced_vectors.
     .globl traced_stubs
-    .balign 4
 traced_stubs:
-    .set vector, 0
-    .rept 22
-    .balign 4
-    pushq   $vector
+    .set gate, 0
+    .rept TRACED_GATES
+    pushq   $gate
     jmp     traced_gate
-    .set vector, vector + 1
+    .set gate, gate + 1
     .endr
-    .balign 4
-    pushq   $-128
-    jmp     traced_gate
-    .balign 4
-    pushq   $-126
-    jmp     traced_gate
 
-# rsp: the vector, or where a pad goes on; the plain stub takes its place, or it stays.
+# rsp: the gate's number, or where a pad goes on; the plain stub takes its place, or it stays.
 traced_gate:
     SAVE_REGS
     cld

@@ -103,43 +103,49 @@ static void hypercall(u64 op, u64 a, u64 b, u64 c)
         record_subcalls(a, b);
 }
 
-static void syscall(const struct cpu_regs *regs)
+static void record_syscall(const struct cpu_regs *regs)
 {
-    watch_way_out();
     if (current->kernel_mode)
         hypercall((u32)regs->rax, regs->rdi, regs->rsi, regs->rdx);
     else
         record_at(PARAVANE_ABI_TRC_USER_CALL, regs->rcx, NULL, VECTOR_SYSCALL);
 }
 
-/* The general registers; behind them, from a landing pad of SYSCALL, an address of ours, from a gate the vector and what
- * the CPU pushed: an error code if this one has any, rip, cs and so on. Where to go on. */
-const void *trace_gate(const struct cpu_regs *regs)
+/* `frame`: what the CPU pushed: an error code if this vector has any, rip, cs and so on. */
+static void record_trap(const struct cpu_regs *regs, unsigned vector, const u64 *frame)
 {
-    const s64 *behind = (const s64 *)&regs->error_code;
-    unsigned vector = (u8)*behind;
-    bool has_code = vector_has_error_code(vector);
-    u32 code = has_code ? (u32)behind[1] : 0;
-    const u64 *frame = (const u64 *)behind + 1 + has_code;
+    u32 code = 0, has_code = vector_has_error_code(vector);
+    u64 address;
 
-    if (*behind < -0x80) {
-        syscall(regs);
-        return (const void *)*behind;
-    }
+    if (has_code)
+        code = (u32)*frame++;
     if (!(frame[1] & 3))
-        return cpu_plain_gate(vector);
-    watch_way_out();
+        return;
     if (vector == HYPERCALL_VECTOR) {
         hypercall((u32)regs->rax, (u32)regs->rbx, (u32)regs->rcx, (u32)regs->rdx);
     } else if (vector == TRAP_PF) {
-        u64 address = read_cr2();
+        address = read_cr2();
         record_at(TRC_PV_PAGE_FAULT, frame[0], &address, code);
     } else if (vector >= 32) {
         record_at(PARAVANE_ABI_TRC_USER_CALL, frame[0], NULL, vector);
     } else {
-        record_at(TRC_PV_TRAP, frame[0], NULL, vector | (u32)has_code << 15 | code << 16);
+        record_at(TRC_PV_TRAP, frame[0], NULL, vector | has_code << 15 | code << 16);
     }
-    return cpu_plain_gate(vector);
+}
+
+/* The general registers; behind them, from a landing pad of SYSCALL, where it goes on; from a gate, its number and what
+ * the CPU pushed. Where to go on. */
+const void *trace_gate(const struct cpu_regs *regs)
+{
+    const s64 *behind = (const s64 *)&regs->error_code;
+
+    watch_way_out(); /* from ourselves too: it does no harm */
+    if (*behind < 0) {
+        record_syscall(regs);
+        return (const void *)*behind;
+    }
+    record_trap(regs, traced_vectors[*behind], (const u64 *)behind + 1);
+    return cpu_plain_gate((unsigned)*behind);
 }
 
 static void traced_return_work(struct cpu_regs *regs)
@@ -255,8 +261,7 @@ static long set_size(u32 pages)
         return -EINVAL;
     if (pages) {
         pages = MIN(pages, (u32)RING_PAGES_MAX);
-        for (ring_order = 0; 1U << ring_order < pages * cpu_count; ring_order++)
-            ;
+        ring_order = 31U - (unsigned)__builtin_clz(2 * pages * cpu_count - 1); /* upward */
         all_rings = shared_pages(ring_order, true);
         info = (struct t_info *)shared_pages(INFO_ORDER, false);
         if (all_rings && info) {
