@@ -36,8 +36,8 @@ enum { EAX, EBX, ECX, EDX };
 /* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
 #define EXT1_REPEATED 0x0183F3FFU
 #define EXT1_EDX      0xEA500800U
-#define LEAF1_CX16 (1U << 13) /* of no use without long mode, as the next */
-#define EXT1_LAHF  1U
+#define LEAF1_CX16    (1U << 13) /* of no use without long mode, as the next */
+#define EXT1_LAHF     1U
 /* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
 #define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)

@@ -39,7 +39,8 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
         return io_get(mfn, mapper, owner);
-    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id && fw_type(word) <= FRAME_WRITABLE)
+    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id &&
+        fw_type(word) <= FRAME_WRITABLE)
         owner = domain_zero->id; /* a trace ring */
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)

@@ -136,7 +136,7 @@ int validate_descriptors(mfn_t mfn, struct domain *d) MUST_CHECK;
 
 /* entry.c. Callers hold the page lock of the domain whose tables these are. */
 int l1e_get(u64 *entry, struct domain *mapper, unsigned owner) MUST_CHECK; /* also adjusts the entry */
-u64 l1e_adjust(const struct domain *d, u64 entry); /* the bits that are added to a leaf */
+u64 l1e_adjust(const struct domain *d, u64 entry);                         /* the bits that are added to a leaf */
 void l1e_put(u64 entry, struct domain *mapper);
 /* An entry of a table of level 2 to 4: -ERESTART and failures may leave the child partial. */
 int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,

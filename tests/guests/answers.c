@@ -80,7 +80,10 @@ static const struct sweep sweeps[] = {
     {"vcpu_op of none", __HYPERVISOR_vcpu_op, false, 77, 0, 0},
     {"vcpu_op far out", __HYPERVISOR_vcpu_op, false, 0xffffffff, 0, 0},
     {"nmi_op", __HYPERVISOR_nmi_op, true, 0, 0, 0},
-    {"sched_op", __HYPERVISOR_sched_op, true, 0, BIT(SCHEDOP_shutdown) | BIT(SCHEDOP_block) | BIT(SCHEDOP_poll) | BIT(SCHEDOP_remote_shutdown) | BIT(SCHEDOP_watchdog), 0},
+    {"sched_op", __HYPERVISOR_sched_op, true, 0,
+     BIT(SCHEDOP_shutdown) | BIT(SCHEDOP_block) | BIT(SCHEDOP_poll) | BIT(SCHEDOP_remote_shutdown) |
+         BIT(SCHEDOP_watchdog),
+     0},
     {"callback_op", __HYPERVISOR_callback_op, true, 0, 0, 0},
     {"event_channel_op", __HYPERVISOR_event_channel_op, true, 0, BIT(EVTCHNOP_reset), 0},
     {"physdev_op", __HYPERVISOR_physdev_op, true, 0, 0, 0},

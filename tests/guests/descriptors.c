@@ -48,8 +48,9 @@ static void test_types(uint64_t base, const char *what)
         }
 }
 
-static const unsigned int selectors[] = {0,      3,      0x8,    0xb,    0xe008, 0xe00b, 0xe010, 0xe019, 0xe01b, 0xe021,
-                                         0xe023, 0xe028, 0xe02b, 0xe030, 0xe033, 0xe038, 0xe040, 0xe048, 0xffff, 0x4, 0x7, 0x1f, 0x3b};
+static const unsigned int selectors[] = {0,      3,      0x8,    0xb,    0xe008, 0xe00b, 0xe010, 0xe019,
+                                         0xe01b, 0xe021, 0xe023, 0xe028, 0xe02b, 0xe030, 0xe033, 0xe038,
+                                         0xe040, 0xe048, 0xffff, 0x4,    0x7,    0x1f,   0x3b};
 
 static void test_gates(void)
 {
@@ -57,7 +58,8 @@ static void test_gates(void)
     for (unsigned int i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++)
         for (unsigned int access = 0x80; access < 0x100; access += 0x20)
             for (unsigned int type = 4; type < 16; type++) {
-                uint64_t wanted = 0x0012000000003456ULL | (uint64_t)selectors[i] << 16 | (uint64_t)(access | type) << 40;
+                uint64_t wanted =
+                    0x0012000000003456ULL | (uint64_t)selectors[i] << 16 | (uint64_t)(access | type) << 40;
 
                 if (type >= 8 && type != 12)
                     continue;

@@ -119,7 +119,8 @@ static void test_bits(void)
     HYPERVISOR_update_va_mapping((unsigned long)other, pte_make(virt_to_mfn(data), PTE_KERNEL_RW), UVMF_INVLPG);
 }
 
-static const unsigned int domids[] = {0, 1, 0x7000, DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_COW, DOMID_INVALID, DOMID_IDLE};
+static const unsigned int domids[] = {0,         1,         0x7000,        DOMID_SELF, DOMID_IO,
+                                      DOMID_XEN, DOMID_COW, DOMID_INVALID, DOMID_IDLE};
 
 static void test_domains(void)
 {
@@ -131,14 +132,16 @@ static void test_domains(void)
 
         note("own frame of", d, 0, update(slot, pte_make(virt_to_mfn(data), PTE_KERNEL_RW), d));
         note("nothing of", d, 0, update(slot, 0, d));
-        note("in tables of", d, 0, update(slot, pte_make(virt_to_mfn(data), PTE_KERNEL_RW), (d + 1) << 16 | DOMID_SELF));
+        note("in tables of", d, 0,
+             update(slot, pte_make(virt_to_mfn(data), PTE_KERNEL_RW), (d + 1) << 16 | DOMID_SELF));
         update(slot, 0, DOMID_SELF);
         note("no frame of", d, 0, update(slot, pte_make(0xffffffffffUL & ~0xfUL, PTE_KERNEL_RW), d));
         note("device frame of", d, 0, update(slot, pte_make(0xe0000, PTE_KERNEL_RW), d));
         note("local APIC of", d, 0, update(slot, pte_make(0xfee00, PTE_KERNEL_RW), d));
         note("frame 0xa0 of", d, 0, update(slot, pte_make(0xa0, PTE_KERNEL_RW), d));
-        note("otherdomain", d, 0, HYPERVISOR_update_va_mapping_otherdomain((unsigned long)other,
-             pte_make(virt_to_mfn(data), PTE_KERNEL_RW), UVMF_INVLPG, d));
+        note("otherdomain", d, 0,
+             HYPERVISOR_update_va_mapping_otherdomain((unsigned long)other, pte_make(virt_to_mfn(data), PTE_KERNEL_RW),
+                                                      UVMF_INVLPG, d));
         update(slot, 0, DOMID_SELF);
     }
 }
@@ -216,7 +219,8 @@ static void test_flags(void)
                  HYPERVISOR_update_va_mapping((unsigned long)other, value, flags | (unsigned long)&map));
     }
     note("map nowhere", 0, 0, HYPERVISOR_update_va_mapping((unsigned long)other, value, 0x1000 | UVMF_INVLPG));
-    note("map nowhere, flush", 0, 0, HYPERVISOR_update_va_mapping((unsigned long)other, value, 0x1000 | UVMF_TLB_FLUSH));
+    note("map nowhere, flush", 0, 0,
+         HYPERVISOR_update_va_mapping((unsigned long)other, value, 0x1000 | UVMF_TLB_FLUSH));
     note("not aligned", 0, 0, HYPERVISOR_update_va_mapping((unsigned long)other + 5, value, UVMF_INVLPG));
     note("no table there", 0, 0, HYPERVISOR_update_va_mapping(0x3f000000, value, UVMF_INVLPG));
 #ifdef __x86_64__
