@@ -14,7 +14,7 @@ import generate
 KINDS = ("none", "sub", "any", "small", "zero", "count", "entries", "domid", "foreign", "vaddr", "mapped", "pte", "uvmf",
          "mfn", "table", "cr3", "gfn", "gref", "gref_or_mfn", "port", "out_port", "handle", "out_handle", "vcpu", "offset",
          "time", "selector", "code", "callback", "vector", "descriptor", "slot", "maddr", "frames", "buffer", "virq", "pirq",
-         "priority", "order", "period", "reason", "version", "watchdog", "interface", "null", "word", "structure", "list",
+         "priority", "order", "period", "reason", "version", "watchdog", "interface", "number", "null", "word", "structure", "list",
          "high")
 MAXIMUM = 5
 HEADERS = ("xen", "arch_x86", "memory", "grant_table", "event_channel", "vcpu", "sched", "physdev", "callback", "version",
@@ -75,8 +75,9 @@ class Grammar:
         assert len(registers) <= MAXIMUM, call["name"]
         name = call["name"] + (f".{sub['name']}" if sub else "")
         rare = name in self.rare or call["name"] in self.rare
+        control = "dom0" in (call["caller"], sub["caller"] if sub else "any")
         pairs = "".join(f", {{KIND_{kind}, {struct}}}" for kind, struct in registers)[2:] or "{0, 0}"
-        return (f"    {{{call['number']}, {int(rare)}, {len(registers)}, {sub['number'] if sub else 0}, {{{pairs}}}, "
+        return (f"    {{{call['number']}, {int(rare)}, {int(control)}, {len(registers)}, {sub['number'] if sub else 0}, {{{pairs}}}, "
                 f"\"{name}\"}},\n")
 
     def entries(self, width):
@@ -101,7 +102,7 @@ class Grammar:
                "".join(f"    KIND_{kind},\n" for kind in KINDS), "};\n\n",
                "struct grammar_field {\n    uint16_t offset;\n    uint8_t size, kind;\n};\n\n"
                "struct grammar_struct {\n    const struct grammar_field *fields;\n    uint16_t size, count;\n};\n\n"
-               "struct grammar_call {\n    uint8_t call, rare, args;\n    uint16_t sub;\n"
+               "struct grammar_call {\n    uint8_t call, rare, control, args;\n    uint16_t sub;\n"
                f"    struct {{\n        uint8_t kind, structure;\n    }} arg[{MAXIMUM}];\n    const char *name;\n}};\n\n",
                *self.fields(),
                "\n/* The first is what has no description. */\nstatic const struct grammar_struct grammar_structs[] = {\n"

@@ -14,12 +14,12 @@ HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 # Fast where a guest's every operation passes, small elsewhere, smallest where a guest passes seldom or never: -Oz pays
 # for bytes with instructions, about two in a hundred.
-HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
+HV_HOT := $(addprefix $(B)/hv/hypervisor/,hypercall/multicall.o \
     mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
 HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% trace/% dev/% lib/log.o lib/printf.o \
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \
     domain/context%.o domain/domain.o domain/grant.o domain/grant_transfer.o domain/shutdown.o \
-    emulate/gate.o emulate/port_io.o hypercall/callbacks.o mm/audit.o mm/base.o mm/bootmem.o \
+    emulate/gate.o emulate/port_io.o hypercall/callbacks.o hypercall/iret.o mm/audit.o mm/bootmem.o \
     mm/exchange.o mm/logdirty.o mm/memory_map.o mm/pagemap.o mm/relinquish.o mm/segments.o sched/policy.o sched/clock.o))
 # The smallest code, but what the headers expand in place stays there (HV_SELDOM: include/percpu.h and lib.h).
 HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/vcpu_op.o domain/version.o mm/memory_op.o mm/reservation.o)

@@ -111,17 +111,16 @@ static void set_registers(struct vcpu_guest_context *context, unsigned int cpu)
 }
 #endif
 
+/* A context's table is looked up by position. */
 static void copy_traps(struct trap_info *traps)
 {
-    unsigned int count = 0;
-
     for (unsigned int vector = 0; vector < ARRAY_SIZE(trap_entries); vector++) {
         if (vector == 2)
             continue;
-        traps[count].vector = (uint8_t)vector;
-        traps[count].flags = 4 | (vector == 3 || vector == 4 ? 3 : 0);
-        traps[count].cs = FLAT_KERNEL_CS;
-        traps[count++].address = trap_entries[vector];
+        traps[vector].vector = (uint8_t)vector;
+        traps[vector].flags = 4 | (vector == 3 || vector == 4 ? 3 : 0);
+        traps[vector].cs = FLAT_KERNEL_CS;
+        traps[vector].address = trap_entries[vector];
     }
 }
 

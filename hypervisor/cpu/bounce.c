@@ -98,7 +98,8 @@ fault:
 }
 
 /* To an address that is not 0. One copy is enough: a call costs less than the frame's size. */
-static __attribute__((noinline)) void bounce(struct vcpu *v, struct cpu_regs *regs, u64 address, u16 cs, unsigned how, u32 error_code)
+static __attribute__((noinline)) void bounce(struct vcpu *v, struct cpu_regs *regs, u64 address, u16 cs, unsigned how,
+                                             u32 error_code)
 {
     if (v->is_32bit)
         bounce32(v, regs, cs, how, error_code);
@@ -150,6 +151,15 @@ void inject_page_fault(unsigned long address, unsigned error_code)
     else
         error_code |= PFEC_USER;
     bounce_trap(regs, TRAP_PF, error_code);
+}
+
+/* On the short way a frame could not be written (entry_bounce.S). */
+void bounce_failed(struct cpu_regs *regs)
+{
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+
+    domain_crash(v->domain, "its kernel stack (at %#lx in the kernel, else %#lx) cannot take a bounce frame",
+                 (unsigned long)regs->rsp, (unsigned long)v->kernel_sp);
 }
 
 /* At a callback, which may be registered or not. */

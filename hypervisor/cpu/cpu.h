@@ -82,14 +82,16 @@ static inline void write_cr4(u64 value)
 }
 
 /* Entry points in assembly. */
-extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[], traced_stubs[], traced_pads[],
-    hypercall_entry32[], nmi_entry[], debug_entry[], double_fault_entry[], machine_check_entry[], guest_iret[];
+extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[],
+    traced_stubs[], traced_pads[], hypercall_entry32[], nmi_entry[], debug_entry[], double_fault_entry[],
+    machine_check_entry[], guest_iret[];
 void reset_stack_and_call(void (*function)(void)) NORETURN;
 void reset_stack_to_guest(void) NORETURN;
 
 /* Called by the entry paths. */
 void trap_from_guest(struct cpu_regs *regs);
 void trap_in_hypervisor(struct cpu_regs *regs);
+void bounce_failed(struct cpu_regs *regs);
 void handle_on_own_stack(void) NORETURN;
 void handle_nmi(struct cpu_regs *regs);
 void handle_debug(struct cpu_regs *regs);

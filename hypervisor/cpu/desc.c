@@ -123,13 +123,9 @@ const char *cpu_plain_gate(unsigned vector)
 
 void cpu_set_syscall(bool traced)
 {
-    static bool is_traced[MAX_CPUS];
     unsigned cpu = this_cpu()->cpu;
 
-    if (is_traced[cpu] == traced)
-        return;
-    is_traced[cpu] = traced;
-    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 32UL : syscall_pads + cpu * 96UL));
+    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * 96UL));
 }
 
 static void fill_gdt(unsigned cpu, struct percpu *p)

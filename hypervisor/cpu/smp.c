@@ -32,7 +32,7 @@ void smp_serve_requests(void)
     if (wanted == p->flush_done)
         return;
     flush_tlb_local();
-    cpu_set_syscall(trace_on);
+    trace_sync();
     __atomic_store_n(&p->flush_done, wanted, __ATOMIC_SEQ_CST);
 }
 

@@ -180,14 +180,9 @@ int write_guest_long(unsigned long array, unsigned long index, unsigned long val
     return copy_to_guest(array + index * 4, &narrow, 4);
 }
 
-/* Interrupts are off in all our code but here: what waits comes in now, and says so by a softirq. So callers hold no lock
- * that a handler takes, which are those of event channels, the scheduler, timers and interrupt lines. */
 bool hypercall_preempt_check(void)
 {
-    struct vcpu *v = current;
-
-    let_interrupts_in();
-    return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+    return preemption_wanted(current);
 }
 
 static void set_guest_arguments(struct vcpu *v, struct cpu_regs *regs, const u64 *args, unsigned count)

@@ -13,9 +13,9 @@ struct call {
 };
 
 /* The entry is nothing but words of the guest's width; too hot for the general translation. */
-#define LOAD_CALL(k, op, arg0, arg1, arg2, arg3, arg4)                                                                    \
-    GUEST_LOADS GUEST_LOAD(op "(%[va])", "%" k "[op]") GUEST_LOAD(arg0 "(%[va])", "%" k "[arg0]")                                \
-        GUEST_LOAD(arg1 "(%[va])", "%" k "[arg1]") GUEST_LOAD(arg2 "(%[va])", "%" k "[arg2]")                                    \
+#define LOAD_CALL(k, op, arg0, arg1, arg2, arg3, arg4)                                                                 \
+    GUEST_LOADS GUEST_LOAD(op "(%[va])", "%" k "[op]") GUEST_LOAD(arg0 "(%[va])", "%" k "[arg0]")                      \
+        GUEST_LOAD(arg1 "(%[va])", "%" k "[arg1]") GUEST_LOAD(arg2 "(%[va])", "%" k "[arg2]")                          \
             GUEST_LOAD(arg3 "(%[va])", "%" k "[arg3]") GUEST_LOAD(arg4 "(%[va])", "%" k "[arg4]") GUEST_LOADED
 
 IN_PLACE int read_call64(struct call *c, unsigned long va)
@@ -94,7 +94,7 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
         if (likely(c.op < HYPERCALL_SLOTS))
             result = (u64)table[c.op](c.args[0], c.args[1], c.args[2], c.args[3], c.args[4]);
         /* An iret among the calls has left the kernel: the list is no longer in reach, and its result is the guest's. */
-        if (unlikely(!guest_in_kernel(v, guest_regs())))
+        if (unlikely(is_32bit ? (guest_regs()->cs & 3) != 1 : !v->kernel_mode))
             return (long)result;
         if (unlikely(v->multicall.preempted))
             return stop_in(v, list, count);
@@ -102,7 +102,7 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
             return -EFAULT;
         if (unlikely(v->domain->shutting_down))
             return 0;
-        if (unlikely(hypercall_preempt_check()) && count > 1)
+        if (count > 1 && unlikely(preemption_wanted(v)))
             return stop_at(v, list + (is_32bit ? 32 : 64), count - 1);
     }
     return 0;

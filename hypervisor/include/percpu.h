@@ -58,7 +58,7 @@ IN_PLACE struct percpu *this_cpu(void)
 }
 
 /* What waits is served before the last of the three instructions. */
-static inline void let_interrupts_in(void)
+IN_PLACE void let_interrupts_in(void)
 {
     __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
 }

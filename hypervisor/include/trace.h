@@ -16,12 +16,12 @@ extern struct trace_calls {
     int (*enqueue)(struct vcpu *v, ns_t now, bool fresh);
 } trace_calls;
 
+void trace_sync(void); /* every CPU, when tracing was switched */
 long trace_control(struct xen_sysctl_tbuf_op *op);
 
 /* cpu/desc.c: this CPU's SYSCALL, and the gates of all CPUs, by tracing stubs or plainly. */
 void cpu_set_syscall(bool traced);
 void cpu_set_gates(bool traced);
 const char *cpu_plain_gate(unsigned vector); /* a traced one's stub while tracing is off */
-extern u32 trace_on;
 
 #endif

@@ -39,17 +39,16 @@ traced_gate:
 
 # SYSCALL, for each CPU: then its own landing pad with the guest's stack pointer.
     .globl traced_pads
-    .balign 32
 traced_pads:
     .set cpu, 0
     .rept 8
-    .balign 32
     .set frame_rsp, (cpu + 1) * STACK_ORDER_SIZE - PERCPU_SIZE + REGS_RSP
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     call    traced_syscall
     pop     %rsp
-    jmp     syscall_pads + cpu * 96
+    .byte   0xE9                          # jmp, never short: a pad has 25 bytes
+    .long   syscall_pads + cpu * 96 - . - 4
     .set cpu, cpu + 1
     .endr
 

@@ -8,9 +8,9 @@
 #include "lib.h"
 #include "trace/ring.h"
 
-#define HEADER       12U /* event and TSC */
-#define CYCLES       (1U << 31)
-#define HEAD(e, n)   ((e) | (u32)(n) << TRACE_EXTRA_SHIFT)
+#define HEADER     12U /* event and TSC */
+#define CYCLES     (1U << 31)
+#define HEAD(e, n) ((e) | (u32)(n) << TRACE_EXTRA_SHIFT)
 
 /* A position that cannot be is a full ring. */
 static u32 used(const struct trace_ring *ring)
@@ -22,37 +22,34 @@ static u32 used(const struct trace_ring *ring)
     return cons >= 2 * ring->size || n > ring->size ? ring->size : n;
 }
 
-static u32 *place(const struct trace_ring *ring)
-{
-    u32 at = ring->prod >= ring->size ? ring->prod - ring->size : ring->prod;
-
-    return (u32 *)((char *)(ring->shared + 1) + at);
-}
-
 static void advance(struct trace_ring *ring, u32 bytes)
 {
-    ring->prod += bytes;
-    if (ring->prod >= 2 * ring->size)
-        ring->prod -= 2 * ring->size;
+    ring->prod = (ring->prod + bytes) % (2 * ring->size);
 }
 
-static bool append(struct trace_ring *ring, u32 event, const void *extra, unsigned words, u64 tsc)
+static void put_word(struct trace_ring *ring, u32 word)
 {
-    u32 bytes = HEADER + words * 4, *to = place(ring);
-    u32 left = (u32)((char *)(ring->shared + 1) + ring->size - (char *)to);
+    *(u32 *)((char *)(ring->shared + 1) + ring->prod % ring->size) = word;
+    advance(ring, 4);
+}
+
+static bool append(struct trace_ring *ring, u32 event, const u32 *extra, unsigned words, u64 tsc)
+{
+    u32 bytes = HEADER + words * 4, left = ring->size - ring->prod % ring->size;
     u32 skip = left < bytes ? left : 0, n = left / 4 - 1;
 
     if (ring->size - used(ring) < bytes + skip)
         return false;
     if (skip) {
-        *to = n > TRACE_EXTRA_MAX ? HEAD(TRC_TRACE_WRAP_BUFFER, n - 2) | CYCLES : HEAD(TRC_TRACE_WRAP_BUFFER, n);
-        advance(ring, skip);
-        to = place(ring);
+        put_word(ring,
+                 n > TRACE_EXTRA_MAX ? HEAD(TRC_TRACE_WRAP_BUFFER, n - 2) | CYCLES : HEAD(TRC_TRACE_WRAP_BUFFER, n));
+        advance(ring, skip - 4);
     }
-    to[0] = HEAD(event, words) | CYCLES;
-    memcpy(to + 1, &tsc, sizeof(tsc));
-    memcpy(to + 3, extra, words * 4);
-    advance(ring, bytes);
+    put_word(ring, HEAD(event, words) | CYCLES);
+    put_word(ring, (u32)tsc);
+    put_word(ring, (u32)(tsc >> 32));
+    while (words--)
+        put_word(ring, *extra++);
     return true;
 }
 

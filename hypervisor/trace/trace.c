@@ -14,18 +14,22 @@
 #include "trace.h"
 #include "trace/ring.h"
 
-#define SIZE_MAX_ORDER 10 /* pages a ring, as an order */
-#define LIST_START     8  /* of t_info, in words: behind the offsets of all CPUs */
+#define RING_PAGES_MAX 256
+#define INFO_ORDER     2  /* pages of t_info, as an order */
+#define LIST_START     8  /* of its list of frames, in words: behind the offsets of all CPUs */
 #define SUBCALLS_MAX   32 /* of a multicall, that are looked at */
 _Static_assert(sizeof(struct t_info) + MAX_CPUS * sizeof(u16) <= LIST_START * sizeof(u32), "the offsets must fit");
+_Static_assert((LIST_START + MAX_CPUS * RING_PAGES_MAX) * sizeof(u32) <= PAGE_SIZE << INFO_ORDER, "the list must fit");
 
 static struct trace_ring rings[MAX_CPUS];
 static struct t_info *info;
-static unsigned ring_order, info_order;
+static char *all_rings;
+static unsigned ring_order; /* of their pages together */
 static u32 event_mask = TRC_ALL, cpu_mask = ~0U;
-static bool half_full; /* dom0 is to be told, where no lock is held */
+static bool entered[MAX_CPUS]; /* the CPU's SYSCALL is traced */
+static bool half_full;         /* dom0 is to be told, where no lock is held */
 static spinlock_t control_lock;
-u32 trace_on;
+static bool trace_on;
 
 static u32 name_of(const struct vcpu *v)
 {
@@ -66,52 +70,27 @@ static void record_at(u32 event, u64 rip, const u64 *address, u32 last)
     record(wide ? event | TRC_64_FLAG : event, extra, n);
 }
 
-/* Which arguments say most: a sub-operation, a count. */
-static unsigned telling_arguments(unsigned op)
-{
-    switch (op) {
-    case __HYPERVISOR_mmu_update:
-    case __HYPERVISOR_mmuext_op:
-    case __HYPERVISOR_multicall:
-        return 2;
-    case __HYPERVISOR_vcpu_op:
-        return 3;
-    case __HYPERVISOR_grant_table_op:
-        return 5;
-    default:
-        return 1;
-    }
-}
-
+/* The low halves of three arguments: a sub-operation, a count and the like. */
 static void record_hypercall(u32 event, u64 op, const u64 *args)
 {
-    unsigned which = telling_arguments((unsigned)op), n = 1;
-    u32 extra[4] = {op & ~TRC_PV_HYPERCALL_V2_ARG_MASK};
+    u32 extra[4] = {(op & ~TRC_PV_HYPERCALL_V2_ARG_MASK) | TRC_PV_HYPERCALL_V2_ARG_32(0) |
+                    TRC_PV_HYPERCALL_V2_ARG_32(1) | TRC_PV_HYPERCALL_V2_ARG_32(2)};
 
-    for (unsigned i = 0; i < 3; i++) {
-        if (!(which >> i & 1))
-            continue;
-        extra[0] |= (u32)TRC_PV_HYPERCALL_V2_ARG_32(i);
-        extra[n++] = (u32)args[i];
-    }
-    record(event, extra, n);
+    for (unsigned i = 0; i < 3; i++)
+        extra[1 + i] = (u32)args[i];
+    record(event, extra, 4);
 }
 
-/* Read here only to be told of; the multicall reads what it performs. */
+/* Read here only to be told of; the multicall reads what it performs. An entry has eight words of the guest's width. */
 static void record_subcalls(unsigned long list, u64 count)
 {
-    bool narrow = current->is_32bit;
-    union {
-        u64 wide[5]; /* number, result, arguments */
-        u32 words[5];
-    } entry;
+    unsigned long words[5]; /* number, result, arguments */
 
-    for (u64 i = 0; i < MIN(count, (u64)SUBCALLS_MAX); i++, list += narrow ? 32 : 64) {
-        if (copy_from_guest(&entry, list, narrow ? sizeof(entry.words) : sizeof(entry.wide)))
-            return;
-        for (unsigned j = 5; narrow && j-- > 0;)
-            entry.wide[j] = entry.words[j];
-        record_hypercall(TRC_PV_HYPERCALL_SUBCALL, entry.wide[0], entry.wide + 2);
+    for (u64 at = 0; at < 8 * MIN(count, (u64)SUBCALLS_MAX); at += 8) {
+        for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+            if (read_guest_long(&words[i], list, at + i))
+                return;
+        record_hypercall(TRC_PV_HYPERCALL_SUBCALL, words[0], words + 2);
     }
 }
 
@@ -207,32 +186,40 @@ static NORETURN void traced_switch(struct vcpu *prev, struct vcpu *next)
     {                                                                                                                  \
         return_to_guest_work, context_switch, policy_enqueue                                                           \
     }
-static const struct trace_calls plain = PLAIN_CALLS, traced = {traced_return_work, traced_switch, traced_enqueue};
+static const struct trace_calls calls[2] = {PLAIN_CALLS, {traced_return_work, traced_switch, traced_enqueue}};
 struct trace_calls trace_calls = PLAIN_CALLS;
+
+/* This CPU's SYSCALL as tracing is now; a ring begins with who runs there. */
+void trace_sync(void)
+{
+    unsigned cpu = this_cpu()->cpu;
+    u32 who = name_of(current);
+
+    if (entered[cpu] == trace_on)
+        return;
+    entered[cpu] = trace_on;
+    cpu_set_syscall(trace_on);
+    rings[cpu].lost = 0;
+    record(TRC_SCHED_CONTINUE_RUNNING, &who, 1);
+}
 
 /* Once the others have served, none of them is in a record or behind a gate of the other kind. */
 static void switch_all(bool on)
 {
     WRITE_ONCE(trace_on, on);
-    trace_calls = on ? traced : plain;
+    trace_calls = calls[on];
     cpu_set_gates(on);
-    cpu_set_syscall(on);
+    trace_sync();
     smp_flush_request(~0U, 0, false);
 }
 
-static void free_rings(void)
+static void free_pages(char *pages, unsigned order)
 {
-    for (unsigned cpu = 0; cpu < cpu_count && rings[cpu].shared; cpu++) {
-        for (unsigned i = 0; i < 1U << ring_order; i++)
-            unshare_page((char *)rings[cpu].shared + i * PAGE_SIZE);
-        rings[cpu].shared = NULL;
-    }
-    for (unsigned i = 0; info && i < 1U << info_order; i++)
-        unshare_page((char *)info + i * PAGE_SIZE);
-    info = NULL;
+    for (unsigned i = 0; pages && i < 1U << order; i++)
+        unshare_page(pages + i * PAGE_SIZE);
 }
 
-static void *shared_pages(unsigned order, bool writable)
+static char *shared_pages(unsigned order, bool writable)
 {
     char *pages = hv_alloc_pages(order);
 
@@ -241,51 +228,44 @@ static void *shared_pages(unsigned order, bool writable)
     return pages;
 }
 
-static unsigned order_for(unsigned long pages)
+static void list_rings(u32 pages)
 {
-    unsigned order = 0;
+    u32 *list = (u32 *)info + LIST_START, first = (u32)virt_to_mfn(all_rings).value;
 
-    while (1UL << order < pages)
-        order++;
-    return order;
+    info->tbuf_size = (u16)pages;
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        rings[cpu] = (struct trace_ring){
+            .shared = (struct t_buf *)(all_rings + cpu * pages * PAGE_SIZE),
+            .size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf),
+        };
+        info->mfn_offset[cpu] = (u16)(LIST_START + cpu * pages);
+    }
+    for (u32 i = 0; i < cpu_count * pages; i++)
+        list[i] = first + i;
 }
 
-static bool make_ring(unsigned cpu)
-{
-    u32 *list = (u32 *)info, pages = 1U << ring_order, start = LIST_START + cpu * pages;
-
-    rings[cpu] = (struct trace_ring){
-        .shared = shared_pages(ring_order, true),
-        .size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf),
-    };
-    if (!rings[cpu].shared)
-        return false;
-    info->mfn_offset[cpu] = (u16)start;
-    for (u32 i = 0; i < pages; i++)
-        list[start + i] = (u32)virt_to_mfn(rings[cpu].shared).value + i;
-    return true;
-}
-
-/* Pages of each ring, made a power of two; 0 gives all back. */
+/* Pages of each ring, cut to what the list has room for; 0 gives all back. */
 static long set_size(u32 pages)
 {
-    if (info)
-        return trace_on || pages == 1U << ring_order ? -EBUSY : pages ? -EINVAL : (free_rings(), 0);
-    if (!pages)
+    if (info && (pages || trace_on))
+        return !pages || pages == info->tbuf_size ? -EBUSY : -EINVAL;
+    if (!info && !pages)
         return -EINVAL;
-    ring_order = order_for(MIN(pages, 1U << SIZE_MAX_ORDER));
-    info_order = order_for(((LIST_START + ((unsigned long)cpu_count << ring_order)) * sizeof(u32) - 1) / PAGE_SIZE + 1);
-    info = shared_pages(info_order, false);
-    if (!info)
-        return -ENOMEM;
-    info->tbuf_size = (u16)(1U << ring_order);
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        if (!make_ring(cpu)) {
-            free_rings();
-            return -ENOMEM;
+    if (pages) {
+        pages = MIN(pages, (u32)RING_PAGES_MAX);
+        for (ring_order = 0; 1U << ring_order < pages * cpu_count; ring_order++)
+            ;
+        all_rings = shared_pages(ring_order, true);
+        info = (struct t_info *)shared_pages(INFO_ORDER, false);
+        if (all_rings && info) {
+            list_rings(pages);
+            return 0;
         }
     }
-    return 0;
+    free_pages(all_rings, ring_order);
+    free_pages((char *)info, INFO_ORDER);
+    info = NULL;
+    return pages ? -ENOMEM : 0;
 }
 
 static long control(struct xen_sysctl_tbuf_op *op)
@@ -296,7 +276,7 @@ static long control(struct xen_sysctl_tbuf_op *op)
     case XEN_SYSCTL_TBUFOP_get_info:
         op->evt_mask = event_mask;
         op->buffer_mfn = info ? virt_to_mfn(info).value : 0;
-        op->size = info ? (u32)PAGE_SIZE << info_order : 0;
+        op->size = info ? PAGE_SIZE << INFO_ORDER : 0;
         return 0;
     case XEN_SYSCTL_TBUFOP_set_cpu_mask:
         if (read_ctl_bitmap(&op->cpu_mask, &mask))
@@ -315,8 +295,6 @@ static long control(struct xen_sysctl_tbuf_op *op)
         return 0;
     case XEN_SYSCTL_TBUFOP_disable:
         switch_all(false);
-        for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-            rings[cpu].lost = 0;
         return 0;
     default:
         return -EINVAL;

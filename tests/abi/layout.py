@@ -49,6 +49,11 @@ SAMPLES = {
     "MASK_XENCONS_IDX": ["1023, ((struct xencons_interface *)0)->in", "4097, ((struct xencons_interface *)0)->out"],
     "__CONST_RING_SIZE": ["blkif, 4096", "netif_tx, 4096", "netif_rx, 16384"],
 }
+SAMPLES |= {
+    "TRC_HD_TO_EVENT": ["0xf020100d"], "TRC_HD_EXTRA": ["0xf020100d", "0x3020100d"],
+    "TRC_HD_INCLUDES_CYCLE_COUNT": ["0xf020100dUL", "0x3020100dUL"],
+    "TRC_PV_HYPERCALL_V2_ARG_32": ["0", "5"], "TRC_PV_HYPERCALL_V2_ARG_64": ["0", "4"],
+}
 COMPAT_SAMPLES = {"compat_pfn_to_cr3": "xen_pfn_to_cr3", "compat_cr3_to_pfn": "xen_cr3_to_pfn"}
 
 # Structures whose 32-bit form differs and that have no explicit one, with the reason.

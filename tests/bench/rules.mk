@@ -9,7 +9,18 @@ BENCH_SOURCES := $(addprefix tests/bench/,bench.c mapping.c memory.c traps.c dom
 $(eval $(call guest_program,bench,$(BENCH_SOURCES) tests/bench/handlers32.S,32))
 $(eval $(call guest_program,bench,$(BENCH_SOURCES) tests/bench/handlers64.S,64))
 
-.PHONY: bench
+BENCH_PRODUCTS := $(B)/paravane $(B)/guest32/bench $(B)/guest64/bench
+
+.PHONY: bench check-bench bench-record
 bench: setup
-	$(Q)$(MAKE) --no-print-directory $(B)/paravane $(B)/guest32/bench $(B)/guest64/bench
-	$(Q)$(PYTHON) tests/bench/bench.py
+	$(Q)$(MAKE) --no-print-directory $(BENCH_PRODUCTS)
+	$(Q)BUILD=$(B) $(PYTHON) tests/bench/bench.py
+
+# Our own side alone: no row dearer than recorded.
+check-bench: $(BENCH_PRODUCTS)
+	$(Q)BUILD=$(B) $(PYTHON) tests/bench/bench.py --quick
+
+bench-record: $(BENCH_PRODUCTS)
+	$(Q)BUILD=$(B) $(PYTHON) tests/bench/bench.py --record "$(WHY)"
+
+CHECKS += check-bench

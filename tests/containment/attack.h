@@ -34,10 +34,10 @@
 #endif
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_US)
 
-long set_pte(void *addr, pte_t pte);                             /* update_va_mapping with INVLPG */
-long set_pte_unflushed(void *addr, pte_t pte);                   /* and without */
+long set_pte(void *addr, pte_t pte);           /* update_va_mapping with INVLPG */
+long set_pte_unflushed(void *addr, pte_t pte); /* and without */
 long mmu_update_in(uint64_t ptr, uint64_t value, unsigned int domid);
-long mmu_update(uint64_t ptr, uint64_t value);                   /* one request about our own frames */
+long mmu_update(uint64_t ptr, uint64_t value); /* one request about our own frames */
 long mmuext(unsigned int command, unsigned long mfn);
 long mmuext_at(unsigned int command, unsigned long linear_addr);
 static inline uint64_t entry_of(unsigned long table_mfn, unsigned int slot)
@@ -45,10 +45,10 @@ static inline uint64_t entry_of(unsigned long table_mfn, unsigned int slot)
     return (uint64_t)table_mfn << 12 | slot * 8;
 }
 
-unsigned long top_mfn(void);      /* the table we run on */
-unsigned long foreign_mfn(void);  /* RAM that is not ours */
-pte_t *new_table(void);           /* a page fit to become a table: zero, mapped read-only */
-void drop_table(pte_t *page);     /* once it is none */
+unsigned long top_mfn(void);          /* the table we run on */
+unsigned long foreign_mfn(void);      /* RAM that is not ours */
+pte_t *new_table(void);               /* a page fit to become a table: zero, mapped read-only */
+void drop_table(pte_t *page);         /* once it is none */
 void poke(pte_t *entry, pte_t value); /* changes one word of such a page while it is no table */
 /* A chain of empty tables, [0] of level 1 upward, each named by slot 0 of the next; not pinned. */
 void new_chain(pte_t **tables, unsigned int levels);

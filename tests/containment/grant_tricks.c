@@ -13,6 +13,7 @@
 #include <pv/grant.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
+#include <pv/smp.h>
 #include <pv/traps.h>
 #include "../../guest-pv/core/internal.h"
 #include "../guests/check.h"
@@ -411,6 +412,35 @@ static void test_wild_numbers(void)
     }
 }
 
+/* Handles are the hypervisor's memory. There is a last one; and who has them all does not take long to destroy. */
+static void test_handles(void)
+{
+    enum { BATCH = 128, FIRST = 60, REFS = 16, EACH = 0x7000 };
+    static struct gnttab_map_grant_ref ops[BATCH];
+    char *page = pages_alloc(1), *at = window();
+    unsigned long mapped = 0;
+    int16_t status = GNTST_okay;
+
+    check_group("as many handles as there are");
+    for (unsigned int i = 0; i < REFS; i++)
+        table[FIRST + i] = (struct grant_entry_v1){GTF_permit_access, pv_domid(), (uint32_t)virt_to_mfn(page)};
+    while (status == GNTST_okay && mapped < REFS * EACH) {
+        for (unsigned int i = 0; i < BATCH; i++)
+            ops[i] = (struct gnttab_map_grant_ref){.host_addr = (unsigned long)at,
+                                                   .flags = GNTMAP_host_map | GNTMAP_readonly,
+                                                   .ref = FIRST + mapped / EACH,
+                                                   .dom = pv_domid()};
+        HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, BATCH);
+        for (unsigned int i = 0; i < BATCH && status == GNTST_okay; i++) {
+            status = ops[i].status;
+            mapped += status == GNTST_okay;
+        }
+    }
+    printf("tricks: %lu handles\n", mapped);
+    CHECK_EQ(status, GNTST_no_device_space, "their number ends, with an error of its own");
+    CHECK_EQ(unmap((unsigned long)at, 0, 1000), GNTST_general_error, "each names a mapping, also when that is gone");
+}
+
 int main(int argc, char **argv)
 {
     table = grant_table(&entries);
@@ -423,6 +453,8 @@ int main(int argc, char **argv)
     /* These leave handles that nothing but the domain's end gives back. */
     test_contains_pte();
     test_use_count();
+    if (smp_cpu_count() == 1)
+        test_handles();
     check_summary("contain-grant_tricks");
     return 0;
 }

@@ -17,7 +17,7 @@
 #define CHILDREN 24
 
 static evtchn_port_t port;
-static void (*act)(void);      /* what the handler does, once */
+static void (*act)(void); /* what the handler does, once */
 static unsigned long acted;
 static pte_t *tables[HIGHEST], *children[CHILDREN];
 static unsigned long mfns[HIGHEST];
@@ -113,7 +113,8 @@ static void rewrite(void)
         mmu_update(entry_of(mfns[i], 400 + i), pte_make(virt_to_mfn(children[i]), TABLE_FLAGS));
     }
     for (unsigned int i = 0; i < HIGHEST; i++)
-        if (pages_protect(tables[i], 1, true) == 0) { /* it was none: write what we like, and see whether it is looked at */
+        if (pages_protect(tables[i], 1, true) ==
+            0) { /* it was none: write what we like, and see whether it is looked at */
             tables[i][511] = evil;
             pages_protect(tables[i], 1, false);
         }

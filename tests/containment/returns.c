@@ -13,7 +13,8 @@ int main(int argc, char **argv)
 #ifdef __x86_64__
     /* A 64-bit kernel's selectors are the hypervisor's: its loop goes by way of a page fault at the handler itself. */
     struct trap_info traps[] = {{.vector = TRAP_PF, .cs = 0xe033, .address = 0x7ffffffff000UL},
-                                {.vector = TRAP_GP, .cs = 0, .address = HV_DATA}, {0}};
+                                {.vector = TRAP_GP, .cs = 0, .address = HV_DATA},
+                                {0}};
 #else
     struct trap_info traps[] = {{.vector = TRAP_GP, .cs = 3, .address = 0x1000}, {0}};
 #endif

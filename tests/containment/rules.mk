@@ -5,7 +5,7 @@
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
 # it is; after each the hypervisor's frame audit must find nothing. attack.c is theirs, witness.c is not one of them.
 
-CONTAINMENT := $(filter-out attack witness,$(basename $(notdir $(wildcard tests/containment/*.c))))
+CONTAINMENT := $(filter-out attack witness latency,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
 CONTAINMENT_WIDE :=
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
@@ -33,3 +33,19 @@ check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	    --cpus $(CONTAINMENT_CPUS) $(CONTAINMENT_KERNELS)
 
 CHECKS += check-containment
+
+# How long a hypercall goes without looking for interrupts, in instructions; and one kernel as two domains.
+$(foreach w,32 64,$(call containment_test,$(w),latency))
+CONTAINMENT_LATENCY := $(B)/guest32/contain-latency $(B)/guest64/contain-latency
+
+.PHONY: check-containment-latency check-containment-pairs
+check-containment-latency: $(B)/paravane $(CONTAINMENT_LATENCY)
+	@echo 'No hypercall goes a million instructions without looking for interrupts:'
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 120 $(CONTAINMENT_LATENCY)
+
+check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
+	@echo 'A domain that lends and one that takes more than that, in all pairs of widths, on 1 and 2 CPUs:'
+	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
+	    --cpus 1,2 neighbour
+
+CHECKS += check-containment-latency check-containment-pairs

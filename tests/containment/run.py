@@ -105,13 +105,13 @@ def attack(prompt, kernel, cpus, settings):
 
 
 def witness_rounds(prompt, name):
-    """How far a witness came; None when it saw damage or is gone."""
+    """How far a witness came; less than 0 when it saw damage or is gone."""
     text = prompt.step(f"log {name}")
     if "witness: DAMAGED" in text:
         print("    " + "\n    ".join(line for line in text.splitlines() if "DAMAGED" in line))
-        return None
+        return -1
     rounds = [int(number) for number in ROUND.findall(text)]
-    return rounds[-1] if rounds else None
+    return rounds[-1] if rounds else 0
 
 
 def run_beside_witnesses(options, cpus):
@@ -123,13 +123,13 @@ def run_beside_witnesses(options, cpus):
             machine.end()
             machine = boot(options, cpus)
     for name in WITNESSES:
-        before, after = witness_rounds(machine, name), None
+        before, after = witness_rounds(machine, name), 0
         for _ in range(40):
             after = witness_rounds(machine, name)
-            if before is None or after is None or after > before:
+            if after < 0 or after > before:
                 break
             time.sleep(0.2)
-        lives = before is not None and after is not None and after > before
+        lives = 0 <= before < after
         results.append((1, 0) if lives else (0, 1))
         print(f"  {name} {place}: " + ("unhurt" if lives else "HURT"), flush=True)
     machine.end()

@@ -112,7 +112,8 @@ static void failures_do_not_leak(void)
     poke(&chain[0][511], pte_make(foreign_mfn(), PTE_KERNEL_RW));
     for (int i = 0; i < ROUNDS; i++) {
         CHECK(mmuext(HIGHEST_PIN, virt_to_mfn(chain[top])) < 0, "a bad entry at the very bottom spoils all");
-        CHECK(mmuext(MMUEXT_PIN_L1_TABLE + i % CHAIN_LEVELS, virt_to_mfn(chain[i % CHAIN_LEVELS])) < 0, "at each level");
+        CHECK(mmuext(MMUEXT_PIN_L1_TABLE + i % CHAIN_LEVELS, virt_to_mfn(chain[i % CHAIN_LEVELS])) < 0,
+              "at each level");
     }
     poke(&chain[0][511], 0);
     CHECK_EQ(mmuext(HIGHEST_PIN, virt_to_mfn(chain[top])), 0, "good at last");
@@ -251,7 +252,8 @@ static void in_the_name_of_others(void)
         struct mmuext_op pin = {.cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = foreign_mfn()};
         CHECK(mmu_update_in(slot, pte_make(foreign_mfn(), PTE_KERNEL_RO), ids[i]) < 0, "no frame of theirs");
         CHECK(HYPERVISOR_mmuext_op(&pin, 1, NULL, ids[i]) < 0, "no table of theirs");
-        CHECK(mmu_update_in((uint64_t)foreign_mfn() << 12, 0, (ids[i] + 1) << 16 | DOMID_SELF) < 0, "no entry of theirs");
+        CHECK(mmu_update_in((uint64_t)foreign_mfn() << 12, 0, (ids[i] + 1) << 16 | DOMID_SELF) < 0,
+              "no entry of theirs");
         CHECK(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte_make(foreign_mfn(), PTE_KERNEL_RW),
                                                        UVMF_INVLPG, ids[i]) < 0,
               "nor by address");

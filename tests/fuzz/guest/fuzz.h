@@ -12,17 +12,19 @@
 #include <pv/pv.h>
 #include <hypercall_grammar.h>
 
-enum { PLAYERS = 4, PAGES = 64, TABLES = 16, WINDOW = 32, ARENA = 2, RECENT = 32, ELEMENTS = 8 };
+enum { PLAYERS = 4, PAGES = 64, TABLES = 16, WINDOW = 32, ARENA = 4, RECENT = 32, ELEMENTS = 8 };
 
 struct player {
     uint64_t state;
     unsigned int number;
     volatile unsigned long calls;
     const struct grammar_call *volatile doing;
-    char *arena;          /* ARENA mapped pages with unmapped ones around */
-    char *argument;       /* what is being filled in the arena */
-    uint64_t before;      /* the value whose upper half comes next */
-    unsigned int sub;     /* of the call in the making */
+    char *arena;           /* ARENA mapped pages with unmapped ones around */
+    unsigned int cursor;   /* where in its last pages the next argument goes */
+    char *argument;        /* what is being filled in the arena */
+    uint64_t before;       /* the value whose upper half comes next */
+    unsigned int sub;      /* of the call in the making */
+    unsigned int elements; /* of its list */
     uint32_t ports[RECENT], handles[RECENT];
     uint64_t mapped[RECENT];
     unsigned int last_mapped;

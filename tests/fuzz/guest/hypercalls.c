@@ -18,11 +18,11 @@
 #include "fuzz.h"
 #include "risky.h"
 
-#define CALLS       (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
-#define CODES       160 /* 0: success, 1: a number, n + 1: error n */
-#define REPORT      16384
-#define STALLED_NS  20000000000ULL
-#define BATCH       16
+#define CALLS      (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
+#define CODES      160 /* 0: success, 1: a number, n + 1: error n */
+#define REPORT     4096
+#define STALLED_NS 20000000000ULL
+#define BATCH      16
 
 char *playground, *window;
 unsigned long frames[PAGES];
@@ -48,24 +48,30 @@ static void note(const struct grammar_call *call, long result)
     seen[call - grammar_calls][code_of(result)] = 1;
 }
 
+/* Refused for want of power, or the end of this guest: both are worth an attempt, but not many. */
+static bool passed_over(struct player *p, const struct grammar_call *call)
+{
+    if (skipped != NULL && strncmp(call->name, skipped, strlen(skipped)) == 0)
+        return true;
+    return (call->rare && draw(p, call->call == __HYPERVISOR_iret ? 65536 : 8192)) ||
+           (call->control && !pv_is_dom0() && draw(p, 16));
+}
+
 static const struct grammar_call *choose(struct player *p)
 {
     const struct grammar_call *call;
 
     do {
         call = &grammar_calls[draw(p, CALLS)];
-    } while ((call->rare && draw(p, 256)) || (skipped != NULL && strncmp(call->name, skipped, strlen(skipped)) == 0));
+    } while (passed_over(p, call));
     return call;
 }
 
-/* What would leave the domain deaf or asleep for good: only other vCPUs than the first sleep. */
-static bool hopeless(const struct player *p, const struct grammar_call *call, const unsigned long *args)
+/* Only other vCPUs than the first may sleep for good: nobody would wake it. */
+static bool sleeps(const struct player *p, const struct grammar_call *call)
 {
-    bool sleeps = strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
-                  strcmp(call->name, "sched_op_compat") == 0 || strcmp(call->name, "multicall") == 0;
-
-    (void)args;
-    return sleeps && p->number == 0;
+    return p->number == 0 && (strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
+                              strcmp(call->name, "sched_op_compat") == 0);
 }
 
 static void prepare(struct player *p, const struct grammar_call *call, unsigned long *args)
@@ -79,8 +85,8 @@ static void prepare(struct player *p, const struct grammar_call *call, unsigned 
 
 static void trace(const struct player *p, const char *how, const struct grammar_call *call, const unsigned long *args)
 {
-    pv_printk("fuzz: %lu %s%s(%lx, %lx, %lx, %lx, %lx)\n", p->calls, how, call->name, args[0], args[1], args[2], args[3],
-              args[4]);
+    pv_printk("fuzz: %lu %s%s(%lx, %lx, %lx, %lx, %lx)\n", p->calls, how, call->name, args[0], args[1], args[2],
+              args[3], args[4]);
 }
 
 static void one_call(struct player *p)
@@ -90,7 +96,7 @@ static void one_call(struct player *p)
     long result;
 
     prepare(p, call, args);
-    if (hopeless(p, call, args))
+    if (sleeps(p, call))
         return;
     if (trace_calls)
         trace(p, "", call, args);
@@ -116,7 +122,7 @@ static void many_calls(struct player *p)
 
         calls[made] = choose(p);
         prepare(p, calls[made], args);
-        if (hopeless(p, calls[made], args))
+        if (sleeps(p, calls[made]))
             continue;
         if (trace_calls)
             trace(p, "in a multicall: ", calls[made], args);
@@ -237,8 +243,19 @@ static unsigned long all_calls(void)
     return sum;
 }
 
+/* Whoever cannot be heard any more has nothing left to say: the port of the console was closed. */
+static bool deaf(void)
+{
+    struct evtchn_status status = {.dom = DOMID_SELF, .port = start_info->console.domU.evtchn};
+
+    return !pv_is_dom0() &&
+           (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_interdomain);
+}
+
 static void report(void)
 {
+    if (deaf())
+        pv_shutdown(SHUTDOWN_reboot);
     for (unsigned int call = 0; call < CALLS; call++)
         for (unsigned int code = 0; code < CODES; code++)
             if (seen[call][code] && !told[call][code]) {
@@ -246,14 +263,6 @@ static void report(void)
                 pv_printk("fuzz: new %s %d\n", grammar_calls[call].name, code < 2 ? (int)code : 1 - (int)code);
             }
     pv_printk("fuzz: at %lu\n", all_calls());
-}
-
-/* Whoever cannot be heard any more has nothing left to say: the port of the console was closed. */
-static bool deaf(void)
-{
-    struct evtchn_status status = {.dom = DOMID_SELF, .port = start_info->console.domU.evtchn};
-
-    return HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_interdomain;
 }
 
 static void others(void *arg)
@@ -270,13 +279,11 @@ static void first(struct player *p)
     unsigned long told_at = 0;
 
     irq_disable();
-    while (p->calls < call_limit && !stopping) {
+    while (p->calls < call_limit) {
         trace_calls = p->calls >= trace_from;
         step(p);
         if (p->calls - told_at >= REPORT) {
             told_at = p->calls;
-            if (!pv_is_dom0() && deaf())
-                break;
             report();
         }
     }

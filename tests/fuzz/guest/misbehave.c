@@ -20,6 +20,15 @@ static bool give_up(struct trap_frame *frame)
     return true;
 }
 
+/* Breakpoints and single steps may come anywhere once they are set. */
+static bool stop_debugging(struct trap_frame *frame)
+{
+    if (frame->ip < (unsigned long)risky_begin || frame->ip > (unsigned long)risky_end)
+        HYPERVISOR_set_debugreg(7, 0);
+    frame->flags &= ~0x100UL;
+    return true;
+}
+
 /* Our own compiler's code and the library use the registers that fpu_taskswitch takes away. */
 static bool give_back_fpu(struct trap_frame *frame)
 {
@@ -29,10 +38,11 @@ static bool give_back_fpu(struct trap_frame *frame)
 
 void install_traps(void)
 {
-    trap_set_handler(TRAP_NM, give_back_fpu);
     for (unsigned int vector = 0; vector < 20; vector++)
         if (vector != TRAP_NM && vector != 2)
             trap_set_handler(vector, give_up);
+    trap_set_handler(TRAP_NM, give_back_fpu);
+    trap_set_handler(TRAP_DB, stop_debugging);
 }
 
 static const uint32_t msrs[] = {0x10,       0x1b,       0x174,      0x175,      0x176,      0x1a0,      0x277,
@@ -66,7 +76,8 @@ static unsigned long accumulator(struct player *p)
     case 2:
         return draw(p, 64);
     default: /* an entry of what may be a table, or the middle of one */
-        return (unsigned long)playground + draw(p, TABLES) * PAGE_SIZE + draw(p, 512) * 8 + (draw(p, 8) ? 0 : draw(p, 8));
+        return (unsigned long)playground + draw(p, TABLES) * PAGE_SIZE + draw(p, 512) * 8 +
+               (draw(p, 8) ? 0 : draw(p, 8));
     }
 }
 
