@@ -34,6 +34,8 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0, "an update without translation");
     CHECK_EQ(HYPERVISOR_set_gdt((void *)nowhere, 512), -XEN_EFAULT, "frames named in a hole");
     CHECK_EQ(HYPERVISOR_mmuext_op((void *)nowhere, 1, NULL, DOMID_SELF), -XEN_EFAULT, "operations in a hole");
+    CHECK_EQ(HYPERVISOR_set_debugreg(9, 0), -XEN_ENODEV, "a debug register that is none");
+    CHECK_EQ(HYPERVISOR_get_debugreg(9), -XEN_ENODEV, "nor can it be read");
     CHECK_EQ(HYPERVISOR_fpu_taskswitch(0), 0, "the FPU is there for us");
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, UVMF_INVLPG | (unsigned long)nowhere), -XEN_EFAULT,
              "processors named in a hole");
@@ -89,6 +91,7 @@ static void test_memory(void)
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_get_sharing_shared_pages, NULL), 0, "none shared");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &remove), -XEN_EACCES,
              "a PV guest's frames are its own business");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_reservation, &who) != 0, 1, "and a limit");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping), 0, "the table of frame numbers has a place");
     set_xen_guest_handle(list.extent_start, frames);
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_machphys_mfn_list, &list), 0, "and frames");
@@ -167,6 +170,7 @@ static void test_hardware(void)
 {
     struct physdev_eoi eoi = {.irq = 0x7fffffff};
     struct physdev_irq_status_query query = {.irq = 9};
+    struct physdev_irq vector = {.irq = 9};
     struct evtchn_bind_pirq bind = {.pirq = 9};
     struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
     struct sched_remote_shutdown remote = {.domain_id = NOBODY};
@@ -184,6 +188,7 @@ static void test_hardware(void)
     }
     CHECK_EQ(HYPERVISOR_physdev_op(99, page), -XEN_ENOSYS, "an operation that is none");
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query), 0, "whether an interrupt needs its end told");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_alloc_irq_vector, &vector), 0, "an interrupt's vector is its number");
     CHECK_EQ(query.flags & XENIRQSTAT_needs_eoi, XENIRQSTAT_needs_eoi, "it does, of whichever kind");
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), 0, "a pin's interrupt can be ours");
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), 0, "and be bound");

@@ -60,29 +60,27 @@ static uint64_t slot_of(const void *address)
     return pte_slot(address);
 }
 
+/* One number of all that a mapping and its undoing gave: statuses, the entry's flags, the page table's. */
 static void try_map(const char *what, unsigned int kind, unsigned int flags, uint64_t where, domid_t dom,
                     grant_ref_t ref)
 {
     struct gnttab_map_grant_ref map = {.host_addr = where, .flags = flags, .ref = ref, .dom = dom, .status = 99};
     struct gnttab_unmap_grant_ref unmap = {.host_addr = flags & GNTMAP_host_map ? where : 0};
-    pte_t entry;
+    long rc = op(GNTTABOP_map_grant_ref, &map, 1);
+    pte_t entry = pte_read(window);
 
-    note(what, kind, flags, op(GNTTABOP_map_grant_ref, &map, 1));
-    note("map status", kind, flags, map.status);
-    note("entry in use", kind, flags, entry_flags());
+    note(what, kind, flags, rc << 8 ^ (map.status & 0xff));
+    note("its entry in use", kind, flags, entry_flags());
     if (map.status)
         return;
-    entry = pte_read(window);
-    note("page table", kind, flags, (long)((entry & 0xfff) | entry >> 52 << 12));
+    note("its page table", kind, flags, (long)((entry & 0xfff) | entry >> 52 << 12));
     unmap.handle = map.handle;
     unmap.dev_bus_addr = flags & GNTMAP_device_map ? map.dev_bus_addr : 0;
-    note("unmap", kind, flags, op(GNTTABOP_unmap_grant_ref, &unmap, 1));
-    note("unmap status", kind, flags, unmap.status);
-    note("page table after", kind, flags, (long)pte_read(window));
-    note("entry after", kind, flags, entry_flags());
-    unmap.status = 99;
+    rc = op(GNTTABOP_unmap_grant_ref, &unmap, 1);
+    rc = rc << 8 ^ (unmap.status & 0xff) ^ (pte_read(window) != 0);
     op(GNTTABOP_unmap_grant_ref, &unmap, 1);
-    note("unmap again", kind, flags, unmap.status);
+    note("its end, and ending it twice", kind, flags, rc << 8 ^ (unmap.status & 0xff));
+    note("its entry afterwards", kind, flags, entry_flags());
 }
 
 static void test_maps(void)
@@ -186,9 +184,10 @@ static void test_unmaps(void)
 static void try_copy(const char *what, unsigned int number, struct gnttab_copy copy)
 {
     copy.status = 99;
-    note(what, number, copy.flags, op(GNTTABOP_copy, &copy, 1));
-    note("copy status", number, copy.flags, copy.status);
-    note("copy entry", number, copy.flags, entry_flags());
+    long rc = op(GNTTABOP_copy, &copy, 1);
+
+    note(what, number, copy.flags, rc << 8 ^ (copy.status & 0xff));
+    note("its entry", number, copy.flags, entry_flags());
 }
 
 static struct gnttab_copy plain(unsigned int flags, unsigned int from, unsigned int to, unsigned int length)
