@@ -25,8 +25,7 @@ static inline int take_page(mfn_t mfn, const struct domain *owner, bool write)
 {
     if (!write)
         return likely(page_get(mfn, owner)) ? GNTST_okay : GNTST_bad_page;
-    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay
-                                                                             : grant_page_status(mfn, owner);
+    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay : grant_page_status(mfn, owner);
 }
 
 /* A frame of somebody else's, without a grant: it makes a difference whether there is such a domain. */

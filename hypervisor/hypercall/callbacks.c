@@ -165,8 +165,7 @@ long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long
 {
     struct vcpu *v = current;
 
-    if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
-        return -EINVAL;
+    /* One that is no address is left as it was, and the caller not told. */
     register_callback(v, CALLBACKTYPE_event, 0, 0, event);
     register_callback(v, CALLBACKTYPE_failsafe, v->failsafe_callback.mask_events ? CALLBACKF_mask_events : 0, 0,
                       failsafe);
