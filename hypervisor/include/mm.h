@@ -146,12 +146,11 @@ struct vcpu_mm {
     mfn_t old_table;    /* a table whose last reference is being dropped preemptibly */
     /* Guest addresses up to the first and from the second on can be copied from and to: between lies what is ours or no
      * address at all. With linear mappings of level 4 there are exceptions, and linear_range_ok knows. */
-    unsigned long copy_end, copy_start;
+    unsigned long copy_end, copy_start, words_hole;
 };
 
 int vcpu_mm_init(struct vcpu *v);
 void vcpu_mm_destroy(struct vcpu *v);
-bool linear_range_ok(unsigned long va, unsigned long end);
 /* Recomputes v->mm.cr3 from kernel_table/user_table and v's mode. */
 void vcpu_update_cr3(struct vcpu *v);
 void mm_load_cr3(struct vcpu *v);   /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
