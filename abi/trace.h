@@ -67,8 +67,8 @@
  * words. USER_CALL: user space calls its kernel; the vector, rip in two words.
  */
 #define PARAVANE_ABI_TRC_CROSSING  0x00204000
-#define PARAVANE_ABI_TRC_RETURN    (PARAVANE_ABI_TRC_CROSSING + 1)
-#define PARAVANE_ABI_TRC_USER_CALL (PARAVANE_ABI_TRC_CROSSING + 2)
+#define PARAVANE_ABI_TRC_RETURN    (PARAVANE_ABI_TRC_CROSSING + 0x21) /* numbers that xenalyze takes for no event of Xen */
+#define PARAVANE_ABI_TRC_USER_CALL (PARAVANE_ABI_TRC_CROSSING + 0x22)
 #define PARAVANE_ABI_TRC_USER      0x1 /* to user space */
 #define PARAVANE_ABI_TRC_32BIT     0x2
 

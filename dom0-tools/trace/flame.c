@@ -15,7 +15,7 @@
 #define ROW       20u
 #define TOP       40u
 #define THINNEST  0.2 /* what is narrower is left out */
-#define CHARACTER 6.5 /* the width of one, roughly */
+#define CHARACTER 7.0 /* the width of one, roughly */
 
 struct flame {
     struct trace_out *out;

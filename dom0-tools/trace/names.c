@@ -159,6 +159,12 @@ static const char *runstate_name(uint32_t state)
     return names[state & 3];
 }
 
+/* A record may have more registers than the call reads. */
+static unsigned int arguments(unsigned int op)
+{
+    return op < sizeof(hypercall_registers) ? hypercall_registers[op] : TRACE_EXTRA_MAX;
+}
+
 void record_detail(const struct trace_record *record, char *text, size_t size)
 {
     uint32_t event = record->event & ~(uint32_t)TRC_64_FLAG;
@@ -170,7 +176,7 @@ void record_detail(const struct trace_record *record, char *text, size_t size)
         op = record_hypercall(record, &sub);
         hypercall_name(op, sub, name);
         snprintf(text, size, "%s", name);
-        for (unsigned int i = sub == TRACE_NO_SUB ? 1 : 2; i < record->words; i++)
+        for (unsigned int i = sub == TRACE_NO_SUB ? 1 : 2; i < record->words && i <= arguments(op); i++)
             snprintf(text + strlen(text), size - strlen(text), " 0x%x", extra[i]);
     } else if (event == TRC_PV_TRAP) {
         trap_name(record_vector(record), name);

@@ -28,6 +28,9 @@ void out_json(struct trace_out *out, const char *text);
 void flame_svg(struct trace_out *out, const struct account *account, const struct trace_names *names, uint64_t khz);
 void flame_folded(struct trace_out *out, const struct account *account, const struct trace_names *names, uint64_t khz);
 
+/* A window of xentrace's file: the records of one CPU before a time. How many those are. */
+size_t xentrace_window(struct trace_out *out, const struct trace_record *records, size_t count, uint64_t until);
+
 /*
  * Who was on each CPU. Stretches are given as they come and drawn when they are long enough to be seen, or else when
  * nothing was drawn at that place yet: so the picture has an upper size.

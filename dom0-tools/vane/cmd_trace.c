@@ -17,8 +17,9 @@
 #define TIME_MAX_MS  600000u
 #define RING_KIB_MAX 1024u
 #define NAMES_MAX    64
+#define WINDOW_MS    10u
 
-enum view { VIEW_RECORDS, VIEW_SUMMARY, VIEW_FLAME, VIEW_FOLDED, VIEW_TIMELINE };
+enum view { VIEW_RECORDS, VIEW_SUMMARY, VIEW_FLAME, VIEW_FOLDED, VIEW_TIMELINE, VIEW_XENTRACE };
 
 struct request {
     struct vane *vane;
@@ -252,6 +253,24 @@ static void show_sums(struct show *show)
         flame_folded(&show->out, show->account, &show->names, show->capture->khz);
 }
 
+static void show_windows(struct show *show)
+{
+    const struct capture *capture = show->capture;
+    uint64_t window = capture->khz * WINDOW_MS, until = capture->from;
+    size_t next[TRACE_CPUS] = {0}, left = capture->count;
+
+    while (left > 0) {
+        until = until > UINT64_MAX - window || until >= capture->to ? UINT64_MAX : until + window;
+        for (unsigned int cpu = 0; cpu < capture->cpus; cpu++) {
+            const struct capture_list *list = &capture->lists[cpu];
+            size_t taken = xentrace_window(&show->out, list->records + next[cpu], list->count - next[cpu], until);
+
+            next[cpu] += taken;
+            left -= taken;
+        }
+    }
+}
+
 static int show_all(struct show *show)
 {
     const struct capture *capture = show->capture;
@@ -262,6 +281,9 @@ static int show_all(struct show *show)
             show_json(show);
         else
             walk(show);
+        break;
+    case VIEW_XENTRACE:
+        show_windows(show);
         break;
     case VIEW_TIMELINE:
         timeline_begin(&show->timeline, &show->out, &show->names, capture->from, capture->to, capture->cpus,
@@ -313,8 +335,11 @@ static void report(struct show *show)
     say(vane, "%llu records in %llu.%03llu ms%s%s\n", (unsigned long long)capture->count, (unsigned long long)us / 1000,
         (unsigned long long)us % 1000, request->path ? ", written to " : "", request->path ? request->path : "");
     if (capture->lost)
-        say(vane, "note: %llu more were lost: the rings were full; -b %llu makes larger ones\n",
-            (unsigned long long)capture->lost, (unsigned long long)request->kib * 4);
+        say(vane,
+            request->kib * 4 <= RING_KIB_MAX ? "note: %llu more were lost: the rings were full; -b %llu makes larger ones\n"
+                                             : "note: %llu more were lost: the rings of %llu KiB were full\n",
+            (unsigned long long)capture->lost,
+            (unsigned long long)request->kib * (request->kib * 4 <= RING_KIB_MAX ? 4 : 1));
     if (capture->broken)
         say(vane, "note: %llu times what stood in a ring made no sense and was left out\n",
             (unsigned long long)capture->broken);
@@ -369,6 +394,7 @@ static int parse_view(struct vane *vane, struct request *request, int *argc, cha
         {NULL, "--flame", VIEW_FLAME},
         {NULL, "--flame=folded", VIEW_FOLDED},
         {NULL, "--timeline", VIEW_TIMELINE},
+        {NULL, "--xentrace", VIEW_XENTRACE},
     };
     unsigned int chosen = 0;
 
@@ -380,6 +406,8 @@ static int parse_view(struct vane *vane, struct request *request, int *argc, cha
     }
     if (chosen > 1)
         return fail_usage(vane, "one trace gives one view");
+    if (request->view == VIEW_XENTRACE && request->path == NULL)
+        return fail_usage(vane, "that is no text: -o names a file for it");
     if (vane->json && request->path == NULL && request->view >= VIEW_FLAME)
         return fail_usage(vane, "a picture is no JSON: with --json, -o names a file for it");
     if (request->events != NULL && request->view != VIEW_RECORDS)
@@ -389,7 +417,7 @@ static int parse_view(struct vane *vane, struct request *request, int *argc, cha
 
 int cmd_trace(struct vane *vane, int argc, char **argv)
 {
-    struct request request = {.vane = vane, .ms = 100, .kib = 256};
+    struct request request = {.vane = vane, .ms = 100, .kib = 512};
     const char *ms = option_value(&argc, argv, "-t", "--time"), *kib = option_value(&argc, argv, "-b", "--buffer"),
                *domain = option_value(&argc, argv, "-d", "--domain");
 

@@ -164,8 +164,8 @@ static int record_for(struct vane *vane, struct rings *rings, struct capture *ca
         capture->interrupted = terminal_interrupted(end - now < LOOK_NS ? end - now : LOOK_NS);
         empty_rings(rings, capture);
     }
+    capture->to = read_tsc(); /* switching off waits for all CPUs: that is not part of it */
     (void)ctl_trace(vane->ctl, XEN_SYSCTL_TBUFOP_disable, 0);
-    capture->to = read_tsc();
     empty_rings(rings, capture);
     for (unsigned int cpu = 0; cpu < rings->mapped; cpu++) {
         capture->lost += rings->readers[cpu].lost;

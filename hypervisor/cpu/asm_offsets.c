@@ -7,7 +7,8 @@
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"#define " #name " %c0\"" : : "i"(value))
 
-_Static_assert(offsetof(struct vcpu, nmi_masked) == offsetof(struct vcpu, nmi_pending) + 1, "one compare looks at both");
+_Static_assert(offsetof(struct vcpu, nmi_masked) == offsetof(struct vcpu, nmi_pending) + 1,
+               "one compare looks at both");
 
 void asm_offsets(void);
 void asm_offsets(void)

@@ -98,7 +98,8 @@ fault:
 }
 
 /* To an address that is not 0. One copy is enough: a call costs less than the frame's size. */
-static __attribute__((noinline)) void bounce(struct vcpu *v, struct cpu_regs *regs, u64 address, u16 cs, unsigned how, u32 error_code)
+static __attribute__((noinline)) void bounce(struct vcpu *v, struct cpu_regs *regs, u64 address, u16 cs, unsigned how,
+                                             u32 error_code)
 {
     if (v->is_32bit)
         bounce32(v, regs, cs, how, error_code);

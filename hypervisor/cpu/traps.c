@@ -171,43 +171,38 @@ static void guest_int80(struct vcpu *v, struct cpu_regs *regs)
 
 static void other_trap(struct vcpu *v, struct cpu_regs *regs)
 {
-    switch (regs->entry_vector) {
-    case TRAP_GP:
-        guest_general_protection(v, regs);
-        break;
-    case TRAP_UD:
-        if (!emulate_forced(v, regs))
-            bounce_trap(regs, TRAP_UD, 0);
-        break;
-    case TRAP_DB:
+    u32 vector = regs->entry_vector;
+
+    if (vector >= 32 && vector != 0x80)
+        do_interrupt(regs);
+    else if (vector == 0x80)
+        guest_int80(v, regs);
+    else if (BOUNCED_VECTORS >> vector & 1)
+        bounce_trap(regs, vector, regs->error_code);
+    else if (vector == TRAP_DB)
         guest_debug(v, regs);
-        break;
-    case TRAP_NM:
+    else if (vector == TRAP_NM)
         guest_no_device(v);
-        break;
-    default:
-        if (regs->entry_vector < 32)
-            domain_crash(v->domain, "exception %u, which no guest can cause", regs->entry_vector);
-        else
-            do_interrupt(regs);
-        break;
-    }
+    else
+        domain_crash(v->domain, "exception %u, which no guest can cause", vector);
 }
 
-/* The frequent first. */
+/* The frequent first; most of what is only to be bounced does not come here (entry_bounce.S). */
 void trap_from_guest(struct cpu_regs *regs)
 {
     struct vcpu *v = cpu_of_frame(regs)->vcpu;
     u32 vector = regs->entry_vector;
 
-    if (vector == TRAP_PF)
+    if (vector == TRAP_UD) {
+        if (!emulate_forced(v, regs))
+            bounce_trap(regs, TRAP_UD, 0);
+    } else if (vector == TRAP_GP) {
+        guest_general_protection(v, regs);
+    } else if (vector == TRAP_PF) {
         guest_page_fault(v, regs);
-    else if (vector == 0x80)
-        guest_int80(v, regs);
-    else if (vector < 32 && (BOUNCED_VECTORS >> vector & 1))
-        bounce_trap(regs, vector, regs->error_code);
-    else
+    } else {
         other_trap(v, regs);
+    }
 }
 
 void trap_in_hypervisor(struct cpu_regs *regs)

@@ -202,41 +202,65 @@ IN_PLACE int copy(const struct gnttab_copy *op)
     return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
 }
 
-IN_PLACE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
-{
+/* As the guest holds them. */
+union copy_words {
+    struct gnttab_copy op;
     struct compat_gnttab_copy narrow;
+    u64 words[5];
+};
+_Static_assert(sizeof(struct gnttab_copy) == 40 && sizeof(struct compat_gnttab_copy) == 24, "whole words");
 
-    if (copy_from_guest(&narrow, va, sizeof(narrow)))
-        return -EFAULT;
-    op->source.u.gmfn = narrow.source.u.gmfn;
-    op->source.domid = narrow.source.domid;
-    op->source.offset = narrow.source.offset;
-    op->dest.u.gmfn = narrow.dest.u.gmfn;
-    op->dest.domid = narrow.dest.domid;
-    op->dest.offset = narrow.dest.offset;
-    op->len = narrow.len;
-    op->flags = narrow.flags;
+/* The range was found good. */
+IN_PLACE int read_copy(union copy_words *to, unsigned long va, bool narrow)
+{
+    GET_GUEST_WORD(to->words[0], va, fault);
+    GET_GUEST_WORD(to->words[1], va + 8, fault);
+    GET_GUEST_WORD(to->words[2], va + 16, fault);
+    if (narrow)
+        return 0;
+    GET_GUEST_WORD(to->words[3], va + 24, fault);
+    GET_GUEST_WORD(to->words[4], va + 32, fault);
     return 0;
+fault:
+    return -EFAULT;
+}
+
+static void widen(struct gnttab_copy *op, const struct compat_gnttab_copy *narrow)
+{
+    op->source.u.gmfn = narrow->source.u.gmfn;
+    op->source.domid = narrow->source.domid;
+    op->source.offset = narrow->source.offset;
+    op->dest.u.gmfn = narrow->dest.u.gmfn;
+    op->dest.domid = narrow->dest.domid;
+    op->dest.offset = narrow->dest.offset;
+    op->len = narrow->len;
+    op->flags = narrow->flags;
 }
 
 long grant_copy(unsigned long va, u32 count)
 {
     bool narrow = current->is_32bit;
-    struct gnttab_copy op;
-    unsigned long at;
-    s16 status;
+    size_t stride = narrow ? sizeof(struct compat_gnttab_copy) : sizeof(struct gnttab_copy);
+    size_t status_at = narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status);
+    struct gnttab_copy wide;
+    union copy_words in;
 
+    if (unlikely(!guest_range_ok(va, count * stride)))
+        return -EFAULT;
     for (; count; count--) {
-        if (narrow ? read_copy_pv32(&op, va) : copy_from_guest(&op, va, sizeof(op)))
+        s16 status;
+        if (unlikely(read_copy(&in, va, narrow)))
             return -EFAULT;
-        status = (s16)copy(&op);
-        at = va + (narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status));
-        if (copy_to_guest(at, &status, sizeof(status)))
-            return -EFAULT;
-        va += narrow ? sizeof(struct compat_gnttab_copy) : sizeof(op);
+        if (narrow)
+            widen(&wide, &in.narrow);
+        status = (s16)copy(narrow ? &wide : &in.op);
+        PUT_GUEST_WORD(va + status_at, status, fault);
+        va += stride;
         if (count > 1 && hypercall_preempt_check())
             return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)GNTTABOP_copy, va,
                                       (unsigned long)(count - 1));
     }
     return 0;
+fault:
+    return -EFAULT;
 }

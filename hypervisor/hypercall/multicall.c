@@ -13,9 +13,9 @@ struct call {
 };
 
 /* The entry is nothing but words of the guest's width; too hot for the general translation. */
-#define LOAD_CALL(k, op, arg0, arg1, arg2, arg3, arg4)                                                                    \
-    GUEST_LOADS GUEST_LOAD(op "(%[va])", "%" k "[op]") GUEST_LOAD(arg0 "(%[va])", "%" k "[arg0]")                                \
-        GUEST_LOAD(arg1 "(%[va])", "%" k "[arg1]") GUEST_LOAD(arg2 "(%[va])", "%" k "[arg2]")                                    \
+#define LOAD_CALL(k, op, arg0, arg1, arg2, arg3, arg4)                                                                 \
+    GUEST_LOADS GUEST_LOAD(op "(%[va])", "%" k "[op]") GUEST_LOAD(arg0 "(%[va])", "%" k "[arg0]")                      \
+        GUEST_LOAD(arg1 "(%[va])", "%" k "[arg1]") GUEST_LOAD(arg2 "(%[va])", "%" k "[arg2]")                          \
             GUEST_LOAD(arg3 "(%[va])", "%" k "[arg3]") GUEST_LOAD(arg4 "(%[va])", "%" k "[arg4]") GUEST_LOADED
 
 IN_PLACE int read_call64(struct call *c, unsigned long va)

@@ -97,7 +97,7 @@ IN_PLACE bool preemption_wanted(struct vcpu *v)
     return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
 }
 
-#define SHUTDOWN_NONE          0xFF
+#define SHUTDOWN_NONE 0xFF
 
 #define VM_ASSIST_VALID                                                                                                \
     (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \

@@ -79,6 +79,24 @@ IN_PLACE bool guest_words_ok(unsigned long va, size_t size, bool is_32bit)
 /* Our own mappings that may fault (M2P holes, guest page-table reads): 0 or -EFAULT. */
 int copy_safe(void *to, const void *from, size_t size) MUST_CHECK;
 
+/* One word of a guest's, in a range that was found good (guest_range_ok): if it cannot be reached, on at `fault`. */
+#define GUEST_WORD_FAULTS(fault)                                                                                       \
+    "\n.pushsection .ex_table, \"a\"\n"                                                                                \
+    ".long 1b - ., %l[" #fault "] - .\n"                                                                               \
+    ".popsection"
+#define GET_GUEST_WORD(to, from, fault)                                                                                \
+    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
+                 : "=r"(to)                                                                                            \
+                 : "m"(*(const __typeof__(to) *)(from))                                                                \
+                 :                                                                                                     \
+                 : fault)
+#define PUT_GUEST_WORD(to, value, fault)                                                                               \
+    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
+                 :                                                                                                     \
+                 : "m"(*(__typeof__(value) *)(to)), "r"(value)                                                         \
+                 : "memory"                                                                                            \
+                 : fault)
+
 /* Continuations. True when the CPU has something more urgent: check at least every 100,000 instructions or so. */
 bool hypercall_preempt_check(void);
 /* Arranges that the guest repeats the hypercall with these arguments; the handler returns the result of this call. */

@@ -154,7 +154,7 @@ void vcpu_mm_destroy(struct vcpu *v);
 bool linear_range_ok(unsigned long va, unsigned long end);
 /* Recomputes v->mm.cr3 from kernel_table/user_table and v's mode. */
 void vcpu_update_cr3(struct vcpu *v);
-void mm_load_cr3(struct vcpu *v); /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
+void mm_load_cr3(struct vcpu *v);   /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
 void mm_toggle_cr3(struct vcpu *v); /* the same after kernel_mode of the current 64-bit vCPU has changed */
 int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible); /* takes the type reference */
 int mm_pin_root(struct domain *d,

@@ -34,7 +34,7 @@ static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
     return 0;
 }
 
-static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
+static __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
@@ -71,28 +71,39 @@ u64 l1e_adjust(const struct domain *d, u64 entry)
     return entry & PTE_GUEST_KERNEL ? entry & ~PTE_G : entry | PTE_G;
 }
 
+/* The common case: the frame is RAM of `owner`, in use, and, for a writable entry, of type WRITABLE already. Carry out
+ * of the sum says that the type count is full. */
+IN_PLACE bool l1e_get_fast(u64 entry, unsigned owner)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (unlikely(!mfn_valid(mfn)))
+        return false;
+    u64 word = frame_word(mfn), next;
+    do {
+        u64 differs = word ^ (FW_OWNER(owner) | FW_VALID(FRAME_WRITABLE));
+        bool writable = entry & PTE_RW;
+        if (writable ? differs & (FW_OWNER_MASK | FW_STATE_MASK)
+                     : (differs & FW_OWNER_MASK) || fw_type(word) == FRAME_FREE)
+            return false;
+        if (unlikely(!fw_refs_room(word) || __builtin_add_overflow(word, writable ? FW_COUNT_ONE + 1 : 1, &next)))
+            return false;
+    } while (unlikely(!frame_swap(mfn, &word, next)));
+    return true;
+}
+
 /* 0, -EINVAL (flags), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
-int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
+IN_PLACE int take_l1e(u64 *entry, struct domain *mapper, unsigned owner)
 {
     u64 e = *entry;
     if (unlikely(e & disallowed_l1(mapper)))
         return -EINVAL;
-    mfn_t mfn = pte_mfn(e);
     *entry = l1e_adjust(mapper, e);
-    if (likely(mfn_valid(mfn) && owner < OWNER_IO)) {
-        u64 word = frame_word(mfn);
-        u64 mask = FW_OWNER_MASK, want = FW_OWNER(owner), add = 1;
-        if (e & PTE_RW) {
-            mask |= FW_STATE_MASK;
-            want |= FW_VALID(FRAME_WRITABLE);
-            add += FW_COUNT_ONE;
-        }
-        while ((word & mask) == want && fw_type(word) != FRAME_FREE && fw_refs_room(word) &&
-               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (likely(frame_swap(mfn, &word, word + add)))
-                return 0;
-    }
-    return l1e_get_slow(e, mfn, mapper, owner);
+    return likely(owner < OWNER_IO && l1e_get_fast(e, owner)) ? 0 : l1e_get_slow(e, pte_mfn(e), mapper, owner);
+}
+
+int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
+{
+    return take_l1e(entry, mapper, owner);
 }
 
 static void drop_ldts(struct domain *d)
@@ -102,7 +113,7 @@ static void drop_ldts(struct domain *d)
             invalidate_ldt(d->vcpus[i]);
 }
 
-void l1e_put(u64 entry, struct domain *mapper)
+static __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain *mapper)
 {
     mfn_t mfn = pte_mfn(entry);
     if (unlikely(!mfn_valid(mfn)))
@@ -129,6 +140,71 @@ void l1e_put(u64 entry, struct domain *mapper)
     word -= take;
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);
+}
+
+/* The common case: a frame of the mapper's own, and no count of it ends. A writable entry's type reference says that the
+ * frame is WRITABLE; the frame of any other may be a descriptor table. */
+IN_PLACE bool l1e_put_fast(u64 entry, unsigned owner)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (unlikely(!mfn_valid(mfn)))
+        return false;
+    u64 word = frame_word(mfn), take = entry & PTE_RW ? FW_COUNT_ONE + 1 : 1;
+    do {
+        if ((word & FW_OWNER_MASK) != FW_OWNER(owner) || (word & FW_REF_MASK) <= 1)
+            return false;
+        if (entry & PTE_RW ? word < 2 * FW_COUNT_ONE : fw_type(word) == FRAME_DESCRIPTOR)
+            return false;
+    } while (unlikely(!frame_swap(mfn, &word, word - take)));
+    return true;
+}
+
+IN_PLACE void drop_l1e(u64 entry, struct domain *mapper)
+{
+    if (unlikely(!l1e_put_fast(entry, mapper->id)))
+        l1e_put_slow(entry, mapper);
+}
+
+void l1e_put(u64 entry, struct domain *mapper)
+{
+    drop_l1e(entry, mapper);
+}
+
+#define GROUP 8 /* entries looked at together: most tables are mostly empty */
+
+IN_PLACE bool group_is_empty(const u64 *at)
+{
+    return !((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) & PTE_P);
+}
+
+/* Entries [0, count) of a table that is BUSY. */
+void l1_put_entries(const u64 *table, unsigned count, struct domain *d)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i % GROUP == 0 && i + GROUP <= count && group_is_empty(table + i))
+            i += GROUP - 1;
+        else if (table[i] & PTE_P)
+            drop_l1e(table[i], d);
+    }
+}
+
+/* All entries, or none: 0 or what l1e_get says of the first that is no good. */
+int l1_get_entries(u64 *table, struct domain *d)
+{
+    for (unsigned i = 0; i < 512; i++) {
+        if (i % GROUP == 0 && group_is_empty(table + i)) {
+            i += GROUP - 1;
+        } else if (table[i] & PTE_P) {
+            u64 entry = table[i];
+            int rc = take_l1e(&entry, d, d->id);
+            if (unlikely(rc)) {
+                l1_put_entries(table, i, d);
+                return rc;
+            }
+            table[i] = entry;
+        }
+    }
+    return 0;
 }
 
 static void store_keeping_ad(u64 *entry, u64 value)
@@ -160,13 +236,13 @@ int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned 
             store(d, entry, l1e_adjust(d, value), flags);
             return 0;
         }
-        int rc = l1e_get(&value, d, owner);
+        int rc = take_l1e(&value, d, owner);
         if (rc)
             return rc;
     }
     store(d, entry, value, flags);
     if (old & PTE_P)
-        l1e_put(old, d);
+        drop_l1e(old, d);
     return 0;
 }
 

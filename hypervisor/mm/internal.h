@@ -138,6 +138,8 @@ int validate_descriptors(mfn_t mfn, struct domain *d) MUST_CHECK;
 int l1e_get(u64 *entry, struct domain *mapper, unsigned owner) MUST_CHECK; /* also adjusts the entry */
 u64 l1e_adjust(const struct domain *d, u64 entry); /* the bits that are added to a leaf */
 void l1e_put(u64 entry, struct domain *mapper);
+int l1_get_entries(u64 *table, struct domain *d) MUST_CHECK; /* of a whole table that is BUSY: all or none */
+void l1_put_entries(const u64 *table, unsigned count, struct domain *d);
 /* An entry of a table of level 2 to 4: -ERESTART and failures may leave the child partial. */
 int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,
               bool preemptible) MUST_CHECK;

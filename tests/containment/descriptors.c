@@ -7,14 +7,14 @@
  */
 #include "attack.h"
 
-#define D_P        (1ULL << 47)
-#define D_DPL(n)   ((uint64_t)(n) << 45)
-#define D_S        (1ULL << 44)
-#define D_TYPE(t)  ((uint64_t)(t) << 40)
-#define D_LONG     (1ULL << 53)
-#define D_BIG      (1ULL << 54)
-#define D_FLAT     0x008f00000000ffffULL
-#define SEL(n)     ((unsigned int)(n) * 8)
+#define D_P         (1ULL << 47)
+#define D_DPL(n)    ((uint64_t)(n) << 45)
+#define D_S         (1ULL << 44)
+#define D_TYPE(t)   ((uint64_t)(t) << 40)
+#define D_LONG      (1ULL << 53)
+#define D_BIG       (1ULL << 54)
+#define D_FLAT      0x008f00000000ffffULL
+#define SEL(n)      ((unsigned int)(n)*8)
 #define KERNEL_RING (sizeof(long) == 8 ? 3U : 1U)
 
 static uint64_t *gdt;
@@ -120,7 +120,8 @@ static void every_kind(void)
     for (unsigned int type = 0; type < 32; type++)
         for (unsigned int dpl = 0; dpl < 4; dpl++)
             for (unsigned int mode = 0; mode < 4; mode++) {
-                uint64_t d = D_FLAT | D_P | D_DPL(dpl) | D_TYPE(type) | (mode & 1 ? D_LONG : 0) | (mode & 2 ? D_BIG : 0);
+                uint64_t d =
+                    D_FLAT | D_P | D_DPL(dpl) | D_TYPE(type) | (mode & 1 ? D_LONG : 0) | (mode & 2 ? D_BIG : 0);
                 uint64_t is;
                 if (put(20, d) != 0)
                     continue;

@@ -30,6 +30,17 @@ static unsigned long damaged(const volatile uint32_t *words)
     return count;
 }
 
+/* What an attacker who finds it in his registers has from here. */
+static void fill_vectors(void)
+{
+    static const uint32_t secret[4] = {0x5AFEC0DEU, 0x5AFEC0DEU, 0x5AFEC0DEU, 0x5AFEC0DEU};
+
+    __asm__ volatile("movups %0, %%xmm0\n\tmovups %0, %%xmm1\n\tmovups %0, %%xmm2\n\tmovups %0, %%xmm3\n\t"
+                     "movups %0, %%xmm4\n\tmovups %0, %%xmm5\n\tmovups %0, %%xmm6\n\tmovups %0, %%xmm7"
+                     :
+                     : "m"(secret));
+}
+
 int main(int argc, char **argv)
 {
     uint32_t *words = pages_alloc(PAGES);
@@ -37,6 +48,7 @@ int main(int argc, char **argv)
     for (unsigned long i = 0; i < WORDS; i++)
         words[i] = wanted(i);
     for (unsigned long round = 1; damaged(words) == 0; round++) {
+        fill_vectors();
         printf("witness: round %lu\n", round);
         thread_sleep_ns(500 * MS);
     }

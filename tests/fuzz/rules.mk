@@ -8,7 +8,7 @@ SECONDS ?= 300
 FUZZ_CC := clang
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra \
                -Wno-unused-parameter -I. -I$(B)/gen -Iinclude -idirafter guest-pv/include
-FUZZERS := $(addprefix $(B)/tests/fuzz/,stream libxl_json restore handover)
+FUZZERS := $(addprefix $(B)/tests/fuzz/,stream libxl_json restore handover decode elf config store netring blockring)
 
 FUZZ_stream := tests/fuzz/stream.c tests/fuzz/mutate.c tests/stream/sample.c $(STREAM_SOURCES)
 FUZZ_libxl_json := tests/fuzz/libxl_json.c $(LIBXL_JSON_SOURCES)
@@ -16,11 +16,20 @@ FUZZ_restore := tests/fuzz/restore.c tests/fuzz/mutate.c tests/fuzz/fake_domain.
                 $(addprefix dom0-tools/migration/,restore.c contents.c finish.c canonical.c p2m.c view.c)
 FUZZ_handover := tests/fuzz/handover.c tests/stream/sample.c $(STREAM_SOURCES) \
                  $(addprefix dom0-tools/migration/,handover.c handover_settle.c message.c records.c)
+FUZZ_decode := tests/fuzz/decode.c hypervisor/emulate/decode.c hypervisor/emulate/operands.c
+FUZZ_elf := tests/fuzz/elf.c $(addprefix dom0-tools/builder/,elfimage.c elfnotes.c elfsymtab.c unpack.c inflate.c) \
+            tests/unit/workspace_host.c
+FUZZ_config := tests/fuzz/config.c $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c vif.c)
+FUZZ_store := tests/fuzz/store.c tests/unit/xenstored_harness.c $(XENSTORED_CORE)
+FUZZ_netring := tests/fuzz/netring.c tests/unit/network_fake.c $(NETWORK_CORE)
+FUZZ_blockring := tests/fuzz/blockring.c $(addprefix dom0-tools/block/,io.c request.c)
+FUZZ_FLAGS_decode := -Ihypervisor/include -Ihypervisor
+FUZZ_LIBS_decode := -lZydis
 
 define fuzzer
 $(B)/tests/fuzz/$(1): $$(FUZZ_$(1)) | $(GEN_HEADERS)
 	$$(call say,FUZZCC,$$@)
-	$$(Q)mkdir -p $$(@D); $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $$(FUZZ_$(1)) -o $$@
+	$$(Q)mkdir -p $$(@D); $(FUZZ_CC) $(FUZZ_CFLAGS) $$(FUZZ_FLAGS_$(1)) -fsanitize=fuzzer $$(FUZZ_$(1)) $$(FUZZ_LIBS_$(1)) -o $$@
 endef
 $(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
 

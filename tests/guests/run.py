@@ -179,6 +179,7 @@ def main():
     parser.add_argument("--vcpus", type=int, help="dom0's vCPUs; as many as CPUs if not given")
     parser.add_argument("--memory", type=int, default=192)
     parser.add_argument("--model", default="max", help="QEMU's name of the processor")
+    parser.add_argument("--traced", action="store_true", help="the kernels switch tracing on first")
     parser.add_argument("--verdicts", help="a directory for the verdicts of each kernel")
     parser.add_argument("--icount", action="store_true", help="count instructions: one is a nanosecond; the kernel is told")
     parser.add_argument("--timeout", type=float, default=60)
@@ -197,7 +198,8 @@ def main():
         else:
             results = []
             for cpus in options.cpus.split(","):
-                words = ["sharing"] * bool(options.vcpus) + ["verdicts"] * bool(options.verdicts)
+                words = ["sharing"] * bool(options.vcpus) + ["verdicts"] * bool(options.verdicts) + \
+                    ["traced"] * options.traced
                 command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, " ".join(words),
                                        options.vcpus, options.model)
                 if options.icount:
@@ -206,6 +208,8 @@ def main():
                 place = f"on {cpus} CPU{'s' if cpus != '1' else ''}"
                 if options.vcpus:
                     place += f" with {options.vcpus} vCPUs"
+                if options.traced:
+                    place += ", traced"
                 text = boot(command, options.timeout)
                 if options.verdicts:
                     keep_verdicts(options.verdicts, kernel, text)

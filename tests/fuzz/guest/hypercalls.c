@@ -67,14 +67,11 @@ static const struct grammar_call *choose(struct player *p)
     return call;
 }
 
-/* What would leave the domain deaf or asleep for good: only other vCPUs than the first sleep. */
-static bool hopeless(const struct player *p, const struct grammar_call *call, const unsigned long *args)
+/* Only other vCPUs than the first may sleep for good: nobody would wake it. */
+static bool sleeps(const struct player *p, const struct grammar_call *call)
 {
-    bool sleeps = strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
-                  strcmp(call->name, "sched_op_compat") == 0 || strcmp(call->name, "multicall") == 0;
-
-    (void)args;
-    return sleeps && p->number == 0;
+    return p->number == 0 && (strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
+                              strcmp(call->name, "sched_op_compat") == 0);
 }
 
 static void prepare(struct player *p, const struct grammar_call *call, unsigned long *args)
@@ -99,7 +96,7 @@ static void one_call(struct player *p)
     long result;
 
     prepare(p, call, args);
-    if (hopeless(p, call, args))
+    if (sleeps(p, call))
         return;
     if (trace_calls)
         trace(p, "", call, args);
@@ -125,7 +122,7 @@ static void many_calls(struct player *p)
 
         calls[made] = choose(p);
         prepare(p, calls[made], args);
-        if (hopeless(p, calls[made], args))
+        if (sleeps(p, calls[made]))
             continue;
         if (trace_calls)
             trace(p, "in a multicall: ", calls[made], args);
