@@ -50,14 +50,15 @@ int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags
     return rc;
 }
 
-/* unmap_and_replace moves the mapping at new_address here, which leaves that one empty. */
-static int take_replacement(struct vcpu *v, u64 new_address, u64 *value)
+/* unmap_and_replace moves the mapping at new_address here, which leaves that one empty. The mapping that ends is no
+ * replacement for itself: it would stay, without the references that its unmapping drops. */
+static int take_replacement(struct vcpu *v, u64 new_address, const u64 *ends, u64 *value)
 {
     *value = 0;
     if (new_address == 0)
         return GNTST_okay;
     u64 *from = guest_l1e(v, new_address);
-    if (from == NULL)
+    if (from == NULL || from == ends)
         return GNTST_general_error;
     *value = READ_ONCE(*from);
     WRITE_ONCE(*from, 0);
@@ -76,7 +77,7 @@ int grant_unmap_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_fla
     u64 *entry = named_entry(v, address, gntmap_flags);
     u64 old = entry ? READ_ONCE(*entry) : 0;
     if ((old & PTE_P) && mfn_equal(pte_mfn(old), mfn) && !(old & PTE_RW) == !!(gntmap_flags & GNTMAP_readonly)) {
-        rc = take_replacement(v, new_address, &value);
+        rc = take_replacement(v, new_address, entry, &value);
         if (rc == GNTST_okay) {
             WRITE_ONCE(*entry, value);
             entry_stored(d, entry);

@@ -19,11 +19,11 @@ struct player {
     unsigned int number;
     volatile unsigned long calls;
     const struct grammar_call *volatile doing;
-    char *arena;          /* ARENA mapped pages with unmapped ones around */
-    unsigned int cursor;  /* where in its last pages the next argument goes */
-    char *argument;       /* what is being filled in the arena */
-    uint64_t before;      /* the value whose upper half comes next */
-    unsigned int sub;     /* of the call in the making */
+    char *arena;           /* ARENA mapped pages with unmapped ones around */
+    unsigned int cursor;   /* where in its last pages the next argument goes */
+    char *argument;        /* what is being filled in the arena */
+    uint64_t before;       /* the value whose upper half comes next */
+    unsigned int sub;      /* of the call in the making */
     unsigned int elements; /* of its list */
     uint32_t ports[RECENT], handles[RECENT];
     uint64_t mapped[RECENT];

@@ -18,11 +18,11 @@
 #include "fuzz.h"
 #include "risky.h"
 
-#define CALLS       (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
-#define CODES       160 /* 0: success, 1: a number, n + 1: error n */
-#define REPORT      4096
-#define STALLED_NS  20000000000ULL
-#define BATCH       16
+#define CALLS      (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
+#define CODES      160 /* 0: success, 1: a number, n + 1: error n */
+#define REPORT     4096
+#define STALLED_NS 20000000000ULL
+#define BATCH      16
 
 char *playground, *window;
 unsigned long frames[PAGES];
@@ -85,8 +85,8 @@ static void prepare(struct player *p, const struct grammar_call *call, unsigned 
 
 static void trace(const struct player *p, const char *how, const struct grammar_call *call, const unsigned long *args)
 {
-    pv_printk("fuzz: %lu %s%s(%lx, %lx, %lx, %lx, %lx)\n", p->calls, how, call->name, args[0], args[1], args[2], args[3],
-              args[4]);
+    pv_printk("fuzz: %lu %s%s(%lx, %lx, %lx, %lx, %lx)\n", p->calls, how, call->name, args[0], args[1], args[2],
+              args[3], args[4]);
 }
 
 static void one_call(struct player *p)
@@ -248,8 +248,8 @@ static bool deaf(void)
 {
     struct evtchn_status status = {.dom = DOMID_SELF, .port = start_info->console.domU.evtchn};
 
-    return !pv_is_dom0() && (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 ||
-                             status.status != EVTCHNSTAT_interdomain);
+    return !pv_is_dom0() &&
+           (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_interdomain);
 }
 
 static void report(void)

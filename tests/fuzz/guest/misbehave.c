@@ -76,7 +76,8 @@ static unsigned long accumulator(struct player *p)
     case 2:
         return draw(p, 64);
     default: /* an entry of what may be a table, or the middle of one */
-        return (unsigned long)playground + draw(p, TABLES) * PAGE_SIZE + draw(p, 512) * 8 + (draw(p, 8) ? 0 : draw(p, 8));
+        return (unsigned long)playground + draw(p, TABLES) * PAGE_SIZE + draw(p, 512) * 8 +
+               (draw(p, 8) ? 0 : draw(p, 8));
     }
 }
 

@@ -13,12 +13,41 @@
 #include "fuzz.h"
 #include "risky.h"
 
-static const uint64_t edges[] = {0,           1,           2,           7,           8,          63,
-                                 64,          511,         512,         1023,        1024,       4095,
-                                 4096,        4097,        0x7fff,      0x7ff0,      0x7ff1,     0x7ff4,
-                                 0x7ffffffe,  0x7fffffff,  0x80000000,  0xfffffff0,  0xffffffff, 0x100000000,
-                                 1ULL << 40,  1ULL << 46,  1ULL << 47,  1ULL << 52,  1ULL << 63, ~0ULL,
-                                 ~0ULL - 4095, 0xf5800000, 0xffff800000000000, 0xffff880000000000, 0x7fffffffffff};
+static const uint64_t edges[] = {0,
+                                 1,
+                                 2,
+                                 7,
+                                 8,
+                                 63,
+                                 64,
+                                 511,
+                                 512,
+                                 1023,
+                                 1024,
+                                 4095,
+                                 4096,
+                                 4097,
+                                 0x7fff,
+                                 0x7ff0,
+                                 0x7ff1,
+                                 0x7ff4,
+                                 0x7ffffffe,
+                                 0x7fffffff,
+                                 0x80000000,
+                                 0xfffffff0,
+                                 0xffffffff,
+                                 0x100000000,
+                                 1ULL << 40,
+                                 1ULL << 46,
+                                 1ULL << 47,
+                                 1ULL << 52,
+                                 1ULL << 63,
+                                 ~0ULL,
+                                 ~0ULL - 4095,
+                                 0xf5800000,
+                                 0xffff800000000000,
+                                 0xffff880000000000,
+                                 0x7fffffffffff};
 
 uint64_t wild(struct player *p)
 {
@@ -39,9 +68,10 @@ static uint64_t frame(struct player *p)
 
 static uint64_t table_entry(struct player *p)
 {
-    static const uint64_t flags[] = {PTE_KERNEL_RO, PTE_KERNEL_RO, PTE_KERNEL_RW,         PTE_KERNEL_RW,
-                                     PTE_P | PTE_US, PTE_P,        PTE_KERNEL_RW | PTE_NX, PTE_KERNEL_RW | PTE_PSE,
-                                     PTE_P | PTE_RW, PTE_KERNEL_RO | PTE_G, PTE_KERNEL_RW | PTE_PCD, 0};
+    static const uint64_t flags[] = {PTE_KERNEL_RO,          PTE_KERNEL_RO,           PTE_KERNEL_RW,
+                                     PTE_KERNEL_RW,          PTE_P | PTE_US,          PTE_P,
+                                     PTE_KERNEL_RW | PTE_NX, PTE_KERNEL_RW | PTE_PSE, PTE_P | PTE_RW,
+                                     PTE_KERNEL_RO | PTE_G,  PTE_KERNEL_RW | PTE_PCD, 0};
     uint64_t entry = frame(p) << PAGE_SHIFT | flags[draw(p, sizeof(flags) / sizeof(flags[0]))];
 
     if (draw(p, 6) == 0)
@@ -72,9 +102,9 @@ static uint64_t recent(struct player *p, const uint32_t *list, uint32_t below)
 
 static uint64_t descriptor(struct player *p)
 {
-    static const uint64_t some[] = {0x00cf9a000000ffff, 0x00cfba000000ffff, 0x00cffa000000ffff, 0x00affa000000ffff,
-                                    0x00cf92000000ffff, 0x00cff2000000ffff, 0x0000e90000000000, 0x0000ec0000080000,
-                                    0x00afba000000ffff, 0};
+    static const uint64_t some[] = {
+        0x00cf9a000000ffff, 0x00cfba000000ffff, 0x00cffa000000ffff, 0x00affa000000ffff, 0x00cf92000000ffff,
+        0x00cff2000000ffff, 0x0000e90000000000, 0x0000ec0000080000, 0x00afba000000ffff, 0};
     uint64_t value = some[draw(p, sizeof(some) / sizeof(some[0]))];
 
     return draw(p, 2) ? value : value ^ 1ULL << draw(p, 64);
@@ -206,8 +236,9 @@ static bool of_memory(unsigned int kind)
 {
     static const uint64_t memory = 1ULL << KIND_vaddr | 1ULL << KIND_mapped | 1ULL << KIND_handle | 1ULL << KIND_pte |
                                    1ULL << KIND_mfn | 1ULL << KIND_table | 1ULL << KIND_cr3 | 1ULL << KIND_gfn |
-                                   1ULL << KIND_gref | 1ULL << KIND_gref_or_mfn | 1ULL << KIND_slot | 1ULL << KIND_maddr |
-                                   1ULL << KIND_frames | 1ULL << KIND_buffer | 1ULL << KIND_code | 1ULL << KIND_callback;
+                                   1ULL << KIND_gref | 1ULL << KIND_gref_or_mfn | 1ULL << KIND_slot |
+                                   1ULL << KIND_maddr | 1ULL << KIND_frames | 1ULL << KIND_buffer | 1ULL << KIND_code |
+                                   1ULL << KIND_callback;
 
     return memory >> kind & 1;
 }
@@ -215,7 +246,8 @@ static bool of_memory(unsigned int kind)
 /* Times without end and ports of the console's kind are for rare moments: the wild ones. */
 static uint64_t make_number(struct player *p, unsigned int kind)
 {
-    if (kind != KIND_sub && kind != KIND_zero && kind != KIND_number && draw(p, kind == KIND_time || kind == KIND_port ? 512 : 16) == 0)
+    if (kind != KIND_sub && kind != KIND_zero && kind != KIND_number &&
+        draw(p, kind == KIND_time || kind == KIND_port ? 512 : 16) == 0)
         return wild(p);
     return of_memory(kind) ? sensible_memory(p, kind) : sensible_number(p, kind);
 }
