@@ -281,6 +281,9 @@ def names(calls):
            "#ifndef GEN_HYPERCALL_NAMES_H\n#define GEN_HYPERCALL_NAMES_H\n\n",
            f"static const char *const hypercall_names[{SLOTS}] __attribute__((unused)) = {{\n"]
     out += [f'    [{call["number"]}] = "{call["name"]}",\n' for call in calls]
+    out.append("};\n\n/* Registers that each one reads, in the width that takes more. */\n"
+               f"static const unsigned char hypercall_registers[{SLOTS}] __attribute__((unused)) = {{\n")
+    out += [f'    [{call["number"]}] = {max(len(registers(call, 64)), len(registers(call, 32)))},\n' for call in calls]
     out.append("};\n\nstatic const struct {\n    unsigned short call, sub;\n    const char *name;\n"
                "} hypercall_sub_names[] __attribute__((unused)) = {\n")
     out += [f'    {{{call["number"]}, {sub["number"]}, "{sub["name"]}"}},\n' for call in calls for sub in call["subs"]]

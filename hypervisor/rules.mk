@@ -4,7 +4,7 @@
 # build/paravane: the hypervisor linked at its virtual address, flattened, and wrapped in an ELF32 container. It is
 # linked twice: the second time with the table of its own symbols, which a backtrace needs.
 
-HV_DIRS := boot cpu mm emulate domain sched hypercall control dev lib
+HV_DIRS := boot cpu mm emulate domain sched hypercall control trace dev lib
 HV_C := $(filter-out hypervisor/cpu/asm_offsets.c,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
         $(wildcard dom0-tools/builder/elf*.c)
 HV_S := $(filter-out hypervisor/boot/container.S,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S)))
@@ -14,19 +14,22 @@ HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
 # Fast where a guest's every operation passes, small elsewhere, smallest where a guest passes seldom or never: -Oz pays
 # for bytes with instructions, about two in a hundred.
-HV_HOT := $(addprefix $(B)/hv/hypervisor/,cpu/bounce.o cpu/traps.o hypercall/multicall.o hypercall/iret.o \
+HV_HOT := $(addprefix $(B)/hv/hypervisor/,hypercall/multicall.o \
     mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
-HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% dev/% lib/log.o lib/printf.o \
+HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% trace/% dev/% lib/log.o lib/printf.o \
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \
-    domain/context%.o domain/domain.o domain/grant.o domain/grant_transfer.o domain/shutdown.o domain/vcpu_op.o \
-    domain/version.o emulate/gate.o emulate/port_io.o hypercall/callbacks.o mm/audit.o mm/base.o mm/bootmem.o \
-    mm/exchange.o mm/logdirty.o mm/memory_map.o mm/memory_op.o mm/pagemap.o mm/relinquish.o mm/reservation.o mm/segments.o sched/policy.o sched/clock.o))
-HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),$(if $(filter $(HV_SELDOM),$@),$(HV_SMALLEST),-Os))
+    domain/context%.o domain/domain.o domain/grant.o domain/grant_transfer.o domain/shutdown.o \
+    emulate/gate.o emulate/port_io.o hypercall/callbacks.o hypercall/iret.o mm/audit.o mm/bootmem.o \
+    mm/exchange.o mm/logdirty.o mm/memory_map.o mm/pagemap.o mm/relinquish.o mm/segments.o sched/policy.o sched/clock.o))
+# The smallest code, but what the headers expand in place stays there (HV_SELDOM: include/percpu.h and lib.h).
+HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/vcpu_op.o domain/version.o mm/memory_op.o mm/reservation.o)
+HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),$(if $(filter $(HV_SELDOM),$@),\
+    $(HV_SMALLEST) -DHV_SELDOM,$(if $(filter $@,$(HV_SMALL)),$(HV_SMALLEST),-Os)))
 
 # Options that only gcc knows.
 HV_GCC_HOT := $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
 HV_SMALLEST := $(if $(findstring clang,$(CC)),-Os,-Oz -fno-move-loop-invariants -fno-tree-loop-im \
-    -fno-tree-dominator-opts -fno-caller-saves -fno-inline-functions-called-once)
+    -fno-tree-dominator-opts -fno-caller-saves -fno-inline-functions-called-once -fno-if-conversion)
 HV_GCC := $(if $(findstring clang,$(CC)),,-mpreferred-stack-boundary=3 -fno-ipa-sra)
 HV_CFLAGS = -std=gnu11 $(HV_OPTIMIZE) -g -m64 -ffreestanding -nostdinc -isystem $(HV_CC_INCLUDE) \
     -fPIE -mno-red-zone -mgeneral-regs-only $(HV_GCC) -fno-stack-protector -fno-asynchronous-unwind-tables \

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """The hypervisor's symbol table for backtraces: `nm -nS` on standard input, assembly on standard output. The image has
-a budget: static functions too small to hide a fault in are left out, and names are packed by byte pairs, the commonest
-pair of codes becoming a code of its own until all codes above ASCII are taken."""
+a budget: static functions too small to hide a fault in are left out, and names are packed by byte pairs. The lowest
+codes stand for the letters that occur, the first of them for a name's end; the commonest pair of codes becomes a code of
+its own until all 256 are taken."""
 import collections
 import sys
 
@@ -15,7 +16,7 @@ def functions(lines):
     """(address, name) of each function worth its place, in ascending order."""
     for line in lines:
         fields = line.split()
-        kind, name = fields[-2], fields[-1]
+        kind, name = fields[-2], fields[-1].split(".")[0] or "."
         size = int(fields[1], 16) if len(fields) == 4 else SMALL
         if kind in "tT" and not name.startswith((".", "_image", "_text")) and (kind == "T" or size >= SMALL):
             if len(name) > LONGEST:
@@ -35,15 +36,23 @@ def replaced(codes, pair, code):
 
 
 def pack(names):
-    """The names as lists of codes, and the pair that each code from 128 on stands for."""
-    packed, pairs = [list(name.encode("ascii")) for name in names], []
-    for code in range(128, 256):
+    """The names as lists of codes, the letters of the lowest codes, and the pair that each code after them stands for."""
+    letters = ["\0", *sorted(set("".join(names)))]
+    packed, pairs = [[letters.index(letter) for letter in name + "\0"] for name in names], []
+    for code in range(len(letters), 256):
         count = collections.Counter(pair for codes in packed for pair in zip(codes, codes[1:]))
         if not count:
             break
         pairs.append(max(count, key=lambda pair: (count[pair], pair)))
         packed = [replaced(codes, pairs[-1], code) for codes in packed]
-    return packed, pairs
+    return packed, letters, pairs
+
+
+def distance(value):
+    """Seven bits in a byte; the highest says that a byte with the bits above them follows."""
+    if value >= 1 << 15:
+        sys.exit(f"symbols: a function of {value} bytes")
+    return [value] if value < 128 else [value & 127 | 128, value >> 7]
 
 
 def octets(values):
@@ -53,14 +62,16 @@ def octets(values):
 
 def main():
     symbols = list(functions(sys.stdin))
-    packed, pairs = pack([name for _, name in symbols])
-    print("    .section .symbols, \"a\", @progbits\n    .globl symbol_count, symbol_table, symbol_pairs\n    .balign 4")
-    print(f"symbol_count:\n    .long {len(symbols)}\nsymbol_pairs:")
+    packed, letters, pairs = pack([name for _, name in symbols])
+    names = ("symbol_count", "symbol_letters", "symbol_letter_count", "symbol_pairs", "symbol_table")
+    print(f"    .section .symbols, \"a\", @progbits\n    .globl {', '.join(names)}\n    .balign 4")
+    print(f"symbol_count:\n    .long {len(symbols)}\nsymbol_letter_count:\n    .long {len(letters)}")
+    print(f"symbol_letters:\n{octets(map(ord, letters))}\nsymbol_pairs:")
     print("\n".join(octets(pair) for pair in pairs))
     print("symbol_table:")
     previous = 0
     for (address, _), codes in zip(symbols, packed):
-        print(f"    .short {address - previous}\n{octets([*codes, 0])}")
+        print(octets([*distance(address - previous), *codes]))
         previous = address
 
 

@@ -132,6 +132,12 @@ int ctl_cpu_idle(struct ctl *ctl, uint64_t *idle_ns, unsigned int max, unsigned 
 long ctl_console_read(struct ctl *ctl, char *buffer, size_t size, uint32_t *index, bool clear);
 int ctl_debug_keys(struct ctl *ctl, const char *keys);
 
+/* Trace rings: XEN_SYSCTL_TBUFOP_* with its one argument, a size in pages or a mask of events; all CPUs are traced. */
+int ctl_trace(struct ctl *ctl, unsigned int command, uint32_t argument);
+
+/* The first frame of what lists the rings, and its size in bytes; 0 when there are no rings. */
+int ctl_trace_info(struct ctl *ctl, xen_pfn_t *mfn, uint32_t *bytes);
+
 /* xen_version; returns its result. */
 int ctl_version(struct ctl *ctl, unsigned int command, void *buffer, size_t size);
 

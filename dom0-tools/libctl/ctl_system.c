@@ -133,6 +133,30 @@ int ctl_debug_keys(struct ctl *ctl, const char *keys)
     return perform(ctl);
 }
 
+int ctl_trace(struct ctl *ctl, unsigned int command, uint32_t argument)
+{
+    struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_tbuf_op);
+
+    sysctl->u.tbuf_op.cmd = command;
+    if (command == XEN_SYSCTL_TBUFOP_set_evt_mask)
+        sysctl->u.tbuf_op.evt_mask = argument;
+    else
+        sysctl->u.tbuf_op.size = argument;
+    return perform(ctl);
+}
+
+int ctl_trace_info(struct ctl *ctl, xen_pfn_t *mfn, uint32_t *bytes)
+{
+    struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_tbuf_op);
+
+    sysctl->u.tbuf_op.cmd = XEN_SYSCTL_TBUFOP_get_info;
+    if (perform(ctl) != 0)
+        return -1;
+    *mfn = (xen_pfn_t)sysctl->u.tbuf_op.buffer_mfn;
+    *bytes = sysctl->u.tbuf_op.size;
+    return 0;
+}
+
 int ctl_version(struct ctl *ctl, unsigned int command, void *buffer, size_t size)
 {
     int result;

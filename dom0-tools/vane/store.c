@@ -211,20 +211,21 @@ int store_add_domain(struct xs_handle *xs, const struct built_domain *built, con
     return -1;
 }
 
+/* Its nodes first: a domain that nothing mentions any more is released without a search of the whole store. */
 void store_remove_domain(struct xs_handle *xs, domid_t domid, const uint8_t uuid[16])
 {
     char path[PATH_SIZE], text[37];
 
-    (void)xs_release_domain(xs, domid);
     snprintf(path, sizeof(path), "/local/domain/%u", domid);
     (void)xs_rm(xs, XBT_NULL, path);
     snprintf(path, sizeof(path), "/local/domain/0/backend/console/%u", domid);
     (void)xs_rm(xs, XBT_NULL, path);
-    if (uuid == NULL)
-        return;
-    uuid_format(uuid, text);
-    snprintf(path, sizeof(path), "/vm/%s", text);
-    (void)xs_rm(xs, XBT_NULL, path);
+    if (uuid != NULL) {
+        uuid_format(uuid, text);
+        snprintf(path, sizeof(path), "/vm/%s", text);
+        (void)xs_rm(xs, XBT_NULL, path);
+    }
+    (void)xs_release_domain(xs, domid);
 }
 
 int store_add_dom0(struct xs_handle *xs)

@@ -86,6 +86,7 @@ int cmd_info(struct vane *vane, int argc, char **argv);
 int cmd_devices(struct vane *vane, int argc, char **argv);
 int cmd_dmesg(struct vane *vane, int argc, char **argv);
 int cmd_debug_keys(struct vane *vane, int argc, char **argv);
+int cmd_trace(struct vane *vane, int argc, char **argv);
 int cmd_poweroff(struct vane *vane, int argc, char **argv);
 
 int cmd_pause(struct vane *vane, int argc, char **argv);

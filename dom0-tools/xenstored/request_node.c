@@ -28,6 +28,16 @@ static bool resolve(const struct request *request, const char *name, char *path)
     return name && path_resolve(request->client->domid, name, path, &relative);
 }
 
+static unsigned long transaction_bytes(const struct client *client)
+{
+    const struct transaction *transaction;
+    unsigned long bytes = 0;
+
+    LIST_FOREACH(transaction, &client->transactions, link)
+    bytes += transaction->bytes;
+    return bytes;
+}
+
 static int saw(struct request *request, const char *path, size_t len, unsigned int what)
 {
     struct client *client = request->client;
@@ -35,6 +45,8 @@ static int saw(struct request *request, const char *path, size_t len, unsigned i
 
     if (!request->transaction)
         return 0;
+    if (!client_within(client, QUOTA_TRANSACTION_BYTES, transaction_bytes(client) + len))
+        return ENOSPC;
     error = transaction_saw(request->transaction, path, len, what, client_limit(client, QUOTA_TRANSACTION_NODES));
     if (error == ENOSPC)
         client_within(client, QUOTA_TRANSACTION_NODES, request->transaction->nr_sights + 1ul);
@@ -206,16 +218,6 @@ static int change_live(struct request *request, const struct change *change)
     perm_set_put(before);
     node_put(removed);
     return ok ? 0 : ENOMEM;
-}
-
-static unsigned long transaction_bytes(const struct client *client)
-{
-    const struct transaction *transaction;
-    unsigned long bytes = 0;
-
-    LIST_FOREACH(transaction, &client->transactions, link)
-    bytes += transaction->bytes;
-    return bytes;
 }
 
 static int change_in_transaction(struct request *request, const struct change *change)

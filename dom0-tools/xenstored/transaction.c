@@ -126,6 +126,7 @@ int transaction_saw(struct transaction *transaction, const char *path, size_t le
     sight->next = transaction->buckets[hash % transaction->nr_buckets];
     transaction->buckets[hash % transaction->nr_buckets] = sight;
     transaction->nr_sights++;
+    transaction->bytes += sizeof(*sight) + len;
     return 0;
 }
 

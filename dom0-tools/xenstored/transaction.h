@@ -42,7 +42,7 @@ struct transaction {
     bool doomed; /* will fail with EAGAIN */
     struct client *client;
     uint64_t started; /* the store's generation then */
-    size_t bytes;     /* memory that the deeds keep */
+    size_t bytes;     /* memory that sights and deeds keep */
     struct node *base;
     struct node *root;
     STAILQ_HEAD(, deed) deeds;

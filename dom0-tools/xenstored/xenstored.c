@@ -24,7 +24,7 @@ static const struct {
     [QUOTA_PERMISSIONS] = {"node-permissions", "permissions of one node", 5},
     [QUOTA_OUTSTANDING] = {"outstanding", "replies not fetched", 20},
     [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched in one transaction", 1024},
-    [QUOTA_TRANSACTION_BYTES] = {"transaction-bytes", "bytes changed in open transactions", 1024 * 1024},
+    [QUOTA_TRANSACTION_BYTES] = {"transaction-bytes", "bytes seen and changed in open transactions", 1024 * 1024},
     [QUOTA_EVENTS] = {"events", "events not fetched", 256},
 };
 

@@ -111,7 +111,7 @@ static void set_registers(struct vcpu_guest_context *context, unsigned int cpu)
 }
 #endif
 
-/* The hypervisor takes an entry's place for its vector. */
+/* A context's table is looked up by position. */
 static void copy_traps(struct trap_info *traps)
 {
     for (unsigned int vector = 0; vector < ARRAY_SIZE(trap_entries); vector++) {

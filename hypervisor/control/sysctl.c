@@ -8,6 +8,7 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 #include "sched/policy.h"
+#include "trace.h"
 
 #define DEBUG_KEYS_MAX 64
 #define CPUPOOL        0 /* the only pool */
@@ -211,6 +212,8 @@ static long run(struct xen_sysctl *op)
     switch (op->cmd) {
     case XEN_SYSCTL_readconsole:
         return readconsole(&op->u.readconsole);
+    case XEN_SYSCTL_tbuf_op:
+        return trace_control(&op->u.tbuf_op);
     case XEN_SYSCTL_physinfo:
         return physinfo(&op->u.physinfo);
     case XEN_SYSCTL_sched_id:

@@ -12,96 +12,103 @@
 #define CLEARED_FLAGS (X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF)
 
 /* What the guest is shown as its flags: IF is its upcall mask, IOPL its virtual level if it asked for that. */
-static u64 visible_flags(struct vcpu *v, u64 flags)
+IN_PLACE u64 visible_flags(struct vcpu *v, u64 flags, u8 mask)
 {
     flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_IOPL);
-    if (!vcpu_upcall_mask(v))
+    if (!mask)
         flags |= X86_EFLAGS_IF;
-    if (v->domain->vm_assist & (1U << VMASST_TYPE_architectural_iopl))
+    if (unlikely(v->domain->vm_assist & (1U << VMASST_TYPE_architectural_iopl)))
         flags |= (u64)v->iopl << 12;
     return flags;
 }
 
-static void bounce64(struct vcpu *v, struct cpu_regs *regs, const struct bounce *b)
+/* What a frame is made of besides the registers: how bounce() and its siblings are told. */
+#define HAS_ERROR_CODE 1U
+#define MASK_EVENTS    4U /* as in the flags of a trap_info */
+
+/* The frame grows down from a multiple of 16. */
+IN_PLACE void bounce64(struct vcpu *v, struct cpu_regs *regs, unsigned how, u32 error_code)
 {
-    u64 frame[8], *p = frame, sp;
-    bool from_user = !v->kernel_mode;
     u16 cs = regs->cs;
+    u8 mask = vcpu_upcall_mask(v);
+    unsigned long sp = regs->rsp;
 
-    if (from_user) {
-        toggle_guest_mode(v);
-        sp = v->kernel_sp & ~15UL;
-    } else {
-        sp = regs->rsp & ~15UL;
+    if (v->kernel_mode) {
         cs &= (u16)~3;
+    } else {
+        toggle_guest_mode(v);
+        sp = v->kernel_sp;
     }
-    *p++ = regs->rcx;
-    *p++ = regs->r11;
-    if (b->has_error_code)
-        *p++ = b->error_code;
-    *p++ = regs->rip;
-    *p++ = cs | (u64)vcpu_upcall_mask(v) << 32;
-    *p++ = visible_flags(v, regs->rflags);
-    *p++ = regs->rsp;
-    *p++ = regs->ss;
-
-    size_t size = (size_t)((char *)p - (char *)frame);
-    sp -= size;
-    if (copy_to_guest(sp, frame, size)) {
-        domain_crash(v->domain, "its kernel stack at %#lx cannot take a bounce frame", (unsigned long)sp);
-        return;
+    sp = (sp & ~15UL) - 7 * sizeof(u64);
+    if (unlikely(!guest_words_ok(sp - sizeof(u64), 8 * sizeof(u64), false)))
+        goto fault;
+    u64 *frame = (u64 *)sp;
+    GUEST_PUT(&frame[2], regs->rip, fault);
+    GUEST_PUT(&frame[3], cs | (u64)mask << 32, fault);
+    GUEST_PUT(&frame[4], visible_flags(v, regs->rflags, mask), fault);
+    GUEST_PUT(&frame[5], regs->rsp, fault);
+    GUEST_PUT(&frame[6], regs->ss, fault);
+    if (how & HAS_ERROR_CODE) {
+        GUEST_PUT(&frame[1], error_code, fault);
+        frame--;
     }
-    regs->rsp = sp;
+    GUEST_PUT(&frame[1], regs->r11, fault);
+    GUEST_PUT(&frame[0], regs->rcx, fault);
+    regs->rsp = (u64)frame;
     regs->cs = GUEST64_CS;
     regs->ss = GUEST64_SS;
+    return;
+fault:
+    domain_crash(v->domain, "its kernel stack at %#lx cannot take a bounce frame", sp);
 }
 
-static void bounce32(struct vcpu *v, struct cpu_regs *regs, const struct bounce *b)
+IN_PLACE void bounce32(struct vcpu *v, struct cpu_regs *regs, u16 entry_cs, unsigned how, u32 error_code)
 {
-    u32 frame[6], *p = frame;
     bool from_user = (regs->cs & 3) != 1;
-    unsigned long base;
     u32 sp = from_user ? (u32)v->kernel_sp : (u32)regs->rsp;
     u16 ss = from_user ? v->kernel_ss : regs->ss;
+    u8 mask = vcpu_upcall_mask(v);
+    unsigned words = 3 + (how & HAS_ERROR_CODE) + (from_user ? 2 : 0);
+    unsigned long base;
 
-    if (b->has_error_code)
-        *p++ = b->error_code;
-    *p++ = (u32)regs->rip;
-    *p++ = regs->cs | (u32)vcpu_upcall_mask(v) << 16;
-    *p++ = (u32)visible_flags(v, regs->rflags);
-    if (from_user) {
-        *p++ = (u32)regs->rsp;
-        *p++ = regs->ss;
+    sp -= words * (u32)sizeof(u32);
+    if (unlikely(!guest_stack_base(v, ss, &base)))
+        goto fault;
+    base = (u32)(base + sp);
+    if (unlikely(!guest_words_ok(base, words * sizeof(u32), true)))
+        goto fault;
+    u32 *frame = (u32 *)base;
+    if (how & HAS_ERROR_CODE) {
+        GUEST_PUT(frame, error_code, fault);
+        frame++;
     }
-    size_t size = (size_t)((char *)p - (char *)frame);
-    sp -= (u32)size;
-    if (!guest_segment_base(v, ss, &base) || copy_to_guest((u32)(base + sp), frame, size)) {
-        domain_crash(v->domain, "its kernel stack at %04x:%08x cannot take a bounce frame", ss, sp);
-        return;
+    GUEST_PUT(&frame[0], regs->rip, fault);
+    GUEST_PUT(&frame[1], regs->cs | (u32)mask << 16, fault);
+    GUEST_PUT(&frame[2], visible_flags(v, regs->rflags, mask), fault);
+    if (from_user) {
+        GUEST_PUT(&frame[3], regs->rsp, fault);
+        GUEST_PUT(&frame[4], regs->ss, fault);
     }
     regs->rsp = sp;
     regs->ss = ss;
-    regs->cs = b->cs;
+    regs->cs = entry_cs;
+    return;
+fault:
+    domain_crash(v->domain, "its kernel stack at %04x:%08x cannot take a bounce frame", ss, sp);
 }
 
-void bounce_to_guest(const struct bounce *b)
+/* To an address that is not 0. One copy is enough: a call costs less than the frame's size. */
+static __attribute__((noinline)) void bounce(struct vcpu *v, struct cpu_regs *regs, u64 address, u16 cs, unsigned how,
+                                             u32 error_code)
 {
-    struct vcpu *v = current;
-    struct cpu_regs *regs = guest_regs();
-
-    regs->entry_vector = 0;
-    if (b->address == 0) {
-        domain_crash(v->domain, "a trap or event came and its kernel has no handler for it (rip %#lx)",
-                     (unsigned long)regs->rip);
-        return;
-    }
     if (v->is_32bit)
-        bounce32(v, regs, b);
+        bounce32(v, regs, cs, how, error_code);
     else
-        bounce64(v, regs, b);
-    regs->rip = b->address;
+        bounce64(v, regs, how, error_code);
+    regs->entry_vector = 0;
+    regs->rip = address;
     regs->rflags = (regs->rflags & ~CLEARED_FLAGS) | X86_EFLAGS_IF | X86_EFLAGS_MBS;
-    if (b->mask_events)
+    if (how & MASK_EVENTS)
         vcpu_upcall_mask(v) = 1;
 }
 
@@ -110,28 +117,28 @@ bool vector_has_error_code(unsigned vector)
     return vector < 32 && (0x227D00U >> vector & 1);
 }
 
-void inject_trap(unsigned vector, unsigned error_code)
+void bounce_trap(struct cpu_regs *regs, unsigned vector, unsigned error_code)
 {
-    struct vcpu *v = current;
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
     const struct compact_trap *trap = &v->traps[vector & 0xFF];
 
-    if (trap->address == 0) {
+    if (unlikely(trap->address == 0)) {
         domain_crash(v->domain, "trap %u (error code %#x) at rip %#lx, for which its kernel registered no handler",
-                     vector, error_code, (unsigned long)guest_regs()->rip);
+                     vector, error_code, (unsigned long)regs->rip);
         return;
     }
-    bounce_to_guest(&(struct bounce){
-        .address = trap->address,
-        .cs = trap->cs,
-        .mask_events = (trap->flags & 4) != 0,
-        .has_error_code = vector_has_error_code(vector),
-        .error_code = error_code,
-    });
+    bounce(v, regs, trap->address, trap->cs, (trap->flags & MASK_EVENTS) | vector_has_error_code(vector), error_code);
+}
+
+void inject_trap(unsigned vector, unsigned error_code)
+{
+    bounce_trap(guest_regs(), vector, error_code);
 }
 
 void inject_page_fault(unsigned long address, unsigned error_code)
 {
-    struct vcpu *v = current;
+    struct cpu_regs *regs = guest_regs();
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
 
     v->ctrlreg[2] = address;
     if (v->is_32bit)
@@ -139,20 +146,28 @@ void inject_page_fault(unsigned long address, unsigned error_code)
     else
         v->info->arch.cr2 = address;
     /* A 64-bit kernel runs in ring 3, but must not learn that from its fault. */
-    if (guest_in_kernel(v, guest_regs()))
+    if (guest_in_kernel(v, regs))
         error_code &= ~PFEC_USER;
     else
         error_code |= PFEC_USER;
-    inject_trap(TRAP_PF, error_code);
+    bounce_trap(regs, TRAP_PF, error_code);
 }
 
-static void deliver_event(struct vcpu *v)
+/* On the short way a frame could not be written (entry_bounce.S). */
+void bounce_failed(struct cpu_regs *regs)
 {
-    bounce_to_guest(&(struct bounce){
-        .address = v->event_callback.address,
-        .cs = v->event_callback.cs,
-        .mask_events = true,
-    });
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+
+    domain_crash(v->domain, "its kernel stack (at %#lx in the kernel, else %#lx) cannot take a bounce frame",
+                 (unsigned long)regs->rsp, (unsigned long)v->kernel_sp);
+}
+
+/* At a callback, which may be registered or not. */
+static void enter_callback(struct cpu_regs *regs, const struct guest_entry *entry, bool mask_events)
+{
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+
+    bounce(v, regs, entry->address, entry->cs, mask_events ? MASK_EVENTS : 0, 0);
 }
 
 static void deliver_nmi(struct vcpu *v)
@@ -164,14 +179,15 @@ static void deliver_nmi(struct vcpu *v)
 
 void return_to_guest_work(struct cpu_regs *regs)
 {
-    struct vcpu *v = current;
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
 
-    process_softirqs();
+    if (cpu_of_frame(regs)->softirq_pending)
+        process_softirqs();
     if (v->nmi_pending && !v->nmi_masked && v->traps[TRAP_NMI].address)
         deliver_nmi(v);
     else if (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v)) {
         if (v->event_callback.address)
-            deliver_event(v);
+            enter_callback(regs, &v->event_callback, true);
         else
             /* Not registered yet: the guest polls. Masking keeps the way out from trying for ever. */
             vcpu_upcall_mask(v) = 1;
@@ -191,11 +207,7 @@ void deliver_failsafe(void)
         domain_crash(v->domain, "a segment register or return frame of it is invalid and it has no failsafe callback");
         return;
     }
-    bounce_to_guest(&(struct bounce){
-        .address = v->failsafe_callback.address,
-        .cs = v->failsafe_callback.cs,
-        .mask_events = v->failsafe_callback.mask_events,
-    });
+    enter_callback(regs, &v->failsafe_callback, v->failsafe_callback.mask_events);
     if (v->domain->shutting_down)
         return;
     if (v->is_32bit) {
@@ -222,15 +234,6 @@ bad:
 }
 
 /* SYSCALL in user mode of a 64-bit guest, or in a 32-bit one. */
-static void enter_callback(const struct guest_entry *entry)
-{
-    bounce_to_guest(&(struct bounce){
-        .address = entry->address,
-        .cs = entry->cs,
-        .mask_events = entry->mask_events,
-    });
-}
-
 void syscall_from_user(struct cpu_regs *regs)
 {
     struct vcpu *v = current;
@@ -239,7 +242,7 @@ void syscall_from_user(struct cpu_regs *regs)
         regs->rip -= 2;
         inject_trap(TRAP_UD, 0);
     } else {
-        enter_callback(&v->syscall_callback);
+        enter_callback(regs, &v->syscall_callback, v->syscall_callback.mask_events);
     }
 }
 
@@ -255,7 +258,7 @@ void syscall32_from_user(struct cpu_regs *regs)
         regs->rip -= 2;
         inject_trap(TRAP_UD, 0);
     } else {
-        enter_callback(&v->syscall32_callback);
+        enter_callback(regs, &v->syscall32_callback, v->syscall32_callback.mask_events);
     }
 }
 
@@ -269,5 +272,5 @@ void sysenter_from_user(struct cpu_regs *regs)
     if (v->sysenter_callback.address == 0)
         inject_trap(TRAP_GP, 0);
     else
-        enter_callback(&v->sysenter_callback);
+        enter_callback(regs, &v->sysenter_callback, v->sysenter_callback.mask_events);
 }

@@ -25,7 +25,6 @@
 #define DR7_GD        (1UL << 13)
 #define DR7_ACTIVE    0xFFUL
 #define DR7_IO        2U
-#define DR7_LENGTH_8  8U
 
 static u64 visible_cr4(u64 chosen)
 {
@@ -94,7 +93,7 @@ int guest_write_cr(struct vcpu *v, unsigned cr, u64 value)
 }
 
 /* Breakpoints on I/O ports need CR4.DE; every access to a port traps, so they are our task and their enable bits stay
- * out of the CPU: *io gets them. Eight-byte breakpoints exist in long mode only. */
+ * out of the CPU: *io gets them. */
 static bool breakpoints_ok(struct vcpu *v, u64 dr7, u64 *io)
 {
     *io = 0;
@@ -108,8 +107,6 @@ static bool breakpoints_ok(struct vcpu *v, u64 dr7, u64 *io)
                 return false;
             *io |= enabled;
         }
-        if ((field & 0xC) == DR7_LENGTH_8 && v->is_32bit)
-            return false;
     }
     return true;
 }

@@ -83,19 +83,23 @@ static inline void write_cr4(u64 value)
 
 /* Entry points in assembly. */
 extern const char trap_stubs[], device_stubs[], high_stubs[], int80_stub[], stray_stub[], syscall_pads[],
-    hypercall_entry32[], nmi_entry[], debug_entry[], double_fault_entry[], machine_check_entry[], guest_iret[];
+    traced_stubs[], traced_pads[], hypercall_entry32[], nmi_entry[], debug_entry[], double_fault_entry[],
+    machine_check_entry[], guest_iret[];
 void reset_stack_and_call(void (*function)(void)) NORETURN;
 void reset_stack_to_guest(void) NORETURN;
 
 /* Called by the entry paths. */
 void trap_from_guest(struct cpu_regs *regs);
 void trap_in_hypervisor(struct cpu_regs *regs);
+void bounce_failed(struct cpu_regs *regs);
 void handle_on_own_stack(void) NORETURN;
 void handle_nmi(struct cpu_regs *regs);
 void handle_debug(struct cpu_regs *regs);
 void handle_double_fault(struct cpu_regs *regs);
 void handle_machine_check(struct cpu_regs *regs);
 void return_to_guest_work(struct cpu_regs *regs);
+void trace_syscall(const struct cpu_regs *regs); /* trace/trace.c: before the plain gate */
+const char *trace_gate(const struct cpu_regs *regs);
 void syscall_from_user(struct cpu_regs *regs);
 void syscall32_from_user(struct cpu_regs *regs);
 void sysenter_from_user(struct cpu_regs *regs);
@@ -107,15 +111,16 @@ void cpu_gdt_select(bool is_32bit);
 void cpu_load_ldt(struct vcpu *v); /* its LDT into this CPU's LDTR */
 /* The base that a selector of the current guest's tables carries; false when it is no usable data or code segment. */
 bool guest_segment_base(struct vcpu *v, u16 selector, unsigned long *base);
+/* The same for a 32-bit stack, which is flat almost always. */
+IN_PLACE bool guest_stack_base(struct vcpu *v, u16 selector, unsigned long *base)
+{
+    *base = 0;
+    return likely(selector == GUEST32_SS) || guest_segment_base(v, selector, base);
+}
 
 /* bounce.c */
-struct bounce {
-    u64 address;
-    u16 cs;
-    bool mask_events, has_error_code;
-    u32 error_code;
-};
-void bounce_to_guest(const struct bounce *bounce);
+/* As inject_trap, for who holds the frame. */
+void bounce_trap(struct cpu_regs *regs, unsigned vector, unsigned error_code);
 void deliver_failsafe(void);
 void process_softirqs(void);
 

@@ -10,13 +10,10 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define BASIC_LAST          0xDU
-#define EXTENDED_LAST       0x80000021U
-#define EXTENDED_LAST_INTEL 0x80000008U
-#define XEN_BASE            0x40000000U
-#define XEN_LAST            5U
+#define XEN_BASE 0x40000000U
+#define XEN_LAST 5U
 
-#define BIT(n)              (1U << (n))
+#define BIT(n)   (1U << (n))
 
 /* Leaf 1, edx: FPU DE TSC MSR PAE MCE CX8 APIC SEP MCA CMOV PAT CLFLUSH ACPI MMX FXSR SSE SSE2 SS HTT. */
 #define LEAF1_EDX 0x1FC9CBF5U
@@ -36,23 +33,16 @@ enum { EAX, EBX, ECX, EDX };
 /* Extended leaf 1: what AMD repeats of leaf 1, and SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNOWEXT 3DNOW. */
 #define EXT1_REPEATED 0x0183F3FFU
 #define EXT1_EDX      0xEA500800U
+#define LEAF1_CX16    (1U << 13) /* of no use without long mode, as the next */
+#define EXT1_LAHF     1U
 /* Extended leaf 1, ecx: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM. */
 #define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)
 #define EXT1_LM      BIT(29)
 
-/* The last leaf shown of the basic ones (0) or the extended ones (0x80000000). */
-static u32 last_leaf(u32 base)
+static void no_answer(u32 out[4])
 {
-    static u32 known[2];
-    u32 *last = &known[base >> 31], out[4];
-
-    if (*last == 0) {
-        cpuid(base, 0, out);
-        *last =
-            base ? (cpu_features.amd ? EXTENDED_LAST : MIN(out[EAX], EXTENDED_LAST_INTEL)) : MIN(out[EAX], BASIC_LAST);
-    }
-    return *last;
+    out[EAX] = out[EBX] = out[ECX] = out[EDX] = 0;
 }
 
 /* The control domain sees MTRRs. SYSENTER is no use in AMD's long mode. */
@@ -69,6 +59,8 @@ static void basic_features(struct domain *d, u32 out[4])
     if (cpu_features.xsave)
         out[ECX] |= OSXSAVE;
     out[ECX] |= HYPERVISOR;
+    if (d->is_32bit)
+        out[ECX] &= ~LEAF1_CX16;
 }
 
 static void structured_features(u32 subleaf, u32 out[4])
@@ -97,7 +89,7 @@ static void xsave_leaf(u32 subleaf, u32 out[4])
         out[EAX] &= 7; /* XSAVEOPT, XSAVEC, XGETBV with 1; no supervisor state */
         out[EBX] = out[ECX] = out[EDX] = 0;
     } else if (subleaf >= 63 || !(enabled >> subleaf & 1)) {
-        memset(out, 0, 4 * sizeof(u32));
+        no_answer(out);
     }
 }
 
@@ -105,7 +97,7 @@ static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 {
     switch (leaf) {
     case 0:
-        out[EAX] = MIN(out[EAX], BASIC_LAST);
+        out[EAX] = cpu_features.last_leaf[0];
         break;
     case 1:
         basic_features(d, out);
@@ -123,7 +115,7 @@ static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
         }
         /* fall through */
     default: /* MONITOR, power, DCA, performance counters, topology */
-        memset(out, 0, 4 * sizeof(u32));
+        no_answer(out);
         break;
     }
 }
@@ -138,6 +130,7 @@ static void extended_features(struct domain *d, u32 out[4])
     out[ECX] &= EXT1_ECX;
     if (d->is_32bit) {
         out[EDX] &= ~EXT1_LM;
+        out[ECX] &= ~EXT1_LAHF;
         if (!cpu_features.amd)
             out[EDX] &= ~EXT1_SYSCALL;
     }
@@ -147,7 +140,7 @@ static void extended_leaf(struct domain *d, u32 leaf, u32 out[4])
 {
     switch (leaf & 0xFF) {
     case 0:
-        out[EAX] = last_leaf(0x80000000);
+        out[EAX] = cpu_features.last_leaf[1];
         break;
     case 1:
         extended_features(d, out);
@@ -168,7 +161,7 @@ static void extended_leaf(struct domain *d, u32 leaf, u32 out[4])
     case 6:
         break;
     default:
-        memset(out, 0, 4 * sizeof(u32));
+        no_answer(out);
         break;
     }
 }
@@ -188,7 +181,7 @@ static void xen_time_leaf(struct domain *d, u32 subleaf, u32 out[4])
 
 static void xen_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 {
-    memset(out, 0, 4 * sizeof(u32));
+    no_answer(out);
     switch (leaf - XEN_BASE) {
     case 0:
         out[EAX] = XEN_BASE + XEN_LAST;
@@ -224,11 +217,14 @@ void guest_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
         xen_leaf(d, leaf, subleaf, out);
         return;
     }
-    if (base == 0xC0000000 || leaf > last_leaf(base)) {
-        memset(out, 0, 4 * sizeof(u32));
+    if (base == 0xC0000000 || leaf > cpu_features.last_leaf[base >> 31]) {
+        no_answer(out);
         return;
     }
-    cpuid(leaf, subleaf, out);
+    /* What cpuid() does, in place. */
+    __asm__ volatile("cpuid"
+                     : "=a"(out[EAX]), "=b"(out[EBX]), "=c"(out[ECX]), "=d"(out[EDX])
+                     : "a"(leaf), "c"(subleaf));
     if (base)
         extended_leaf(d, leaf, out);
     else

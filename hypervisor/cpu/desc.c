@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "guest_access.h"
+#include "trace.h"
 
 struct idt_gate {
     u16 offset_low, selector;
@@ -87,6 +88,44 @@ static void fill_idt(void)
     set_gate(TRAP_OF, trap_stubs + TRAP_OF * 16, 0, 3);
     set_gate(0x80, int80_stub, 0, 3);
     set_gate(HYPERCALL_VECTOR, hypercall_entry32, 0, 1);
+}
+
+/* The gates that tracing takes: the exceptions that have no stack of their own for a good reason, and the two calls. */
+#define TRACED_COUNT 24
+#define NOT_TRACED   (1U << TRAP_NMI | 1U << TRAP_DF | 1U << TRAP_MC)
+static u16 plain_low[TRACED_COUNT];
+
+static unsigned traced_vector(unsigned i)
+{
+    return i < TRACED_COUNT - 2 ? i : i == TRACED_COUNT - 2 ? 0x80 : HYPERCALL_VECTOR;
+}
+
+/* A store of 16 bits, which no CPU sees torn, tells a plain stub from a tracing one: all lie in the same 64 KiB. */
+void cpu_set_gates(bool traced)
+{
+    for (unsigned i = 0; i < TRACED_COUNT; i++) {
+        u16 *low = &idt[traced_vector(i)].offset_low, stub = (u16)(u64)(traced_stubs + i * 4);
+
+        if ((NOT_TRACED >> i & 1) || (*low == stub) == traced)
+            continue;
+        if (traced)
+            plain_low[i] = *low;
+        WRITE_ONCE(*low, traced ? stub : plain_low[i]);
+    }
+}
+
+const char *cpu_plain_gate(unsigned vector)
+{
+    unsigned i = vector == HYPERCALL_VECTOR ? TRACED_COUNT - 1 : MIN(vector, TRACED_COUNT - 2U);
+
+    return (const char *)(((u64)traced_stubs & ~0xFFFFUL) | plain_low[i]);
+}
+
+void cpu_set_syscall(bool traced)
+{
+    unsigned cpu = this_cpu()->cpu;
+
+    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * 96UL));
 }
 
 static void fill_gdt(unsigned cpu, struct percpu *p)

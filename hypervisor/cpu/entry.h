@@ -19,18 +19,22 @@
 #define HV_LDT       0xE050
 
 #define HYPERCALL_VECTOR 0x82
+#define HYPERCALL_IRET   23
 #define VECTOR_SYSCALL   0x100 /* the frame came by SYSCALL and nothing has touched rip, rsp, cs or rflags since */
 
 #define VECTOR_IPI_CALL       0xFB
 #define VECTOR_IPI_RESCHEDULE 0xFA
 
 #ifdef __ASSEMBLER__
-.macro SAVE_REGS
+.macro SAVE_FIVE
     push    %rdi
     push    %rsi
     push    %rdx
     push    %rcx
     push    %rax
+.endm
+
+.macro SAVE_OTHERS
     push    %r8
     push    %r9
     push    %r10
@@ -43,7 +47,12 @@
     push    %r15
 .endm
 
-.macro RESTORE_REGS
+.macro SAVE_REGS
+    SAVE_FIVE
+    SAVE_OTHERS
+.endm
+
+.macro RESTORE_OTHERS
     pop     %r15
     pop     %r14
     pop     %r13
@@ -54,11 +63,35 @@
     pop     %r10
     pop     %r9
     pop     %r8
+.endm
+
+.macro RESTORE_FIVE
     pop     %rax
     pop     %rcx
     pop     %rdx
     pop     %rsi
     pop     %rdi
+.endm
+
+.macro RESTORE_REGS
+    RESTORE_OTHERS
+    RESTORE_FIVE
+.endm
+
+/* An instruction that touches guest memory, and where it goes on when that faults. */
+.macro GUEST_ACCESS fault, insn:vararg
+9:  \insn
+    .pushsection .ex_table, "a"
+    .long   9b - ., \fault - .
+    .popsection
+.endm
+
+/* To `ours` when an address lies in our own range of addresses. */
+.macro CHECK_ADDRESS address, scratch, ours
+    mov     \address, \scratch
+    sar     $43, \scratch
+    cmp     $-16, \scratch
+    je      \ours
 .endm
 #endif
 

@@ -11,7 +11,11 @@
     .globl hypercall_entry32
     .balign 64
 hypercall_entry32:
+    cmp     $HYPERCALL_IRET, %eax
+    je      iret32
+long_way32:
     pushq   $0
+    cld                                   # the gate leaves the caller's
     SAVE_REGS
     mov     %eax, %eax
     mov     %edi, %r8d
@@ -30,3 +34,78 @@ hypercall_entry32:
     jmp     return_to_guest
 1:  mov     $-38, %rax
     jmp     2b
+
+# The iret hypercall, as do_iret_pv32 in hypercall/iret.c has it; that one is asked whenever something is out of the
+# ordinary, and reads the frame again. What is stored in the registers' frame before that is harmless by itself. rsp is the place of the guest's eip, rdx becomes the vCPU, rcx the guest's frame.
+#define AT(field) (field - REGS_RIP)(%rsp)
+#define DENIED_FLAGS 0x1A3000 /* IOPL VM VIF VIP */
+#define FIXED_FLAGS  0x202
+#define FLAG_VM      0x20000
+#define FLAG_IF_BIT  9
+
+iret32:
+    mov     %rcx, AT(REGS_RCX)
+    mov     %rdx, AT(REGS_RDX)
+    mov     AT(PERCPU_CURRENT), %rdx
+    cmpw    $GUEST32_SS, AT(REGS_SS)
+    jne     iret32_long_way
+    cmpl    $0, AT(PERCPU_SOFTIRQ)
+    jne     iret32_long_way
+    cmpw    $0, VCPU_NMI(%rdx)
+    jne     iret32_long_way
+    mov     VCPU_DOMAIN(%rdx), %rcx
+    testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
+    jnz     iret32_long_way
+    mov     AT(REGS_RSP), %ecx
+    cmp     $-24, %ecx                    # six words
+    ja      iret32_long_way
+    GUEST_ACCESS iret32_long_way, mov (%rcx), %eax
+    mov     %rax, AT(REGS_RAX)
+    GUEST_ACCESS iret32_long_way, mov 4(%rcx), %eax
+    mov     %rax, AT(REGS_RIP)
+    GUEST_ACCESS iret32_long_way, mov 8(%rcx), %eax
+    test    $3, %al
+    jz      iret32_long_way
+    movzwl  %ax, %eax
+    mov     %rax, AT(REGS_CS)
+    test    $2, %al
+    jnz     iret32_to_user
+    GUEST_ACCESS iret32_long_way, mov 12(%rcx), %eax
+    test    $FLAG_VM, %eax
+    jnz     iret32_long_way
+    add     $16, %ecx
+    mov     %rcx, AT(REGS_RSP)
+1:  mov     VCPU_INFO(%rdx), %rcx
+    bt      $FLAG_IF_BIT, %eax
+    setnc   1(%rcx)
+    and     $~DENIED_FLAGS, %eax
+    or      $FIXED_FLAGS, %eax
+    mov     %rax, AT(REGS_RFLAGS)
+    cmpb    $0, (%rcx)                    # pending, to be seen after the mask has changed
+    mov     AT(REGS_RAX), %rax
+    mov     AT(REGS_RCX), %rcx
+    mov     AT(REGS_RDX), %rdx
+    je      guest_iret
+    pushq   $0
+    SAVE_REGS
+    cld
+    jmp     return_to_guest
+
+iret32_to_user:
+    GUEST_ACCESS iret32_long_way, mov 20(%rcx), %eax
+    movzwl  %ax, %eax
+    mov     %rax, AT(REGS_R11)            # no one's yet
+    GUEST_ACCESS iret32_long_way, mov 12(%rcx), %eax
+    test    $FLAG_VM, %eax
+    jnz     iret32_long_way
+    GUEST_ACCESS iret32_long_way, mov 16(%rcx), %ecx
+    mov     %rcx, AT(REGS_RSP)
+    mov     AT(REGS_R11), %rcx
+    mov     %rcx, AT(REGS_SS)
+    jmp     1b
+
+iret32_long_way:
+    mov     AT(REGS_RCX), %rcx
+    mov     AT(REGS_RDX), %rdx
+    mov     $HYPERCALL_IRET, %eax
+    jmp     long_way32

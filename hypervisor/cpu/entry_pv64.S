@@ -35,6 +35,9 @@ syscall_pads:
 
     .balign 64
 lstar_entry:
+    cmp     $HYPERCALL_IRET, %eax
+    je      iret64
+lstar_long_way:
     movq    $GUEST64_SS, 8(%rsp)
     push    %r11
     pushq   $GUEST64_CS
@@ -60,9 +63,8 @@ return_to_guest_syscall:
     jne     exit_work
     mov     PERCPU_CURRENT(%rsp), %rbx
     mov     VCPU_INFO(%rbx), %rax
-    movzwl  (%rax), %eax                  # al pending, ah mask
-    test    %al, %al
-    jnz     exit_event
+    cmpb    $0, (%rax)                    # pending
+    jne     exit_event
 exit_syscall:
     cmpl    $VECTOR_SYSCALL, REGS_VECTOR(%rsp)
     jne     exit_iret
@@ -79,11 +81,11 @@ exit_syscall:
     sysretq
 
 exit_event:
-    test    %ah, %ah
-    jnz     exit_syscall
+    cmpb    $0, 1(%rax)                   # masked
+    jne     exit_syscall
 exit_work:
     mov     %rsp, %rdi
-    call    return_to_guest_work
+    call    *trace_calls(%rip)            # return_to_guest_work
     jmp     return_to_guest_syscall
 
 bad_hypercall:
@@ -128,17 +130,125 @@ return_to_guest:
     jne     1f
     mov     PERCPU_CURRENT(%rsp), %rbx
     mov     VCPU_INFO(%rbx), %rax
-    movzwl  (%rax), %eax
-    test    %al, %al
-    jz      exit_iret
-    test    %ah, %ah
-    jnz     exit_iret
+    cmpb    $0, (%rax)                    # pending
+    je      exit_iret
+    cmpb    $0, 1(%rax)                   # masked
+    jne     exit_iret
 1:  mov     %rsp, %rdi
-    call    return_to_guest_work
+    call    *trace_calls(%rip)            # return_to_guest_work
     jmp     return_to_guest
 exit_iret:
-    RESTORE_REGS
+    RESTORE_OTHERS
+    .globl exit_five
+exit_five:
+    RESTORE_FIVE
     add     $8, %rsp
     .globl guest_iret
 guest_iret:
     iretq
+
+# The iret hypercall, as do_iret in hypercall/iret.c has it; that one is asked whenever something is out of the ordinary,
+# and reads the frame again. rsp is the place of the guest's stack pointer, rax becomes the vCPU, r11 the guest's frame.
+#define AT(field) (field - REGS_RSP)(%rsp)
+#define IN_SYSCALL    1 /* VGCF_in_syscall, in the second byte */
+#define DENIED_FLAGS  0x1A3000 /* IOPL VM VIF VIP */
+#define FIXED_FLAGS   0x202
+#define FLAG_IF_BIT   9
+
+# What changes nothing until the last word of the frame is in.
+.macro LOAD_REST
+    GUEST_ACCESS iret64_again, mov 48(%r11), %ecx
+    GUEST_ACCESS iret64_again, mov 56(%r11), %r11
+    mov     %r11, AT(REGS_RSP)
+    mov     VCPU_INFO(%rax), %r11
+    bt      $FLAG_IF_BIT, %ecx
+    setnc   1(%r11)
+    and     $~DENIED_FLAGS, %ecx
+    or      $FIXED_FLAGS, %ecx
+    mov     %rcx, AT(REGS_RFLAGS)
+.endm
+
+iret64:
+    mov     %rcx, AT(REGS_RIP)
+    mov     AT(PERCPU_CURRENT), %rax
+    cmpb    $0, VCPU_KERNEL_MODE(%rax)
+    je      iret64_long_way
+    cmpl    $0, AT(PERCPU_SOFTIRQ)
+    jne     iret64_long_way
+    cmpw    $0, VCPU_NMI(%rax)
+    jne     iret64_long_way
+    mov     VCPU_DOMAIN(%rax), %rcx
+    testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
+    jnz     iret64_long_way
+    mov     AT(REGS_RSP), %r11
+    CHECK_ADDRESS %r11, %rcx, iret64_again
+    GUEST_ACCESS iret64_again, mov (%r11), %rcx  # the lowest first, as in entry_bounce.S
+    mov     %rcx, AT(REGS_RAX)
+    GUEST_ACCESS iret64_again, mov 24(%r11), %ecx
+    test    $IN_SYSCALL, %ch
+    jnz     iret64_in_syscall
+    GUEST_ACCESS iret64_again, mov 8(%r11), %rcx
+    mov     %rcx, AT(REGS_R11)
+    GUEST_ACCESS iret64_again, mov 16(%r11), %rcx
+    mov     %rcx, AT(REGS_RCX)
+1:  GUEST_ACCESS iret64_again, mov 64(%r11), %ecx
+    or      $3, %ecx
+    movzwl  %cx, %ecx
+    mov     %rcx, AT(REGS_SS)
+    GUEST_ACCESS iret64_again, mov 32(%r11), %rcx
+    mov     %rcx, AT(REGS_RIP)
+    sar     $47, %rcx
+    inc     %ecx
+    cmp     $1, %ecx
+    ja      iret64_again               # no address
+    GUEST_ACCESS iret64_again, mov 40(%r11), %ecx
+    movzwl  %cx, %ecx
+    mov     %rcx, AT(REGS_CS)
+    orb     $3, AT(REGS_CS)
+    and     $3, %ecx
+    cmp     $3, %ecx
+    je      iret64_to_user
+    LOAD_REST
+2:  cmpb    $0, (%r11)                    # pending, to be seen after the mask has changed
+    mov     AT(REGS_RAX), %rax
+    mov     AT(REGS_RCX), %rcx
+    mov     AT(REGS_R11), %r11
+    lea     AT(REGS_RIP), %rsp
+    je      guest_iret
+    pushq   $0
+    SAVE_REGS
+    jmp     return_to_guest
+
+# rcx and r11 are what SYSRET would leave there.
+iret64_in_syscall:
+    GUEST_ACCESS iret64_again, mov 32(%r11), %rcx
+    mov     %rcx, AT(REGS_RCX)
+    GUEST_ACCESS iret64_again, mov 48(%r11), %rcx
+    mov     %rcx, AT(REGS_R11)
+    jmp     1b
+
+# What mm_toggle_cr3 does.
+iret64_to_user:
+    mov     VCPU_DOMAIN(%rax), %rcx
+    cmpq    $0, DOMAIN_SHADOW(%rcx)
+    jne     iret64_again
+    cmpl    $0, stale_cpus(%rip)
+    jne     iret64_again
+    cmpq    $-1, VCPU_USER_TABLE(%rax)
+    je      iret64_again
+    LOAD_REST
+    mov     VCPU_USER_TABLE(%rax), %rcx
+    shl     $12, %rcx
+    mov     %rcx, VCPU_CR3(%rax)
+    mov     %rcx, AT(PERCPU_CR3)
+    movb    $0, VCPU_KERNEL_MODE(%rax)
+    swapgs
+    mov     %rcx, %cr3
+    jmp     2b
+
+iret64_again:
+    mov     $FIXED_FLAGS, %r11d           # instead of the guest's frame
+iret64_long_way:
+    mov     AT(REGS_RIP), %rcx
+    mov     $HYPERCALL_IRET, %eax
+    jmp     lstar_long_way

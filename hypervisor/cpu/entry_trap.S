@@ -10,14 +10,14 @@
 
     .section .text.entry, "ax", @progbits
 
-.macro STUB vector, has_error_code
+.macro STUB vector, has_error_code, to=trap_common
     .balign 16
     .if \has_error_code
     .else
     pushq   $0
     .endif
     movl    $\vector, 4(%rsp)
-    jmp     trap_common
+    jmp     \to
 .endm
 
 # Vectors 0 to 0x1F: exceptions.
@@ -26,7 +26,11 @@
 trap_stubs:
     .set vector, 0
     .rept 0x20
-    .if (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21)
+    .if vector == 14
+    STUB vector, 1, fault_bounced
+    .elseif (0x90039 >> vector) & 1       # DE BP OF BR MF XM: see trap_from_guest
+    STUB vector, 0, trap_bounced
+    .elseif (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21)
     STUB vector, 1
     .else
     STUB vector, 0
@@ -59,12 +63,13 @@ high_stubs:
 
     .balign 16
 int80_stub:
-    STUB 0x80, 0
+    STUB 0x80, 0, trap_bounced
 # Whatever never comes.
     .balign 16
 stray_stub:
     STUB 0xFF, 0
 
+    .globl trap_common
 trap_common:
     cld
     SAVE_REGS

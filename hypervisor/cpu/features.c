@@ -19,6 +19,11 @@
 #define XCR0_AVX       4UL
 #define XCR0_AVX512    0xE0UL
 
+/* The last CPUID leaves that a guest is shown. */
+#define BASIC_LAST          0xDU
+#define EXTENDED_LAST       0x80000021U
+#define EXTENDED_LAST_INTEL 0x80000008U
+
 struct cpu_features cpu_features;
 
 void cpuid(u32 leaf, u32 subleaf, u32 out[4])
@@ -89,12 +94,14 @@ void features_init(void)
     require(leaf_bit(1, 3, 9), "local APIC");
     cpuid(0, 0, out);
     f->amd = out[2] == 0x444D4163 || out[2] == 0x656E6975; /* AuthenticAMD, HygonGenuine */
+    f->last_leaf[0] = MIN(out[0], BASIC_LAST);
     f->rdtscp = leaf_bit(0x80000001, 3, 27);
     f->smep = leaf_bit(7, 1, 7);
     f->fsgsbase = leaf_bit(7, 1, 0);
     f->invariant_tsc = leaf_bit(0x80000007, 3, 8);
     f->physical_bits = 36;
     cpuid(0x80000000, 0, out);
+    f->last_leaf[1] = f->amd ? EXTENDED_LAST : MIN(out[0], EXTENDED_LAST_INTEL);
     if (out[0] >= 0x80000008) {
         cpuid(0x80000008, 0, out);
         f->physical_bits = out[0] & 0xFF;

@@ -14,6 +14,7 @@
 #define MSR_APIC_BASE      0x1B
 #define MSR_UCODE_WRITE    0x79
 #define MSR_UCODE_REV      0x8B
+#define MSR_MISC_FEATURES  0x140
 #define MSR_MCG_CAP        0x179
 #define MSR_MC0_CTL        0x400
 #define MSR_MC1_CTL        0x404
@@ -161,6 +162,8 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
     case MSR_DE_CFG:
         return cpu_features.amd ? 0 : -EINVAL;
     default:
+        if (value && (msr == MSR_MISC_FEATURES || (msr > MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MCG_BANKS && (msr & 3))))
+            return -EINVAL; /* nothing can be switched on; an error is acknowledged by a zero */
         if (is_quiet(msr, WRITE))
             return 0;
         guest_logf(LOG_DEBUG, "writes %#lx to unknown MSR %#x\n", (unsigned long)value, msr);

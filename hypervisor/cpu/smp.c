@@ -12,6 +12,7 @@
 #include "boot/cmdline.h"
 #include "dev/acpi.h"
 #include "dev/apic.h"
+#include "trace.h"
 
 #define AP_TIMEOUT_NS 100000000UL
 
@@ -31,6 +32,7 @@ void smp_serve_requests(void)
     if (wanted == p->flush_done)
         return;
     flush_tlb_local();
+    trace_sync();
     __atomic_store_n(&p->flush_done, wanted, __ATOMIC_SEQ_CST);
 }
 

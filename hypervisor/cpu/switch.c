@@ -170,8 +170,7 @@ void toggle_guest_mode(struct vcpu *v)
 {
     v->kernel_mode = !v->kernel_mode;
     __asm__ volatile("swapgs");
-    vcpu_update_cr3(v);
-    mm_load_cr3(v);
+    mm_toggle_cr3(v);
 }
 
 void process_softirqs(void)
@@ -184,6 +183,8 @@ void process_softirqs(void)
             timer_softirq();
         if (pending & 1U << SOFTIRQ_CONSOLE)
             console_softirq();
+        if (pending & 1U << SOFTIRQ_INPUT)
+            console_poll_input();
         if (pending & 1U << SOFTIRQ_SCHEDULE)
             schedule();
     }

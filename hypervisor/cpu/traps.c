@@ -30,6 +30,11 @@ static unsigned long window_offset(unsigned long address)
     return address - (WINDOWS_START + this_cpu()->cpu * (unsigned long)WINDOW_SIZE);
 }
 
+static bool in_our_range(unsigned long address)
+{
+    return address - HV_VIRT_START < HV_VIRT_END - HV_VIRT_START;
+}
+
 /* A descriptor load touched this CPU's GDT or LDT window where nothing is mapped. */
 static bool window_fault(unsigned long offset, bool from_guest)
 {
@@ -65,6 +70,8 @@ static NORETURN void failed_return(const struct cpu_regs *fault)
     } else {
         inject_trap(copy.entry_vector, copy.error_code);
     }
+    /* A handler whose selector is bad brings us here again and again: the CPU's interrupts must come through. */
+    __asm__ volatile("sti; nop; cli" ::: "memory");
     reset_stack_to_guest();
 }
 
@@ -73,7 +80,7 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
     unsigned long address = read_cr2();
     u32 error_code = regs->error_code;
 
-    if (unlikely(window_offset(address) < WINDOW_SIZE)) {
+    if (unlikely(in_our_range(address)) && window_offset(address) < WINDOW_SIZE) {
         window_fault(window_offset(address), true);
         return;
     }
@@ -146,56 +153,55 @@ static void guest_no_device(struct vcpu *v)
     }
 }
 
-void trap_from_guest(struct cpu_regs *regs)
+/* Its gate is open to ring 3, so that the common case needs no decoding; the guest's DPL does not matter. */
+static void guest_int80(struct vcpu *v, struct cpu_regs *regs)
 {
-    struct vcpu *v = current;
+    if (likely(v->traps[0x80].address)) {
+        bounce_trap(regs, 0x80, 0);
+        return;
+    }
+    regs->rip -= 2;
+    bounce_trap(regs, TRAP_GP, 0x80 * 8 + 2);
+}
+
+/* What the guest's kernel is told as it came. */
+#define BOUNCED_VECTORS                                                                                                \
+    (1U << TRAP_DE | 1U << TRAP_BP | 1U << TRAP_OF | 1U << TRAP_BR | 1U << TRAP_TS | 1U << TRAP_NP | 1U << TRAP_SS |   \
+     1U << TRAP_MF | 1U << TRAP_AC | 1U << TRAP_XM | 1U << TRAP_CP)
+
+static void other_trap(struct vcpu *v, struct cpu_regs *regs)
+{
     u32 vector = regs->entry_vector;
 
-    switch (vector) {
-    case TRAP_PF:
-        guest_page_fault(v, regs);
-        break;
-    case TRAP_GP:
-        guest_general_protection(v, regs);
-        break;
-    case TRAP_UD:
-        if (!emulate_forced(v, regs))
-            inject_trap(TRAP_UD, 0);
-        break;
-    case TRAP_DB:
+    if (vector >= 32 && vector != 0x80)
+        do_interrupt(regs);
+    else if (vector == 0x80)
+        guest_int80(v, regs);
+    else if (BOUNCED_VECTORS >> vector & 1)
+        bounce_trap(regs, vector, regs->error_code);
+    else if (vector == TRAP_DB)
         guest_debug(v, regs);
-        break;
-    case TRAP_NM:
+    else if (vector == TRAP_NM)
         guest_no_device(v);
-        break;
-    case TRAP_DE:
-    case TRAP_BP:
-    case TRAP_OF:
-    case TRAP_BR:
-    case TRAP_TS:
-    case TRAP_NP:
-    case TRAP_SS:
-    case TRAP_MF:
-    case TRAP_AC:
-    case TRAP_XM:
-    case 21:
-        inject_trap(vector, regs->error_code);
-        break;
-    case 0x80:
-        /* Its gate is open to ring 3, so that the common case needs no decoding; the guest's DPL does not matter. */
-        if (v->traps[0x80].address) {
-            inject_trap(0x80, 0);
-        } else {
-            regs->rip -= 2;
-            inject_trap(TRAP_GP, 0x80 * 8 + 2);
-        }
-        break;
-    default:
-        if (vector < 32)
-            domain_crash(v->domain, "exception %u, which no guest can cause", vector);
-        else
-            do_interrupt(regs);
-        break;
+    else
+        domain_crash(v->domain, "exception %u, which no guest can cause", vector);
+}
+
+/* The frequent first; most of what is only to be bounced does not come here (entry_bounce.S). */
+void trap_from_guest(struct cpu_regs *regs)
+{
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+    u32 vector = regs->entry_vector;
+
+    if (vector == TRAP_UD) {
+        if (!emulate_forced(v, regs))
+            bounce_trap(regs, TRAP_UD, 0);
+    } else if (vector == TRAP_GP) {
+        guest_general_protection(v, regs);
+    } else if (vector == TRAP_PF) {
+        guest_page_fault(v, regs);
+    } else {
+        other_trap(v, regs);
     }
 }
 
@@ -210,9 +216,10 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     if (vector == TRAP_PF) {
         unsigned long address = read_cr2(), offset = window_offset(address);
         u32 error_code = regs->error_code;
-        if (offset < WINDOW_SIZE && window_fault(offset, false))
+        if (offset < WINDOW_SIZE && current && window_fault(offset, false))
             return;
-        if (current->domain->mm.shadow && shadow_fault(current, address, &error_code))
+        struct vcpu *v = current;
+        if (v && v->domain->mm.shadow && shadow_fault(v, address, &error_code))
             return;
     }
     if (regs->rip == (unsigned long)guest_iret)

@@ -191,7 +191,7 @@ static void device_interrupt(unsigned gsi)
     struct domain *owner = NULL;
 
     if (gsi_is_ours(gsi)) {
-        console_poll_input();
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_INPUT);
     } else if (gsi_exists(gsi)) {
         spin_lock(&lock);
         owner = p->owner;

@@ -46,7 +46,7 @@ static long irq_status_query(unsigned long arg)
         return -EFAULT;
     if (!gsi_exists(op.irq))
         return -EINVAL;
-    op.flags = pirq_is_level(op.irq) ? XENIRQSTAT_needs_eoi : 0;
+    op.flags = XENIRQSTAT_needs_eoi; /* of any kind: it may have been masked */
     return copy_to_guest(arg, &op, sizeof(op));
 }
 
@@ -65,8 +65,6 @@ static long alloc_irq_vector(unsigned long arg)
 
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
-    if (!gsi_exists(op.irq))
-        return -EINVAL;
     op.vector = op.irq;
     return copy_to_guest(arg, &op, sizeof(op));
 }
@@ -83,10 +81,10 @@ static long map_pirq(unsigned long arg)
 
     if (copy_from_guest(&op, arg, sizeof(op)))
         return -EFAULT;
+    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
+        return op.domid < DOMID_FIRST_RESERVED ? -EOPNOTSUPP : -ESRCH;
     if (op.type != MAP_PIRQ_TYPE_GSI)
         return -EINVAL;
-    if (op.domid != DOMID_SELF && op.domid != current->domain->id)
-        return -EOPNOTSUPP;
     if (op.index < 0 || !gsi_exists((unsigned)op.index) || (op.pirq >= 0 && op.pirq != op.index))
         return -EINVAL;
     op.pirq = op.index;

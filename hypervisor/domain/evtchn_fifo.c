@@ -219,15 +219,17 @@ long fifo_init_control(struct domain *d, unsigned vcpu, u64 gfn, unsigned offset
     if (offset > PAGE_SIZE - sizeof(struct evtchn_fifo_control_block) || (offset & 7))
         return -EINVAL;
     page = map_guest_page(d, gfn);
+    if (!page)
+        return -EINVAL; /* and the domain stays with the bitmaps if it had them */
     spin_lock(&d->evtchn.lock);
     if (!d->evtchn.fifo)
         error = start_fifo(d);
-    if (!error && (!page || !v->evtchn.fifo || v->evtchn.fifo->control))
+    if (!error && (!v->evtchn.fifo || v->evtchn.fifo->control))
         error = -EINVAL;
     if (!error)
         __atomic_store_n(&v->evtchn.fifo->control, (void *)(page + offset), __ATOMIC_RELEASE);
     spin_unlock(&d->evtchn.lock);
-    if (error && page)
+    if (error)
         unmap_guest_page(page);
     return error;
 }
@@ -296,8 +298,6 @@ void fifo_destroy(struct domain *d)
         if (queues)
             memset(queues, 0, sizeof(*queues));
     }
-    for (unsigned port = 0; fifo && port < d->evtchn.valid_ports; port++)
-        port_channel(d, port)->last_vcpu = port_channel(d, port)->last_priority = 0;
     evtchn_update_limit(d);
     spin_unlock(&d->evtchn.lock);
     for (unsigned i = 0; fifo && i < fifo->pages; i++)

@@ -14,7 +14,7 @@ enum port_state { PORT_FREE, PORT_RESERVED, PORT_UNBOUND, PORT_INTERDOMAIN, PORT
 struct evtchn {
     u8 state;              /* enum port_state */
     u8 priority;           /* FIFO: queue for the next event */
-    u8 last_priority;      /* FIFO: queue it was linked to last, of vCPU last_vcpu */
+    u8 last_priority;      /* FIFO: queue it was linked to last, of vCPU last_vcpu; nothing, if not known there */
     bool pending_unlinked; /* FIFO: raised before its event word existed */
     u16 vcpu;              /* whom it notifies */
     u16 last_vcpu;

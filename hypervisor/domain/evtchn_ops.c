@@ -183,7 +183,7 @@ static long op_bind_pirq(union arguments *a)
 
     if (a->bind_pirq.pirq >= PIRQ_COUNT)
         return -EINVAL;
-    if (!d->iopl_trusted)
+    if (!d->iopl_trusted || a->bind_pirq.pirq == 0) /* 0 is the machine's timer */
         return -EPERM;
     spin_lock(&d->evtchn.lock);
     result = bind_pirq(d, &a->bind_pirq);

@@ -213,10 +213,14 @@ static void restore_reserved(const struct domain_grant *g, const struct reserved
 
 static bool in_use_past_reserved(const struct domain_grant *g)
 {
-    for (unsigned ref = GNTTAB_NR_RESERVED_ENTRIES; ref < g->entries; ref++) {
-        const struct grant_active *act = grant_active_of(g, ref);
-        if (act->uses)
-            return true;
+    unsigned first = GNTTAB_NR_RESERVED_ENTRIES;
+
+    for (unsigned left = g->entries, page = 0; left; left -= GRANTS_PER_ACTIVE_PAGE, page++) {
+        const struct grant_active *act = g->active[page], *end = act + GRANTS_PER_ACTIVE_PAGE;
+        for (act += first; act < end; act++)
+            if (act->uses)
+                return true;
+        first = 0;
     }
     return false;
 }

@@ -25,7 +25,19 @@ static inline int take_page(mfn_t mfn, const struct domain *owner, bool write)
 {
     if (!write)
         return likely(page_get(mfn, owner)) ? GNTST_okay : GNTST_bad_page;
-    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay : GNTST_general_error;
+    return likely(!page_get_and_type(mfn, owner, FRAME_WRITABLE, false)) ? GNTST_okay
+                                                                             : grant_page_status(mfn, owner);
+}
+
+/* A frame of somebody else's, without a grant: it makes a difference whether there is such a domain. */
+static NOINLINE int foreign_frame(unsigned domid)
+{
+    struct domain *d = domain_get(domid);
+
+    if (!d)
+        return GNTST_bad_domain;
+    domain_put(d);
+    return GNTST_permission_denied;
 }
 
 static void unwind(struct copy_end *end)
@@ -88,7 +100,7 @@ static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *f
         return status;
     }
     if (from->domid != DOMID_SELF)
-        return GNTST_permission_denied;
+        return foreign_frame(from->domid);
     end->mfn = mfn_of(from->u.gmfn);
     return take_page(end->mfn, current->domain, write);
 }
@@ -121,7 +133,7 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
         return GNTST_bad_page;
     if (unlikely(page_get_and_type(to, to_owner, FRAME_WRITABLE, false))) {
         page_put(from);
-        return GNTST_general_error;
+        return grant_page_status(to, to_owner);
     }
     copy_bytes((char *)mfn_to_virt(to) + op->dest.offset, (char *)mfn_to_virt(from) + op->source.offset, op->len);
     page_put_and_type(to);
@@ -158,7 +170,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
     int status;
 
     if (unlikely(own->domid != DOMID_SELF))
-        return GNTST_permission_denied;
+        return foreign_frame(own->domid);
     if (by->domid != caller->id && by->domid != DOMID_SELF)
         d = domain_get(by->domid);
     if (unlikely(!d))
@@ -186,45 +198,69 @@ IN_PLACE int copy(const struct gnttab_copy *op)
     if (op->flags & BY_GRANT)
         return (op->flags & BY_GRANT) == BY_GRANT ? copy_general(op) : copy_one_grant(op);
     if (op->source.domid != DOMID_SELF || op->dest.domid != DOMID_SELF)
-        return GNTST_permission_denied;
+        return foreign_frame(op->source.domid != DOMID_SELF ? op->source.domid : op->dest.domid);
     return copy_frames(op, mfn_of(op->source.u.gmfn), current->domain, mfn_of(op->dest.u.gmfn), current->domain);
 }
 
-IN_PLACE int read_copy_pv32(struct gnttab_copy *op, unsigned long va)
-{
+/* As the guest holds them. */
+union copy_words {
+    struct gnttab_copy op;
     struct compat_gnttab_copy narrow;
+    u64 words[5];
+};
+_Static_assert(sizeof(struct gnttab_copy) == 40 && sizeof(struct compat_gnttab_copy) == 24, "whole words");
 
-    if (copy_from_guest(&narrow, va, sizeof(narrow)))
-        return -EFAULT;
-    op->source.u.gmfn = narrow.source.u.gmfn;
-    op->source.domid = narrow.source.domid;
-    op->source.offset = narrow.source.offset;
-    op->dest.u.gmfn = narrow.dest.u.gmfn;
-    op->dest.domid = narrow.dest.domid;
-    op->dest.offset = narrow.dest.offset;
-    op->len = narrow.len;
-    op->flags = narrow.flags;
+/* The range was found good. */
+IN_PLACE int read_copy(union copy_words *to, unsigned long va, bool narrow)
+{
+    GET_GUEST_WORD(to->words[0], va, fault);
+    GET_GUEST_WORD(to->words[1], va + 8, fault);
+    GET_GUEST_WORD(to->words[2], va + 16, fault);
+    if (narrow)
+        return 0;
+    GET_GUEST_WORD(to->words[3], va + 24, fault);
+    GET_GUEST_WORD(to->words[4], va + 32, fault);
     return 0;
+fault:
+    return -EFAULT;
+}
+
+static void widen(struct gnttab_copy *op, const struct compat_gnttab_copy *narrow)
+{
+    op->source.u.gmfn = narrow->source.u.gmfn;
+    op->source.domid = narrow->source.domid;
+    op->source.offset = narrow->source.offset;
+    op->dest.u.gmfn = narrow->dest.u.gmfn;
+    op->dest.domid = narrow->dest.domid;
+    op->dest.offset = narrow->dest.offset;
+    op->len = narrow->len;
+    op->flags = narrow->flags;
 }
 
 long grant_copy(unsigned long va, u32 count)
 {
     bool narrow = current->is_32bit;
-    struct gnttab_copy op;
-    unsigned long at;
-    s16 status;
+    size_t stride = narrow ? sizeof(struct compat_gnttab_copy) : sizeof(struct gnttab_copy);
+    size_t status_at = narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status);
+    struct gnttab_copy wide;
+    union copy_words in;
 
+    if (unlikely(!guest_range_ok(va, count * stride)))
+        return -EFAULT;
     for (; count; count--) {
-        if (narrow ? read_copy_pv32(&op, va) : copy_from_guest(&op, va, sizeof(op)))
+        s16 status;
+        if (unlikely(read_copy(&in, va, narrow)))
             return -EFAULT;
-        status = (s16)copy(&op);
-        at = va + (narrow ? offsetof(struct compat_gnttab_copy, status) : offsetof(struct gnttab_copy, status));
-        if (copy_to_guest(at, &status, sizeof(status)))
-            return -EFAULT;
-        va += narrow ? sizeof(struct compat_gnttab_copy) : sizeof(op);
+        if (narrow)
+            widen(&wide, &in.narrow);
+        status = (s16)copy(narrow ? &wide : &in.op);
+        PUT_GUEST_WORD(va + status_at, status, fault);
+        va += stride;
         if (count > 1 && hypercall_preempt_check())
             return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)GNTTABOP_copy, va,
                                       (unsigned long)(count - 1));
     }
     return 0;
+fault:
+    return -EFAULT;
 }

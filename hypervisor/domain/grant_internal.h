@@ -99,4 +99,7 @@ long grant_unmap_some(unsigned long va, unsigned count, bool replace);
 
 #define TRANSFER_LAYOUT "lhwh"
 
+/* The status for a page that the granter's reference could not be taken of. */
+int grant_page_status(mfn_t mfn, const struct domain *owner);
+
 #endif

@@ -75,6 +75,12 @@ static int reference_page(mfn_t mfn, const struct domain *owner, bool readonly)
     return page_get_and_type(mfn, owner, FRAME_WRITABLE, false);
 }
 
+/* Why it could not be had: it is not the granter's, or in use under another type. */
+int grant_page_status(mfn_t mfn, const struct domain *owner)
+{
+    return mfn_valid(mfn) && page_owner_id(mfn) == owner->id ? GNTST_general_error : GNTST_bad_page;
+}
+
 static void drop_page(mfn_t mfn, bool readonly)
 {
     if (readonly)
@@ -90,11 +96,12 @@ static int enter_mappings(const struct gnttab_map_grant_ref *op, mfn_t mfn, stru
     int status;
 
     if ((op->flags & GNTMAP_device_map) && reference_page(mfn, granter, readonly))
-        return GNTST_general_error;
+        return grant_page_status(mfn, granter);
     status = GNTST_okay;
     if (op->flags & GNTMAP_host_map) {
-        status = GNTST_general_error;
-        if (!reference_page(mfn, granter, readonly)) {
+        if (reference_page(mfn, granter, readonly)) {
+            status = grant_page_status(mfn, granter);
+        } else {
             status = grant_map_host(current, op->host_addr, mfn, op->flags);
             if (status)
                 drop_page(mfn, readonly);
@@ -292,23 +299,29 @@ long grant_unmap_some(unsigned long va, unsigned count, bool replace)
 
 #define RELEASES_PER_CHECK 64
 
-/* No vCPU of d runs any more. Host mappings' page references go with d's page tables. */
+static void release_claimed(struct domain *d, struct unmap *u)
+{
+    bool readonly = u->flags & GNTMAP_readonly;
+
+    u->mfn = mfn_of(grant_active_of(&u->granter->grant, u->ref)->mfn);
+    grant_unuse(u->granter, u->ref, readonly, kinds(u->flags));
+    if (u->flags & GNTMAP_device_map)
+        drop_page(u->mfn, readonly);
+    release_handle(d, u->handle, 0);
+    domain_put(u->granter);
+}
+
+/* No vCPU of d runs any more; a handle is looked at once, however often this is continued. Host mappings' page
+ * references go with d's page tables. */
 int grant_release_mappings(struct domain *d)
 {
     struct domain_grant *g = &d->grant;
     struct unmap u;
-    unsigned done = 0;
 
-    for (unsigned handle = 0; g->maps_of_others && handle < g->maptrack_limit; handle++) {
-        if (claim_handle(d, handle, &u))
-            continue;
-        u.mfn = mfn_of(grant_active_of(&u.granter->grant, u.ref)->mfn);
-        grant_unuse(u.granter, u.ref, u.flags & GNTMAP_readonly, kinds(u.flags));
-        if (u.flags & GNTMAP_device_map)
-            drop_page(u.mfn, u.flags & GNTMAP_readonly);
-        release_handle(d, handle, 0);
-        domain_put(u.granter);
-        if (++done % RELEASES_PER_CHECK == 0 && hypercall_preempt_check())
+    while (g->maps_of_others && g->released < g->maptrack_limit) {
+        if (!claim_handle(d, g->released++, &u))
+            release_claimed(d, &u);
+        if (g->released % RELEASES_PER_CHECK == 0 && hypercall_preempt_check())
             return -ERESTART;
     }
     grant_unshare(d);

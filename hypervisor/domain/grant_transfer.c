@@ -53,14 +53,8 @@ static int transfer_to(struct domain *to, mfn_t mfn, u32 ref)
 
     if (to == from || !commit(to, ref, from->id))
         return GNTST_general_error;
-    if (steal_page(from, mfn, true)) {
-        set_flags(to, ref, 0, GTF_transfer_committed, mfn);
-        return GNTST_bad_page;
-    }
     if (assign_page(to, mfn, false)) {
         guest_logf(LOG_WARNING, "d%u may not have one more page: transfer from d%u refused\n", to->id, from->id);
-        if (assign_page(from, mfn, true))
-            panic("a page cannot be given back to its owner");
         set_flags(to, ref, 0, GTF_transfer_committed, mfn);
         return GNTST_general_error;
     }
@@ -71,16 +65,18 @@ static int transfer_to(struct domain *to, mfn_t mfn, u32 ref)
 
 static int transfer(const struct gnttab_transfer *op)
 {
-    struct domain *to;
-    int status;
+    struct domain *from = current->domain, *to;
+    int status = GNTST_bad_domain;
 
-    if (!mfn_valid(mfn_of(op->mfn)) || page_owner_id(mfn_of(op->mfn)) != current->domain->id)
+    if (steal_page(from, mfn_of(op->mfn), true))
         return GNTST_bad_page;
     to = domain_get(op->domid);
-    if (!to)
-        return GNTST_bad_domain;
-    status = transfer_to(to, mfn_of(op->mfn), op->ref);
-    domain_put(to);
+    if (to) {
+        status = transfer_to(to, mfn_of(op->mfn), op->ref);
+        domain_put(to);
+    }
+    if (status && assign_page(from, mfn_of(op->mfn), true))
+        panic("a page cannot be given back to its owner");
     return status;
 }
 

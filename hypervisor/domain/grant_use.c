@@ -33,7 +33,7 @@ static const char *objection(struct head h, unsigned user, bool readonly, bool f
 
     if (type != GTF_permit_access && !(v2 && !for_map && type == GTF_transitive))
         return "not offered for access";
-    if (v2 && for_map && (h.flags & GTF_sub_page))
+    if (for_map && (h.flags & GTF_sub_page))
         return "only part of the page is offered";
     if (h.domid != user)
         return "offered to another domain";
@@ -42,13 +42,13 @@ static const char *objection(struct head h, unsigned user, bool readonly, bool f
     return NULL;
 }
 
-static int claim_v1(struct domain *d, unsigned ref, unsigned user, bool readonly)
+static int claim_v1(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map)
 {
     u32 *word = (u32 *)entry_v1(&d->grant, ref), old = READ_ONCE(*word);
     u32 bits = readonly ? GTF_reading : GTF_reading | GTF_writing;
 
     for (unsigned i = 0; i < CAS_TRIES; i++) {
-        const char *why = objection(head_of(old), user, readonly, true, false);
+        const char *why = objection(head_of(old), user, readonly, for_map, false);
         if (why)
             return refuse(d, ref, head_of(old), why);
         if (__atomic_compare_exchange_n(word, &old, old | bits, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -127,7 +127,7 @@ static int claim(struct domain *d, unsigned ref, unsigned user, bool readonly, b
         if (!status && (first || (flags & GTF_type_mask) == GTF_transitive))
             status = resolve_v2(&d->grant, ref, flags, &found, out);
     } else {
-        status = claim_v1(d, ref, user, readonly);
+        status = claim_v1(d, ref, user, readonly, for_map);
         if (!status && first) {
             found.start = found.copy_only = 0;
             found.length = PAGE_SIZE;
@@ -176,11 +176,11 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
 }
 
 /* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
-IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, unsigned uses,
+IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,
                        struct grant_use *out)
 {
     struct domain_grant *g = &d->grant;
-    u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly), *word, old;
+    u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly) | (for_map ? GTF_sub_page : 0), *word, old;
     struct grant_active *act;
 
     if (g->version != 1 || ref >= g->entries)
@@ -211,7 +211,7 @@ int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool
     int status = GNTST_okay;
 
     spin_lock(&d->grant.lock);
-    if (unlikely(!use_fast(d, ref, user, readonly, uses, out))) {
+    if (unlikely(!use_fast(d, ref, user, readonly, for_map, uses, out))) {
         out->transitive = false;
         status = use_locked(d, ref, user, readonly, for_map, uses, out);
     }

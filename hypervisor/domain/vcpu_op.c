@@ -65,14 +65,11 @@ static long get_runstate(struct vcpu *v, unsigned long arg)
     return copy_to_guest(arg, &compat, sizeof(compat));
 }
 
-/* An area is 8 bytes in the argument, of which a 32-bit guest means the first four. */
+/* An area is 8 bytes in the argument, of which a 32-bit guest means, and needs to have, the first four. */
 static int read_area(unsigned long arg, size_t size, unsigned long *area)
 {
-    u64 value;
-
-    if (copy_from_guest(&value, arg, sizeof(value)))
+    if (read_guest_long(area, arg, 0))
         return -EFAULT;
-    *area = current->is_32bit ? (u32)value : value;
     return guest_range_ok(*area, size) ? 0 : -EFAULT;
 }
 
@@ -123,10 +120,13 @@ static long set_singleshot(struct vcpu *v, unsigned long arg)
         /* No flag is heeded: a time that is over is told at once. The 32-bit form has no padding at its end. */
     } __attribute__((packed)) set;
 
-    if (v != current)
+    /* Which error comes first depends on the width, as on Xen. */
+    if (v != current && !v->is_32bit)
         return -EINVAL;
     if (copy_from_guest(&set, arg, sizeof(set)))
         return -EFAULT;
+    if (v != current)
+        return -EINVAL;
     /* VCPU_SSHOTTMR_future is accepted and means nothing, as on Xen: a moment in the past fires at once. */
     timer_set(&v->time.singleshot, set.timeout);
     return 0;

@@ -118,9 +118,9 @@ long do_vm_assist(unsigned long cmd, unsigned long type)
 static long register_nmi(unsigned long arg)
 {
     struct vcpu *v = current;
-    unsigned long address;
+    unsigned long address, padding;
 
-    if (read_guest_long(&address, arg, 0))
+    if (read_guest_long(&padding, arg, 1) || read_guest_long(&address, arg, 0))
         return -EFAULT;
     if (!v->is_32bit && (u64)((s64)(address << 16) >> 16) != address)
         return -EINVAL;

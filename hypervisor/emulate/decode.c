@@ -25,10 +25,10 @@ static const struct {
     u16 first;
     u8 count, attributes;
 } known[] = {
+    {0xFA, 2, KNOWN},                    /* CLI STI */
     {0x120, 4, KNOWN | MODRM | CONTROL}, /* MOV to and from control and debug registers */
     {0x130, 3, KNOWN},                   /* WRMSR RDTSC RDMSR */
     {0x106, 1, KNOWN},                   /* CLTS */
-    {0xFA, 2, KNOWN},                    /* CLI STI */
     {0x86, 4, KNOWN | MODRM | SIZED},    /* XCHG, MOV */
     {0xE4, 4, KNOWN | IMM8 | SIZED},     /* IN, OUT by immediate */
     {0xEC, 4, KNOWN | SIZED},            /* IN, OUT by DX */
@@ -88,6 +88,15 @@ static u64 take(struct cursor *c, unsigned size)
     return value;
 }
 
+static u8 take_byte(struct cursor *c)
+{
+    if (c->at >= c->count) {
+        c->short_of = true;
+        return 0;
+    }
+    return c->bytes[c->at++];
+}
+
 static s64 take_signed(struct cursor *c, unsigned size)
 {
     u64 value = take(c, size);
@@ -143,7 +152,7 @@ static u8 take_prefixes(struct insn *insn, struct cursor *c)
     u8 byte;
 
     do
-        byte = (u8)take(c, 1);
+        byte = take_byte(c);
     while (!c->short_of && take_prefix(insn, byte, &operand, &address));
     if (insn->code_bits == 64) {
         insn->operand_size = insn->rex & REX_W ? 8 : operand ? 2 : 4;
@@ -172,7 +181,7 @@ static void take_address16(struct insn *insn, struct cursor *c)
 
 static void take_sib(struct insn *insn, struct cursor *c)
 {
-    u8 sib = (u8)take(c, 1);
+    u8 sib = take_byte(c);
     unsigned index = (sib >> 3 & 7) | (insn->rex & REX_X ? 8 : 0);
 
     insn->scale = sib >> 6;
@@ -200,7 +209,7 @@ static void take_address(struct insn *insn, struct cursor *c)
 
 static void take_modrm(struct insn *insn, struct cursor *c, bool control)
 {
-    u8 modrm = (u8)take(c, 1);
+    u8 modrm = take_byte(c);
 
     insn->mod = control ? 3 : modrm >> 6;
     insn->reg = (u8)((modrm >> 3 & 7) | (insn->rex & REX_R ? 8 : 0));
@@ -241,7 +250,7 @@ enum decode_result decode_insn(struct insn *insn, const u8 *bytes, unsigned coun
     *insn = (struct insn){.code_bits = (u8)code_bits, .segment = SEG_NONE, .mod = 0, .base = -1, .index = -1};
     insn->opcode = take_prefixes(insn, &c);
     if (insn->opcode == 0x0F && !c.short_of) {
-        insn->opcode = (u16)(0x100 | take(&c, 1));
+        insn->opcode = (u16)(0x100 | take_byte(&c));
     }
     attributes = attributes_of(insn->opcode);
     if (!c.short_of) {

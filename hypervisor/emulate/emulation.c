@@ -94,12 +94,29 @@ static enum outcome fetch_bytes(struct emulation *e, unsigned long linear, u8 *b
     return FAULTED;
 }
 
+/* The usual case: all the bytes there can be lie in one page, and are there. 16 are read, one more than counts. */
+static bool fetch_at_once(unsigned long linear, u8 *bytes, bool is_32bit)
+{
+    u64 low, high;
+    bool fault;
+
+    if ((linear & ~PAGE_MASK) > PAGE_SIZE - 16 || !guest_words_ok(linear, 16, is_32bit))
+        return false;
+    __asm__ volatile(GUEST_LOADS GUEST_LOAD("(%[at])", "%[low]") GUEST_LOAD("8(%[at])", "%[high]") GUEST_LOADED
+                     : [low] "=&r"(low), [high] "=&r"(high), "=@ccc"(fault)
+                     : [at] "r"(linear)
+                     : "memory");
+    ((u64 *)bytes)[0] = low;
+    ((u64 *)bytes)[1] = high;
+    return !fault;
+}
+
 enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_regs *regs)
 {
     unsigned long base, linear;
     unsigned code_bits = code_segment(v, regs->cs, &base), first;
     enum decode_result result;
-    u8 bytes[INSN_MAX];
+    u8 bytes[16] __attribute__((aligned(8)));
 
     e->v = v;
     e->regs = regs;
@@ -110,7 +127,7 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
     if (!canonical(linear))
         return NOT_EMULATED; /* a jump to where no address is */
     first = (unsigned)MIN(INSN_MAX, PAGE_SIZE - (linear & ~PAGE_MASK));
-    if (fetch_bytes(e, linear, bytes, first) == FAULTED)
+    if (!fetch_at_once(linear, bytes, v->is_32bit) && fetch_bytes(e, linear, bytes, first) == FAULTED)
         return FAULTED;
     result = decode_insn(&e->insn, bytes, first, code_bits);
     if (result == DECODE_MORE) {
@@ -126,20 +143,18 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
     return EMULATED;
 }
 
-void emulation_finish(struct emulation *e)
+void emulation_finish(struct vcpu *v, struct cpu_regs *regs, u64 next_rip)
 {
-    struct cpu_regs *regs = e->regs;
+    u8 hits = v->breakpoint_hits;
 
-    u8 hits = e->v->breakpoint_hits;
-
-    e->v->breakpoint_hits = 0;
-    if (regs->rip == e->next_rip && !hits)
+    v->breakpoint_hits = 0;
+    if (regs->rip == next_rip && !hits)
         return; /* it goes on, or is tried again */
-    regs->rip = e->next_rip;
+    regs->rip = next_rip;
     regs->rflags &= ~X86_EFLAGS_RF;
     if ((regs->rflags & X86_EFLAGS_TF) || hits) {
-        e->v->debugreg[6] |= DR6_ONES | hits | (regs->rflags & X86_EFLAGS_TF ? DR6_SINGLE_STEP : 0);
-        inject_trap(TRAP_DB, 0);
+        v->debugreg[6] |= DR6_ONES | hits | (regs->rflags & X86_EFLAGS_TF ? DR6_SINGLE_STEP : 0);
+        bounce_trap(regs, TRAP_DB, 0);
     }
 }
 

@@ -24,8 +24,8 @@ enum outcome { EMULATED, NOT_EMULATED, FAULTED };
 
 /* Reads and decodes the instruction at the guest's rip. */
 enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_regs *regs);
-/* Moves past it: RF goes, a single step traps. */
-void emulation_finish(struct emulation *e);
+/* Moves past an instruction that is done: RF goes, a single step traps. */
+void emulation_finish(struct vcpu *v, struct cpu_regs *regs, u64 next_rip);
 
 /* The linear address of size bytes at an offset of a segment. An offset past the limit or a non-canonical address
  * injects #GP or #SS. */

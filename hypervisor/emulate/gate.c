@@ -170,6 +170,6 @@ bool emulate_call_gate(struct vcpu *v, struct cpu_regs *regs)
     if ((selector & 0xFFFC) != wanted || gate.level < (selector & 3))
         return false;
     if (transfer(&e, &gate) == EMULATED)
-        emulation_finish(&e);
+        emulation_finish(v, regs, e.next_rip);
     return true;
 }

@@ -137,7 +137,7 @@ static enum outcome kernel_insn(struct emulation *e)
 {
     switch (e->insn.opcode) {
     case 0x101:
-        return e->insn.mod == 3 && e->insn.reg == 2 && e->insn.rm == 1 ? set_xcr0(e) : NOT_EMULATED;
+        return e->insn.mod == 3 && e->insn.reg == 2 && (e->insn.rm & 7) == 1 ? set_xcr0(e) : NOT_EMULATED;
     case 0x106:
         do_fpu_taskswitch(0);
         return EMULATED;
@@ -164,35 +164,19 @@ static enum outcome kernel_insn(struct emulation *e)
 
 static enum outcome any_insn(struct emulation *e)
 {
-    switch (e->insn.opcode) {
-    case 0x6C:
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
+    u16 opcode = e->insn.opcode;
+
+    if ((opcode & ~3U) == 0x6C) /* INS OUTS */
         return emulate_string_io(e);
-    case 0xE4:
-    case 0xE5:
-    case 0xE6:
-    case 0xE7:
-    case 0xEC:
-    case 0xED:
-    case 0xEE:
-    case 0xEF:
+    if ((opcode & ~0xBU) == 0xE4) /* IN OUT: E4 to E7, EC to EF */
         return emulate_port_io(e);
-    case 0xFA:
-    case 0xFB:
+    if (opcode == 0xFA || opcode == 0xFB)
         return iopl_sufficient(e->v, e->regs) ? EMULATED : NOT_EMULATED;
-    case 0x131:
+    if (opcode == 0x131 || (opcode == 0x101 && e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1))
         return read_tsc(e);
-    case 0x1A2:
+    if (opcode == 0x1A2) {
         forced_cpuid(e->v, e->regs);
         return EMULATED;
-    case 0x101:
-        if (e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1)
-            return read_tsc(e);
-        break;
-    default:
-        break;
     }
     return guest_in_kernel(e->v, e->regs) ? kernel_insn(e) : NOT_EMULATED;
 }
@@ -214,7 +198,7 @@ bool emulate_privileged(struct vcpu *v, struct cpu_regs *regs)
     if (outcome == EMULATED)
         outcome = e.insn.lock ? locked_insn(&e) : any_insn(&e);
     if (outcome == EMULATED)
-        emulation_finish(&e);
+        emulation_finish(v, regs, e.next_rip);
     else
         v->breakpoint_hits = 0; /* of a port access whose memory operand faulted */
     return outcome != NOT_EMULATED;
@@ -230,9 +214,16 @@ static enum outcome match_forced(struct vcpu *v, unsigned long at)
 {
     u64 bytes;
     u8 byte;
+    bool fault;
 
-    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && copy_from_guest(&bytes, at, sizeof(bytes)) == 0)
-        return (bytes & mask_of(FORCED_SIZE)) == FORCED_CPUID ? EMULATED : NOT_EMULATED;
+    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && guest_words_ok(at, sizeof(bytes), v->is_32bit)) {
+        __asm__ volatile(GUEST_LOADS GUEST_LOAD("(%[at])", "%[bytes]") GUEST_LOADED
+                         : [bytes] "=&r"(bytes), "=@ccc"(fault)
+                         : [at] "r"(at)
+                         : "memory");
+        if (!fault)
+            return bytes << 8 == FORCED_CPUID << 8 ? EMULATED : NOT_EMULATED;
+    }
     for (unsigned i = 0; i < FORCED_SIZE; i++, at = v->is_32bit ? (u32)(at + 1) : at + 1) {
         if (copy_from_guest(&byte, at, 1)) {
             inject_page_fault(at, 0);
@@ -246,12 +237,11 @@ static enum outcome match_forced(struct vcpu *v, unsigned long at)
 
 bool emulate_forced(struct vcpu *v, struct cpu_regs *regs)
 {
-    struct emulation e = {.v = v, .regs = regs, .next_rip = regs->rip + FORCED_SIZE};
     enum outcome outcome = match_forced(v, regs->rip);
 
     if (outcome == EMULATED) {
         forced_cpuid(v, regs);
-        emulation_finish(&e);
+        emulation_finish(v, regs, regs->rip + FORCED_SIZE);
     }
     return outcome != NOT_EMULATED;
 }

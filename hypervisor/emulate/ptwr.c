@@ -290,6 +290,6 @@ bool emulate_page_table_write(struct vcpu *v, struct cpu_regs *regs, unsigned lo
     if (outcome == EMULATED)
         outcome = write_insn(&e, address);
     if (outcome == EMULATED)
-        emulation_finish(&e);
+        emulation_finish(v, regs, e.next_rip);
     return outcome != NOT_EMULATED;
 }

@@ -152,6 +152,8 @@ long do_callback_op_pv32(unsigned long cmd, unsigned long arg)
         u32 cs, eip;
     } reg;
 
+    if (cmd > CALLBACKOP_unregister)
+        return -EINVAL; /* not -ENOSYS: so Xen tells 32-bit kernels */
     if (cmd != CALLBACKOP_register)
         return do_callback_op(cmd, arg);
     if (copy_from_guest(&reg, arg, sizeof(reg)))

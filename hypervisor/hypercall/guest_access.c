@@ -12,13 +12,10 @@
 
 IN_PLACE bool range_ok(unsigned long va, size_t size)
 {
+    const struct vcpu_mm *mm = &current->mm;
     unsigned long end = va + size;
 
-    if (end < va)
-        return size == 0;
-    if (current->is_32bit)
-        return end <= 0x100000000UL;
-    return end <= 1UL << 47 || va >= HV_VIRT_END; /* the half-open hole in between is ours or no address at all */
+    return likely(end >= va && (end <= mm->copy_end || va >= mm->copy_start)) || linear_range_ok(va, end);
 }
 
 bool guest_range_ok(unsigned long va, size_t size)
@@ -185,9 +182,7 @@ int write_guest_long(unsigned long array, unsigned long index, unsigned long val
 
 bool hypercall_preempt_check(void)
 {
-    struct vcpu *v = current;
-
-    return this_cpu()->softirq_pending || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+    return preemption_wanted(current);
 }
 
 static void set_guest_arguments(struct vcpu *v, struct cpu_regs *regs, const u64 *args, unsigned count)

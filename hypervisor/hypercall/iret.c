@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The iret hypercall: back from a bounce frame, with the upcall mask and the virtual IOPL taken from its flags. The
- * frame lies on the kernel's stack; nothing in it can give more rights than user mode has.
+ * frame lies on the kernel's stack; nothing in it can give more rights than user mode has. Most calls take the short
+ * ways in cpu/entry_pv64.S and entry_pv32.S; what they do not decide comes here.
  */
 #include "domain.h"
 #include "guest_access.h"

@@ -35,25 +35,40 @@ struct compact_trap { /* one trap_info, cs and flags kept beside the address */
     u8 flags;
 };
 
+/* The first 128 bytes are reached with the short form of an address: what is used most stands there, here and in struct
+ * domain. */
 struct vcpu {
-    struct cpu_regs regs; /* valid while not on a CPU */
     struct domain *domain;
     u32 id;
     u32 processor; /* where it runs or last ran */
     bool is_32bit, kernel_mode, initialised, idle;
     bool in_syscall_frame;
+    bool nmi_pending, nmi_masked;
+    u8 iopl; /* virtual I/O privilege level, as the frame's IOPL field would hold it: 0 to 3 */
+    /* vcpu_info: in shared_info, or where register_vcpu_info put it (then info_mfn holds a writable reference). */
+    union {
+        struct vcpu_info *info;
+        struct compat_vcpu_info *compat_info;
+    };
+    mfn_t info_mfn;
+    struct vcpu_mm mm;
+    struct compact_trap *traps; /* [256] */
     /* Entry from user mode lands here. */
     u64 kernel_sp;
     u16 kernel_ss;
+    bool fpu_dirty;
+    u8 breakpoint_hits; /* of the instruction being emulated */
+    spinlock_t ldt_lock;
+    struct multicall_state {
+        bool active, preempted;
+        u64 op, args[6];
+    } multicall;
+    struct cpu_regs regs; /* valid while not on a CPU */
     struct guest_entry event_callback, failsafe_callback, syscall_callback, syscall32_callback, sysenter_callback;
-    struct compact_trap *traps; /* [256] */
-    u8 iopl;                    /* virtual I/O privilege level, as the frame's IOPL field would hold it: 0 to 3 */
-    bool nmi_pending, nmi_masked;
     u64 io_bitmap;
     u32 io_bitmap_ports;
-    u64 ctrlreg[8];     /* virtual CR0 (TS), CR2, CR4 */
-    u64 debugreg[8];    /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
-    u8 breakpoint_hits; /* of the instruction being emulated */
+    u64 ctrlreg[8];  /* virtual CR0 (TS), CR2, CR4 */
+    u64 debugreg[8]; /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
     u64 fs_base, gs_base_kernel, gs_base_user;
     u64 tsc_aux;
     mfn_t gdt_frames[16];
@@ -62,21 +77,8 @@ struct vcpu {
     u32 ldt_entries;
     u32 ldt_mapped; /* bit per LDT page in the window */
     mfn_t ldt_frames[16];
-    spinlock_t ldt_lock;
     void *xsave_block, *xsave_area; /* the area lies in the block, aligned to 64 bytes */
     u64 xcr0;                       /* components it has switched on */
-    bool fpu_dirty;
-    /* vcpu_info: in shared_info, or where register_vcpu_info put it (then info_mfn holds a writable reference). */
-    union {
-        struct vcpu_info *info;
-        struct compat_vcpu_info *compat_info;
-    };
-    mfn_t info_mfn;
-    struct multicall_state {
-        bool active, preempted;
-        u64 op, args[6];
-    } multicall;
-    struct vcpu_mm mm;
     struct vcpu_sched sched;
     struct vcpu_time time;
     struct vcpu_evtchn evtchn;
@@ -86,7 +88,16 @@ struct vcpu {
 #define vcpu_upcall_pending(v) (((volatile u8 *)(v)->info)[0])
 #define vcpu_upcall_mask(v)    (((volatile u8 *)(v)->info)[1])
 
-#define SHUTDOWN_NONE          0xFF
+/* Whether the CPU has something more urgent than the current vCPU's hypercall. Interrupts are off in all our code but
+ * here: what waits comes in now, and says so by a softirq. So callers hold no lock that a handler takes, which are those
+ * of event channels, the scheduler, timers and interrupt lines. */
+IN_PLACE bool preemption_wanted(struct vcpu *v)
+{
+    let_interrupts_in();
+    return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+}
+
+#define SHUTDOWN_NONE 0xFF
 
 #define VM_ASSIST_VALID                                                                                                \
     (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \
@@ -103,13 +114,17 @@ struct domain {
     u8 dying; /* enum domain_dying */
     u32 refs; /* struct lifetime: domain_get / domain_put */
     u32 max_vcpus;
+    spinlock_t lock;
     struct vcpu **vcpus; /* [max_vcpus]; entries NULL until created */
-    u8 handle[16];
-    u64 vm_assist; /* bits 1 << VMASST_TYPE_* */
+    struct domain_evtchn evtchn;
     union {
         struct shared_info *shared_info;
         struct compat_shared_info *compat_shared_info;
     };
+    struct domain_mm mm;
+    struct domain_grant grant;
+    u8 handle[16];
+    u64 vm_assist; /* bits 1 << VMASST_TYPE_* */
     u64 hypercall_count, crash_reason;
     bool iopl_trusted; /* dom0: may touch I/O ports and device memory */
     u32 pause_count;
@@ -118,12 +133,8 @@ struct domain {
     spinlock_t vcpu_lock; /* serialises VCPUOP_initialise */
     s64 time_offset_seconds;
     u32 address_width; /* 0, or clamp for machine addresses */
-    struct domain_mm mm;
     struct domain_sched sched;
     struct domain_time time;
-    struct domain_evtchn evtchn;
-    struct domain_grant grant;
-    spinlock_t lock;
     /* Created by domain_create; freed after the last domain_put. */
     struct domain *next; /* by ascending id */
     char crash_text[128];

@@ -43,6 +43,7 @@ struct cpu_features {
     u64 cr4; /* as it is for a 64-bit vCPU that has chosen nothing */
     u32 xsave_size;
     u32 physical_bits;
+    u32 last_leaf[2]; /* of CPUID, basic and extended, as guests see it */
 };
 extern struct cpu_features cpu_features;
 

@@ -26,6 +26,7 @@ struct domain_grant {
     struct grant_maptrack **maptrack;
     u32 maptrack_limit, maptrack_free; /* handles that exist; first free one, or limit */
     u32 maps_of_others;                /* handles in use */
+    u32 released;                      /* of a dying domain: handles looked at */
 };
 
 int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames);

@@ -11,6 +11,7 @@
 #ifndef HYPERVISOR_GUEST_ACCESS_H
 #define HYPERVISOR_GUEST_ACCESS_H
 
+#include "layout.h"
 #include "lib.h"
 
 /* 0 or -EFAULT. The address is checked against our own range. */
@@ -50,8 +51,51 @@ int read_guest_long(unsigned long *to, unsigned long array, unsigned long index)
 int write_guest_long(unsigned long array, unsigned long index, unsigned long value) MUST_CHECK;
 /* True when [va, va+size) does not touch our own range and does not wrap. */
 bool guest_range_ok(unsigned long va, size_t size);
+/* The straight way to a few words, for what every trap and every call passes: first guest_words_ok(), then these.
+ * GUEST_PUT stores one word of the pointer's width and jumps to the label if that faults. For loads a sequence of
+ * GUEST_LOAD(source, destination) stands between GUEST_LOADS and GUEST_LOADED in one asm statement, whose outputs are
+ * early clobbers but for "=@ccc": that one tells whether one of the loads has faulted. */
+#define GUEST_WORDS_MAX 96U
+#define GUEST_PUT(to, value, label)                                                                                    \
+    __asm__ goto("1: mov %0, %1\n"                                                                                     \
+                 ".pushsection .ex_table, \"a\"\n.long 1b - ., %l[" #label "] - .\n.popsection"                        \
+                 :                                                                                                     \
+                 : "r"((__typeof__(*(to)))(value)), "m"(*(to))                                                         \
+                 : "memory"                                                                                            \
+                 : label)
+#define GUEST_LOADS "clc\n"
+#define GUEST_LOAD(from, to)                                                                                           \
+    "1: mov " from ", " to "\n.pushsection .ex_table, \"a\"\n.long 1b - ., 3f - .\n.popsection\n"
+#define GUEST_LOADED "2:\n.pushsection .text.fixup, \"ax\"\n3: stc; jmp 2b\n.popsection"
+
+/* Whether size bytes at va, GUEST_WORDS_MAX at most, are none of ours. What has no address at all faults by itself. */
+IN_PLACE bool guest_words_ok(unsigned long va, size_t size, bool is_32bit)
+{
+    if (is_32bit)
+        return va <= 0x100000000UL - size;
+    return va - (HV_VIRT_START - GUEST_WORDS_MAX) >= HV_VIRT_END - HV_VIRT_START + GUEST_WORDS_MAX;
+}
+
 /* Our own mappings that may fault (M2P holes, guest page-table reads): 0 or -EFAULT. */
 int copy_safe(void *to, const void *from, size_t size) MUST_CHECK;
+
+/* One word of a guest's, in a range that was found good (guest_range_ok): if it cannot be reached, on at `fault`. */
+#define GUEST_WORD_FAULTS(fault)                                                                                       \
+    "\n.pushsection .ex_table, \"a\"\n"                                                                                \
+    ".long 1b - ., %l[" #fault "] - .\n"                                                                               \
+    ".popsection"
+#define GET_GUEST_WORD(to, from, fault)                                                                                \
+    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
+                 : "=r"(to)                                                                                            \
+                 : "m"(*(const __typeof__(to) *)(from))                                                                \
+                 :                                                                                                     \
+                 : fault)
+#define PUT_GUEST_WORD(to, value, fault)                                                                               \
+    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
+                 :                                                                                                     \
+                 : "m"(*(__typeof__(value) *)(to)), "r"(value)                                                         \
+                 : "memory"                                                                                            \
+                 : fault)
 
 /* Continuations. True when the CPU has something more urgent: check at least every 100,000 instructions or so. */
 bool hypercall_preempt_check(void);

@@ -37,8 +37,8 @@ void panic(const char *format, ...) PRINTF(1, 2) NORETURN;
     } while (0)
 #define ASSERT(condition) BUG_ON(!(condition))
 
-/* Ticket-free test-and-set lock; interrupts are off whenever C code of ours runs on behalf of a guest or a handler, so
- * one kind of lock is enough. Lock order: see docs/internals.md. */
+/* Ticket-free test-and-set lock; interrupts are off whenever C code of ours runs on behalf of a guest or a handler, but
+ * for the moment of hypercall_preempt_check(), so one kind of lock is enough. Lock order: see docs/internals.md. */
 typedef struct {
     u32 held;
 } spinlock_t;
@@ -61,6 +61,11 @@ IN_PLACE void spin_lock(spinlock_t *lock)
     if (unlikely(!spin_trylock(lock)))
         spin_lock_contended(lock);
 }
+
+void spin_lock_called(spinlock_t *lock);
+#ifdef HV_SELDOM
+#define spin_lock(lock) spin_lock_called(lock)
+#endif
 
 IN_PLACE void spin_unlock(spinlock_t *lock)
 {

@@ -131,6 +131,7 @@ struct domain_mm {
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
+    u64 linear_slots[8];         /* slots of level-4 tables that ever held a linear mapping */
     struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */
     struct shadow *shadow;       /* mm/shadow.c; NULL: the CPUs walk the guest's own tables */
     spinlock_t shadow_lock;
@@ -143,13 +144,18 @@ struct vcpu_mm {
     u64 *compat_l4;     /* 32-bit: our L4 whose slot 0 points to the guest's L3 */
     u64 cr3;            /* what the CPU's CR3 shall hold while this vCPU runs */
     mfn_t old_table;    /* a table whose last reference is being dropped preemptibly */
+    /* Guest addresses up to the first and from the second on can be copied from and to: between lies what is ours or no
+     * address at all. With linear mappings of level 4 there are exceptions, and linear_range_ok knows. */
+    unsigned long copy_end, copy_start;
 };
 
 int vcpu_mm_init(struct vcpu *v);
 void vcpu_mm_destroy(struct vcpu *v);
+bool linear_range_ok(unsigned long va, unsigned long end);
 /* Recomputes v->mm.cr3 from kernel_table/user_table and v's mode. */
 void vcpu_update_cr3(struct vcpu *v);
-void mm_load_cr3(struct vcpu *v); /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
+void mm_load_cr3(struct vcpu *v);   /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */
+void mm_toggle_cr3(struct vcpu *v); /* the same after kernel_mode of the current 64-bit vCPU has changed */
 int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible); /* takes the type reference */
 int mm_pin_root(struct domain *d,
                 mfn_t root); /* as the guest's own MMUEXT_PIN would: for a builder's top-level table */

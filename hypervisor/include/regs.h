@@ -60,6 +60,7 @@ enum trap_vector {
     TRAP_AC = 17,
     TRAP_MC = 18,
     TRAP_XM = 19,
+    TRAP_CP = 21,
 };
 
 #define PFEC_PRESENT 0x01U

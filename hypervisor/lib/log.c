@@ -71,36 +71,49 @@ void guest_logf(enum log_level level, const char *format, ...)
 /* Appends what the code stands for. The recursion is bounded: a pair's codes are lower than its own. */
 static char *unpack_code(char *to, u8 code)
 {
-    if (code < 128) {
-        *to = (char)code;
+    if (code < symbol_letter_count) {
+        *to = symbol_letters[code];
         return to + 1;
     }
-    to = unpack_code(to, symbol_pairs[code - 128][0]);
-    return unpack_code(to, symbol_pairs[code - 128][1]);
+    const u8 *pair = symbol_pairs[code - symbol_letter_count];
+    return unpack_code(unpack_code(to, pair[0]), pair[1]);
+}
+
+/* Where the next function's entry begins. */
+static const u8 *unpack_name(char name[SYMBOL_NAME_MAX], const u8 *at)
+{
+    char *end = name;
+
+    do
+        end = unpack_code(end, *at++);
+    while (end[-1]);
+    return at;
+}
+
+static const u8 *unpack_distance(unsigned long *to, const u8 *at)
+{
+    *to += *at & 127;
+    if (*at++ & 128)
+        *to += (unsigned long)*at++ << 7;
+    return at;
 }
 
 bool symbol_name(unsigned long address, char name[SYMBOL_NAME_MAX], unsigned long *offset)
 {
-    const u8 *at = symbol_table, *found = NULL;
+    const u8 *at = symbol_table;
     unsigned long here = IMAGE_START;
 
     name[0] = 0;
     if (address < IMAGE_START || address >= (unsigned long)_text_end)
         return false;
     for (u32 i = 0; i < symbol_count; i++) {
-        here += at[0] | (unsigned long)at[1] << 8;
+        at = unpack_distance(&here, at);
         if (here > address)
             break;
-        found = at + 2;
         *offset = address - here;
-        at = found + strlen((const char *)found) + 1;
+        at = unpack_name(name, at);
     }
-    if (!found)
-        return false;
-    for (; *found; found++)
-        name = unpack_code(name, *found);
-    *name = 0;
-    return true;
+    return name[0] != 0;
 }
 
 static void print_address(unsigned long address)
@@ -178,4 +191,9 @@ void spin_lock_contended(spinlock_t *lock)
             __asm__ volatile("pause");
         }
     } while (!spin_trylock(lock));
+}
+
+void spin_lock_called(spinlock_t *lock)
+{
+    (spin_lock)(lock);
 }

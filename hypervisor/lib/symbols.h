@@ -12,10 +12,12 @@ struct cpu_regs;
 
 #define SYMBOL_NAME_MAX 64 /* bytes of the longest name, its zero included: scripts/symbols.py keeps to it */
 
-/* For each function in ascending order: u16 distance from the one before (the first: from the image's start), the codes
- * of its name, 0. A code below 128 is a character; code 128 + n stands for the two codes symbol_pairs[n], which are
+/* For each function in ascending order: its distance from the one before (the first: from the image's start), 7 bits in
+ * a byte or, if that has bit 7 set, 15 in two; then the codes of its name and its closing zero. A code below
+ * symbol_letter_count is symbol_letters[code]; one that lies n above stands for the two codes symbol_pairs[n], which are
  * lower than itself. */
-extern const u32 symbol_count;
+extern const u32 symbol_count, symbol_letter_count;
+extern const char symbol_letters[];
 extern const u8 symbol_pairs[][2];
 extern const u8 symbol_table[];
 

@@ -9,6 +9,7 @@
 
 int vcpu_mm_init(struct vcpu *v)
 {
+    linear_set_range(v);
     v->mm.kernel_table = v->mm.user_table = v->mm.old_table = mfn_of(INVALID_FRAME);
     return 0;
 }

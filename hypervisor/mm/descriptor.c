@@ -41,7 +41,7 @@ static void stretch_flat(u64 *descriptor)
 static bool gate_target_ok(const struct domain *d, u16 selector)
 {
     u16 flat = d->is_32bit ? FLAT_CS_RING1 : FLAT_CS_RING3;
-    return (selector & ~3) == (flat & ~3) || (selector & 4) || (selector >> 3) < FIRST_RESERVED_GDT_ENTRY;
+    return selector == flat || (selector & 4) || (selector >> 3) < FIRST_RESERVED_GDT_ENTRY;
 }
 
 /* A call gate is kept only as a note of where it leads: at privilege level zero every use faults, and is then emulated
@@ -58,8 +58,8 @@ static bool gate_ok(const struct domain *d, u64 *descriptor, u64 dpl)
 bool descriptor_ok(const struct domain *d, u64 *descriptor)
 {
     u64 e = *descriptor;
-    if (!(e & DESC_P))
-        return true; /* every use faults */
+    if (!(e & DESC_P) || !(e & (DESC_S | DESC_TYPE)))
+        return true; /* every use faults; type 0 is the second half of a 64-bit gate */
     u64 dpl = MAX(e >> 45 & 3, d->is_32bit ? 1UL : 3UL);
     e = (e & ~DESC_DPL) | dpl << 45;
     if (e & DESC_S) {
@@ -68,10 +68,7 @@ bool descriptor_ok(const struct domain *d, u64 *descriptor)
                 return false;
             stretch_flat(&e);
         }
-    } else if ((e & DESC_TYPE) == DESC_CALL) {
-        if (!gate_ok(d, &e, dpl))
-            return false;
-    } else if (e & DESC_TYPE) { /* type 0 is harmless: the second half of a 64-bit gate */
+    } else if ((e & DESC_TYPE) != DESC_CALL || !gate_ok(d, &e, dpl)) {
         return false;
     }
     *descriptor = e;

@@ -6,8 +6,9 @@
  * Level 1: RAM of the page owner the caller named (a general reference, with a type reference WRITABLE if the entry is
  * read-write); frames that are not RAM for a domain trusted with devices; the M2P, read-only, as DOMID_XEN's. Higher
  * levels: a table of the level below, of the domain itself, or, read-only, a table of the same level (linear.c).
- * 64-bit kernels run in ring 3, so USER is forced into their entries. GLOBAL has no effect: the hypervisor leaves
- * CR4.PGE clear. Software bits are the guest's.
+ * 64-bit kernels run in ring 3, so USER is forced into their entries; as on Xen, GUEST_KERNEL then tells what they asked
+ * for, and all other leaves are GLOBAL. That has no effect: the hypervisor leaves CR4.PGE clear. Other software bits are
+ * the guest's.
  */
 #include "internal.h"
 
@@ -33,11 +34,14 @@ static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
     return 0;
 }
 
-static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
+static __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
         return io_get(mfn, mapper, owner);
+    if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id &&
+        fw_type(word) <= FRAME_WRITABLE)
+        owner = domain_zero->id; /* a trace ring */
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
             return -EBUSY;
@@ -56,33 +60,50 @@ static int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsig
     return 0;
 }
 
-static u64 l1e_adjust(const struct domain *d, u64 entry)
+#define PTE_GUEST_KERNEL (1UL << 52)
+
+u64 l1e_adjust(const struct domain *d, u64 entry)
 {
-    return d->is_32bit ? entry : entry | PTE_US;
+    if (d->is_32bit)
+        return entry;
+    if (!(entry & PTE_US))
+        return entry | PTE_US | PTE_GUEST_KERNEL;
+    return entry & PTE_GUEST_KERNEL ? entry & ~PTE_G : entry | PTE_G;
+}
+
+/* The common case: the frame is RAM of `owner`, in use, and, for a writable entry, of type WRITABLE already. Carry out
+ * of the sum says that the type count is full. */
+IN_PLACE bool l1e_get_fast(u64 entry, unsigned owner)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (unlikely(!mfn_valid(mfn)))
+        return false;
+    u64 word = frame_word(mfn), next;
+    do {
+        u64 differs = word ^ (FW_OWNER(owner) | FW_VALID(FRAME_WRITABLE));
+        bool writable = entry & PTE_RW;
+        if (writable ? differs & (FW_OWNER_MASK | FW_STATE_MASK)
+                     : (differs & FW_OWNER_MASK) || fw_type(word) == FRAME_FREE)
+            return false;
+        if (unlikely(!fw_refs_room(word) || __builtin_add_overflow(word, writable ? FW_COUNT_ONE + 1 : 1, &next)))
+            return false;
+    } while (unlikely(!frame_swap(mfn, &word, next)));
+    return true;
 }
 
 /* 0, -EINVAL (flags), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
-int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
+IN_PLACE int take_l1e(u64 *entry, struct domain *mapper, unsigned owner)
 {
     u64 e = *entry;
     if (unlikely(e & disallowed_l1(mapper)))
         return -EINVAL;
-    mfn_t mfn = pte_mfn(e);
     *entry = l1e_adjust(mapper, e);
-    if (likely(mfn_valid(mfn) && owner < OWNER_IO)) {
-        u64 word = frame_word(mfn);
-        u64 mask = FW_OWNER_MASK, want = FW_OWNER(owner), add = 1;
-        if (e & PTE_RW) {
-            mask |= FW_STATE_MASK;
-            want |= FW_VALID(FRAME_WRITABLE);
-            add += FW_COUNT_ONE;
-        }
-        while ((word & mask) == want && fw_type(word) != FRAME_FREE && fw_refs_room(word) &&
-               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (likely(frame_swap(mfn, &word, word + add)))
-                return 0;
-    }
-    return l1e_get_slow(e, mfn, mapper, owner);
+    return likely(owner < OWNER_IO && l1e_get_fast(e, owner)) ? 0 : l1e_get_slow(e, pte_mfn(e), mapper, owner);
+}
+
+int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
+{
+    return take_l1e(entry, mapper, owner);
 }
 
 static void drop_ldts(struct domain *d)
@@ -92,7 +113,7 @@ static void drop_ldts(struct domain *d)
             invalidate_ldt(d->vcpus[i]);
 }
 
-void l1e_put(u64 entry, struct domain *mapper)
+static __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain *mapper)
 {
     mfn_t mfn = pte_mfn(entry);
     if (unlikely(!mfn_valid(mfn)))
@@ -112,13 +133,78 @@ void l1e_put(u64 entry, struct domain *mapper)
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    while (!frame_swap(mfn, &word, word - take))
-        ;
+    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
+        if (!foreign && take != 1 && fw_count(word) == 1)
+            mark_stale(mapper);
+    } while (!frame_swap(mfn, &word, word - take));
     word -= take;
-    if (!foreign && take != 1 && fw_count(word) == 0)
-        mark_stale(mapper);
     if (unlikely((word & FW_REF_MASK) == 0))
         owned_frame_released(mfn, word);
+}
+
+/* The common case: a frame of the mapper's own, and no count of it ends. A writable entry's type reference says that the
+ * frame is WRITABLE; the frame of any other may be a descriptor table. */
+IN_PLACE bool l1e_put_fast(u64 entry, unsigned owner)
+{
+    mfn_t mfn = pte_mfn(entry);
+    if (unlikely(!mfn_valid(mfn)))
+        return false;
+    u64 word = frame_word(mfn), take = entry & PTE_RW ? FW_COUNT_ONE + 1 : 1;
+    do {
+        if ((word & FW_OWNER_MASK) != FW_OWNER(owner) || (word & FW_REF_MASK) <= 1)
+            return false;
+        if (entry & PTE_RW ? word < 2 * FW_COUNT_ONE : fw_type(word) == FRAME_DESCRIPTOR)
+            return false;
+    } while (unlikely(!frame_swap(mfn, &word, word - take)));
+    return true;
+}
+
+IN_PLACE void drop_l1e(u64 entry, struct domain *mapper)
+{
+    if (unlikely(!l1e_put_fast(entry, mapper->id)))
+        l1e_put_slow(entry, mapper);
+}
+
+void l1e_put(u64 entry, struct domain *mapper)
+{
+    drop_l1e(entry, mapper);
+}
+
+#define GROUP 8 /* entries looked at together: most tables are mostly empty */
+
+IN_PLACE bool group_is_empty(const u64 *at)
+{
+    return !((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) & PTE_P);
+}
+
+/* Entries [0, count) of a table that is BUSY. */
+void l1_put_entries(const u64 *table, unsigned count, struct domain *d)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i % GROUP == 0 && i + GROUP <= count && group_is_empty(table + i))
+            i += GROUP - 1;
+        else if (table[i] & PTE_P)
+            drop_l1e(table[i], d);
+    }
+}
+
+/* All entries, or none: 0 or what l1e_get says of the first that is no good. */
+int l1_get_entries(u64 *table, struct domain *d)
+{
+    for (unsigned i = 0; i < 512; i++) {
+        if (i % GROUP == 0 && group_is_empty(table + i)) {
+            i += GROUP - 1;
+        } else if (table[i] & PTE_P) {
+            u64 entry = table[i];
+            int rc = take_l1e(&entry, d, d->id);
+            if (unlikely(rc)) {
+                l1_put_entries(table, i, d);
+                return rc;
+            }
+            table[i] = entry;
+        }
+    }
+    return 0;
 }
 
 static void store_keeping_ad(u64 *entry, u64 value)
@@ -150,13 +236,13 @@ int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned 
             store(d, entry, l1e_adjust(d, value), flags);
             return 0;
         }
-        int rc = l1e_get(&value, d, owner);
+        int rc = take_l1e(&value, d, owner);
         if (rc)
             return rc;
     }
     store(d, entry, value, flags);
     if (old & PTE_P)
-        l1e_put(old, d);
+        drop_l1e(old, d);
     return 0;
 }
 
@@ -171,7 +257,7 @@ static u64 disallowed_upper(const struct domain *d, enum frame_type type)
 static u64 upper_adjust(const struct domain *d, enum frame_type type, u64 entry)
 {
     if (!d->is_32bit)
-        return entry | PTE_US;
+        return entry | PTE_US | (type == FRAME_L4 ? PTE_A : 0);
     return type == FRAME_L3 ? entry | PTE_US | PTE_RW : entry;
 }
 
@@ -194,6 +280,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
         return -EINVAL;
     mfn_t mfn = pte_mfn(e);
     if (mfn_equal(mfn, table) && !(e & PTE_RW) && !(d->is_32bit && type == FRAME_L3)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }
@@ -202,6 +290,8 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
     enum frame_type child = child_type(d, type, slot);
     int rc = frame_get_type(mfn, d, child, preemptible);
     if (rc == -EINVAL && !(d->is_32bit && type == FRAME_L3) && linear_get(d, type, table, mfn, e)) {
+        if (type == FRAME_L4)
+            linear_note_slot(d, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }

@@ -86,3 +86,19 @@ void mm_load_cr3(struct vcpu *v)
             __atomic_and_fetch(&old->mm.dirty_cpus, ~(1U << cpu), __ATOMIC_SEQ_CST);
     }
 }
+
+/* For a 64-bit vCPU that runs here, so that its domain's bit is set already. A stale mark of this CPU would be harmless,
+ * but it would cost another CPU an interrupt. */
+void mm_toggle_cr3(struct vcpu *v)
+{
+    struct percpu *p = this_cpu();
+    mfn_t table = v->kernel_mode ? v->mm.kernel_table : v->mm.user_table;
+
+    if (unlikely(v->domain->mm.shadow || READ_ONCE(stale_cpus) || table.value == INVALID_FRAME)) {
+        vcpu_update_cr3(v);
+        mm_load_cr3(v);
+        return;
+    }
+    v->mm.cr3 = p->cr3_loaded = table.value << PAGE_SHIFT;
+    __asm__ volatile("mov %0, %%cr3" : : "r"(v->mm.cr3) : "memory");
+}

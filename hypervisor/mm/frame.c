@@ -239,13 +239,11 @@ static int put_type(mfn_t mfn, bool preemptible)
         BUG_ON(fw_count(word) == 0 || (word & (FW_BUSY | FW_PARTIAL)));
         enum frame_type type = fw_type(word);
         if (fw_count(word) > 1 || type == FRAME_WRITABLE || type == FRAME_NONE) {
+            struct domain *owner = fw_count(word) == 1 ? owner_domain(fw_owner(word)) : NULL;
+            if (owner) /* before anybody can take it for a table */
+                mark_stale(owner);
             if (!frame_swap(mfn, &word, word - FW_COUNT_ONE))
                 continue;
-            if (fw_count(word) == 1) {
-                struct domain *owner = owner_domain(fw_owner(word));
-                if (owner)
-                    mark_stale(owner);
-            }
             return 0;
         }
         if (frame_swap(mfn, &word, (word & ~SETTLE_MASK) | FW_BUSY)) {

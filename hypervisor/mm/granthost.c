@@ -9,12 +9,13 @@
 
 static u64 entry_flags(const struct domain *d, unsigned gntmap_flags)
 {
-    u64 flags = PTE_P | PTE_A | PTE_D;
+    u64 flags = PTE_P | PTE_A | PTE_D | PTE_NX;
     if (!(gntmap_flags & GNTMAP_readonly))
         flags |= PTE_RW;
-    if ((gntmap_flags & GNTMAP_application_map) || !d->is_32bit)
+    if (gntmap_flags & GNTMAP_application_map)
         flags |= PTE_US;
-    return flags | (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    flags |= (u64)(gntmap_flags >> 16 & 7) << 9; /* bits 16 to 18: the entry's software bits */
+    return l1e_adjust(d, flags);
 }
 
 /* The level-1 entry that the caller names: its machine address, or the virtual address that it maps. */
@@ -50,15 +51,14 @@ int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags
     return rc;
 }
 
-/* unmap_and_replace moves the mapping at new_address here, which leaves that one empty. The mapping that ends is no
- * replacement for itself: it would stay, without the references that its unmapping drops. */
-static int take_replacement(struct vcpu *v, u64 new_address, const u64 *ends, u64 *value)
+/* unmap_and_replace moves the mapping at new_address to `entry`, which leaves that one empty: it must be another. */
+static int take_replacement(struct vcpu *v, u64 new_address, const u64 *entry, u64 *value)
 {
     *value = 0;
     if (new_address == 0)
         return GNTST_okay;
     u64 *from = guest_l1e(v, new_address);
-    if (from == NULL || from == ends)
+    if (from == NULL || from == entry)
         return GNTST_general_error;
     *value = READ_ONCE(*from);
     WRITE_ONCE(*from, 0);

@@ -136,7 +136,10 @@ int validate_descriptors(mfn_t mfn, struct domain *d) MUST_CHECK;
 
 /* entry.c. Callers hold the page lock of the domain whose tables these are. */
 int l1e_get(u64 *entry, struct domain *mapper, unsigned owner) MUST_CHECK; /* also adjusts the entry */
+u64 l1e_adjust(const struct domain *d, u64 entry); /* the bits that are added to a leaf */
 void l1e_put(u64 entry, struct domain *mapper);
+int l1_get_entries(u64 *table, struct domain *d) MUST_CHECK; /* of a whole table that is BUSY: all or none */
+void l1_put_entries(const u64 *table, unsigned count, struct domain *d);
 /* An entry of a table of level 2 to 4: -ERESTART and failures may leave the child partial. */
 int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,
               bool preemptible) MUST_CHECK;
@@ -150,6 +153,8 @@ bool same_level(enum frame_type a, enum frame_type b);
 bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t target, u64 entry);
 void linear_leave(struct domain *d, mfn_t table, mfn_t target);
 void linear_free(struct domain *d);
+void linear_set_range(struct vcpu *v);
+void linear_note_slot(struct domain *d, unsigned slot); /* before a linear mapping appears in a level-4 table */
 
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */

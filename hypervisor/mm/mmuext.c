@@ -22,15 +22,33 @@ static size_t stride(const struct vcpu *v)
     return v->is_32bit ? 3 * sizeof(u32) : sizeof(struct op);
 }
 
+static bool op_in_range(const struct vcpu *v, unsigned long from)
+{
+    if (v->is_32bit)
+        return from <= (1UL << 32) - 3 * sizeof(u32);
+    return from <= (1UL << 47) - sizeof(struct op) ||
+           (from >= HV_VIRT_END && from <= 0UL - sizeof(struct op)); /* in between is ours or no address at all */
+}
+
 static int read_op(const struct vcpu *v, struct op *op, unsigned long from)
 {
-    u32 narrow[3];
-    if (!v->is_32bit)
-        return copy_from_guest(op, from, sizeof(*op));
-    if (copy_from_guest(narrow, from, sizeof(narrow)))
+    u32 cmd, arg1, arg2;
+    if (unlikely(!op_in_range(v, from)))
         return -EFAULT;
-    *op = (struct op){narrow[0], narrow[1], narrow[2]};
+    GET_GUEST_WORD(cmd, from, fault);
+    op->cmd = cmd;
+    if (!v->is_32bit) {
+        GET_GUEST_WORD(op->arg1, from + 8, fault);
+        GET_GUEST_WORD(op->arg2, from + 16, fault);
+        return 0;
+    }
+    GET_GUEST_WORD(arg1, from + 4, fault);
+    GET_GUEST_WORD(arg2, from + 8, fault);
+    op->arg1 = arg1;
+    op->arg2 = arg2;
     return 0;
+fault:
+    return -EFAULT;
 }
 
 int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus)
@@ -78,7 +96,7 @@ int mm_pin_root(struct domain *d, mfn_t root)
     return rc;
 }
 
-static int op_pin(struct domain *d, const struct op *op)
+static int op_pin(struct vcpu *v, struct domain *d, const struct op *op)
 {
     static const enum frame_type types[] = {FRAME_L1, FRAME_L2, FRAME_L3, FRAME_L4};
     if (op->cmd == MMUEXT_PIN_L4_TABLE && d->is_32bit)
@@ -99,8 +117,9 @@ static bool clear_pin(mfn_t mfn)
     return true;
 }
 
-static int op_unpin(struct domain *d, mfn_t mfn)
+static int op_unpin(struct vcpu *v, struct domain *d, const struct op *op)
 {
+    mfn_t mfn = mfn_of(op->arg1);
     int rc = -EINVAL;
     if (!page_get(mfn, d))
         return rc;
@@ -114,20 +133,36 @@ static int op_unpin(struct domain *d, mfn_t mfn)
     return rc;
 }
 
-static int op_new_user_base(struct vcpu *v, mfn_t mfn)
+static int op_new_base(struct vcpu *v, struct domain *d, const struct op *op)
 {
-    if (v->is_32bit)
-        return -EOPNOTSUPP;
-    if (mfn.value == 0)
-        mfn = mfn_of(INVALID_FRAME);
-    else if (!mfn_valid(mfn))
+    return mfn_valid(mfn_of(op->arg1)) ? vcpu_set_base(v, mfn_of(op->arg1), false, true) : -EINVAL;
+}
+
+static int op_new_user_base(struct vcpu *v, struct domain *d, const struct op *op)
+{
+    mfn_t mfn = mfn_of(op->arg1 ? op->arg1 : INVALID_FRAME);
+    if (op->arg1 && !mfn_valid(mfn))
         return -EINVAL;
     return mfn_equal(mfn, v->mm.user_table) ? 0 : vcpu_set_base(v, mfn, true, true);
 }
 
-static int op_set_ldt(struct vcpu *v, unsigned long base, unsigned long entries)
+static int op_flush_local(struct vcpu *v, struct domain *d, const struct op *op)
 {
-    if ((base & ~PAGE_MASK) || !guest_address_ok(v->domain, base) || entries > LDT_MAX)
+    flush_tlb_local();
+    return 0;
+}
+
+static int op_invlpg_local(struct vcpu *v, struct domain *d, const struct op *op)
+{
+    if (guest_address_ok(d, op->arg1))
+        flush_tlb_one_local(op->arg1);
+    return 0;
+}
+
+static int op_set_ldt(struct vcpu *v, struct domain *d, const struct op *op)
+{
+    unsigned long base = op->arg1, entries = (u32)op->arg2;
+    if ((base & ~PAGE_MASK) || !guest_address_ok(d, base) || entries > LDT_MAX)
         return -EINVAL;
     if (v->ldt_entries == entries && v->ldt_base == base)
         return 0;
@@ -138,8 +173,9 @@ static int op_set_ldt(struct vcpu *v, unsigned long base, unsigned long entries)
     return 0;
 }
 
-static int op_clear_page(struct domain *d, mfn_t mfn)
+static int op_clear_page(struct vcpu *v, struct domain *d, const struct op *op)
 {
+    mfn_t mfn = mfn_of(op->arg1);
     if (page_get_and_type(mfn, d, FRAME_WRITABLE, false))
         return -EINVAL;
     memset(mfn_to_virt(mfn), 0, PAGE_SIZE);
@@ -147,8 +183,9 @@ static int op_clear_page(struct domain *d, mfn_t mfn)
     return 0;
 }
 
-static int op_copy_page(struct domain *d, mfn_t to, mfn_t from)
+static int op_copy_page(struct vcpu *v, struct domain *d, const struct op *op)
 {
+    mfn_t to = mfn_of(op->arg1), from = mfn_of(op->arg2);
     int rc = -EINVAL;
     if (!page_get(from, d))
         return rc;
@@ -161,98 +198,82 @@ static int op_copy_page(struct domain *d, mfn_t to, mfn_t from)
     return rc;
 }
 
-static int op_flush_multi(struct vcpu *v, const struct op *op)
+/* Of the CPUs that the operation names by vCPU, or of all that may have translations of d. */
+static int op_flush_cpus(struct vcpu *v, struct domain *d, const struct op *op)
 {
     u32 cpus;
-    if (vcpu_bitmap_to_cpus(v, op->arg2, &cpus))
+    if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
+        cpus = domain_dirty_mask(d);
+    else if (vcpu_bitmap_to_cpus(v, op->arg2, &cpus))
         return -EINVAL;
-    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
+    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_TLB_FLUSH_ALL)
         flush_tlb_mask(cpus);
-    else if (guest_address_ok(v->domain, op->arg1))
+    else if (guest_address_ok(d, op->arg1))
         flush_tlb_one_mask(cpus, op->arg1);
     return 0;
 }
 
-static void flush_cache(void)
+static int op_flush_cache(struct vcpu *v, struct domain *d, const struct op *op)
 {
+    if (!d->iopl_trusted)
+        return op->cmd == MMUEXT_FLUSH_CACHE ? -EACCES : -EINVAL;
     __asm__ volatile("wbinvd" : : : "memory");
+    return 0;
 }
 
-/* Operations that concern the caller's own CPU state or address space. */
-static int own_op(struct vcpu *v, const struct op *op)
+static int op_superpage(struct vcpu *v, struct domain *d, const struct op *op)
 {
-    struct domain *d = v->domain;
-    switch (op->cmd) {
-    case MMUEXT_NEW_BASEPTR:
-        return mfn_valid(mfn_of(op->arg1)) ? vcpu_set_base(v, mfn_of(op->arg1), false, true) : -EINVAL;
-    case MMUEXT_NEW_USER_BASEPTR:
-        return op_new_user_base(v, mfn_of(op->arg1));
-    case MMUEXT_TLB_FLUSH_LOCAL:
-        flush_tlb_local();
-        return 0;
-    case MMUEXT_INVLPG_LOCAL:
-        if (guest_address_ok(d, op->arg1))
-            flush_tlb_one_local(op->arg1);
-        return 0;
-    case MMUEXT_TLB_FLUSH_MULTI:
-    case MMUEXT_INVLPG_MULTI:
-        return op_flush_multi(v, op);
-    case MMUEXT_TLB_FLUSH_ALL:
-        flush_tlb_mask(domain_dirty_mask(d));
-        return 0;
-    case MMUEXT_INVLPG_ALL:
-        if (guest_address_ok(d, op->arg1))
-            flush_tlb_one_mask(domain_dirty_mask(d), op->arg1);
-        return 0;
-    case MMUEXT_FLUSH_CACHE:
-    case MMUEXT_FLUSH_CACHE_GLOBAL:
-        if (!d->iopl_trusted)
-            return op->cmd == MMUEXT_FLUSH_CACHE ? -EACCES : -EINVAL;
-        flush_cache();
-        return 0;
-    default: /* MMUEXT_SET_LDT */
-        return op_set_ldt(v, op->arg1, (u32)op->arg2);
-    }
+    return -EOPNOTSUPP;
 }
 
-static int perform(struct vcpu *v, const struct page_owner *owner, const struct op *op)
+typedef int operation(struct vcpu *v, struct domain *d, const struct op *op);
+static operation *const operations[] = {
+    [MMUEXT_PIN_L1_TABLE] = op_pin,
+    [MMUEXT_PIN_L2_TABLE] = op_pin,
+    [MMUEXT_PIN_L3_TABLE] = op_pin,
+    [MMUEXT_PIN_L4_TABLE] = op_pin,
+    [MMUEXT_UNPIN_TABLE] = op_unpin,
+    [MMUEXT_NEW_BASEPTR] = op_new_base,
+    [MMUEXT_TLB_FLUSH_LOCAL] = op_flush_local,
+    [MMUEXT_INVLPG_LOCAL] = op_invlpg_local,
+    [MMUEXT_TLB_FLUSH_MULTI] = op_flush_cpus,
+    [MMUEXT_INVLPG_MULTI] = op_flush_cpus,
+    [MMUEXT_TLB_FLUSH_ALL] = op_flush_cpus,
+    [MMUEXT_INVLPG_ALL] = op_flush_cpus,
+    [MMUEXT_FLUSH_CACHE] = op_flush_cache,
+    [MMUEXT_SET_LDT] = op_set_ldt,
+    [MMUEXT_NEW_USER_BASEPTR] = op_new_user_base,
+    [MMUEXT_CLEAR_PAGE] = op_clear_page,
+    [MMUEXT_COPY_PAGE] = op_copy_page,
+    [MMUEXT_FLUSH_CACHE_GLOBAL] = op_flush_cache,
+    [MMUEXT_MARK_SUPER] = op_superpage,
+    [MMUEXT_UNMARK_SUPER] = op_superpage,
+};
+
+/* Those that make sense for a domain which is not the caller's: its page tables and pages. The others concern the
+ * caller's own CPU state or address space. */
+#define BIT_OF(cmd) (1U << (cmd))
+#define FOREIGN_OK                                                                                                     \
+    (BIT_OF(MMUEXT_PIN_L1_TABLE) | BIT_OF(MMUEXT_PIN_L2_TABLE) | BIT_OF(MMUEXT_PIN_L3_TABLE) |                         \
+     BIT_OF(MMUEXT_PIN_L4_TABLE) | BIT_OF(MMUEXT_UNPIN_TABLE) | BIT_OF(MMUEXT_CLEAR_PAGE) | BIT_OF(MMUEXT_COPY_PAGE) | \
+     BIT_OF(MMUEXT_MARK_SUPER) | BIT_OF(MMUEXT_UNMARK_SUPER))
+
+static int perform(struct vcpu *v, struct domain *d, const struct op *op)
 {
-    struct domain *d = owner->domain ? owner->domain : v->domain;
-    switch (op->cmd) {
-    case MMUEXT_PIN_L1_TABLE:
-    case MMUEXT_PIN_L2_TABLE:
-    case MMUEXT_PIN_L3_TABLE:
-    case MMUEXT_PIN_L4_TABLE:
-        return op_pin(d, op);
-    case MMUEXT_UNPIN_TABLE:
-        return op_unpin(d, mfn_of(op->arg1));
-    case MMUEXT_CLEAR_PAGE:
-        return op_clear_page(d, mfn_of(op->arg1));
-    case MMUEXT_COPY_PAGE:
-        return op_copy_page(d, mfn_of(op->arg1), mfn_of(op->arg2));
-    case MMUEXT_MARK_SUPER:
-    case MMUEXT_UNMARK_SUPER:
-        return -EOPNOTSUPP;
-    case MMUEXT_NEW_BASEPTR:
-    case MMUEXT_NEW_USER_BASEPTR:
-    case MMUEXT_TLB_FLUSH_LOCAL:
-    case MMUEXT_INVLPG_LOCAL:
-    case MMUEXT_TLB_FLUSH_MULTI:
-    case MMUEXT_INVLPG_MULTI:
-    case MMUEXT_TLB_FLUSH_ALL:
-    case MMUEXT_INVLPG_ALL:
-    case MMUEXT_FLUSH_CACHE:
-    case MMUEXT_FLUSH_CACHE_GLOBAL:
-    case MMUEXT_SET_LDT:
-        if (op->cmd == MMUEXT_NEW_USER_BASEPTR && v->is_32bit)
-            return -EOPNOTSUPP;
-        return d == v->domain ? own_op(v, op) : -EPERM;
-    default:
+    if (op->cmd >= ARRAY_SIZE(operations) || operations[op->cmd] == NULL)
         return -ENOSYS;
+    if (op->cmd == MMUEXT_NEW_USER_BASEPTR && v->is_32bit)
+        return -EINVAL;
+    if (d != v->domain) {
+        if (!(FOREIGN_OK >> op->cmd & 1))
+            return -EPERM;
+        if (d == NULL && operations[op->cmd] != op_superpage)
+            return -EINVAL;
     }
+    return operations[op->cmd](v, d, op);
 }
 
-static int run_batch(unsigned long uops, unsigned count, struct page_owner *owner, unsigned *done)
+static int run_batch(unsigned long uops, unsigned count, struct domain *d, unsigned *done)
 {
     struct vcpu *v = current;
     for (*done = 0; *done < count; ++*done) {
@@ -261,44 +282,65 @@ static int run_batch(unsigned long uops, unsigned count, struct page_owner *owne
             return -ERESTART;
         if (read_op(v, &op, uops + *done * stride(v)))
             return -EFAULT;
-        int rc = perform(v, owner, &op);
+        int rc = perform(v, d, &op);
         if (rc)
             return rc;
     }
     return 0;
 }
 
-long do_mmuext_op(unsigned long uops, unsigned long count_arg, unsigned long pdone, unsigned long foreign)
+/* What the hypercall ends with when `left` operations from uops on are not done for the reason rc. */
+static long finish(int rc, unsigned long uops, unsigned left, unsigned long pdone, unsigned long foreign)
 {
-    unsigned count = (u32)count_arg, i = 0;
+    if (rc == 0 && old_table_pending(current))
+        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL, (unsigned long)MMU_PREEMPTED, 0UL, foreign);
+    if (rc != -ERESTART)
+        return rc;
+    return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops, (unsigned long)(left | MMU_PREEMPTED), pdone, foreign);
+}
+
+static long do_batch(unsigned long uops, unsigned count, unsigned long pdone, unsigned long foreign)
+{
+    unsigned i = 0;
     u32 done = 0;
+    struct vcpu *v = current;
     struct page_owner owner;
-    int rc = finish_old_table(current);
-    if (unlikely(rc))
+    if (unlikely(finish_old_table(v)))
         return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops, (unsigned long)count, pdone, foreign);
     if (unlikely(count == MMU_PREEMPTED && uops == 0))
         return 0;
     if (unlikely(count & MMU_PREEMPTED)) {
         count &= ~MMU_PREEMPTED;
         if (pdone && copy_from_guest(&done, pdone, sizeof(done)))
-            return -EFAULT;
+            done = 0;
     }
-    if (!guest_range_ok(uops, count * stride(current)))
+    if (!guest_range_ok(uops, count * stride(v)))
         return -EFAULT;
-    rc = page_owner_get(&owner, foreign & 0xFFFF);
+    int rc = page_owner_get(&owner, foreign & 0xFFFF);
     if (rc)
         return rc;
-    if (owner.domain == NULL && owner.id != current->domain->id) /* the special owners have no tables */
-        return current->domain->privileged ? -EINVAL : -EPERM;
-    rc = run_batch(uops, count, &owner, &i);
+    struct domain *d = owner.domain;
+    if (d == NULL && owner.id == v->domain->id)
+        d = v->domain;
+    if (d == NULL && !v->domain->privileged) /* the special owners have no tables and no pages to write */
+        return -EPERM;
+    rc = run_batch(uops, count, d, &i);
     page_owner_put(&owner);
     done += i;
     if (pdone && copy_to_guest(pdone, &done, sizeof(done)))
-        return rc && rc != -ERESTART ? rc : -EFAULT;
-    if (unlikely(rc == -ERESTART))
-        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, uops + i * stride(current),
-                                  (unsigned long)((count - i) | MMU_PREEMPTED), pdone, foreign);
-    if (unlikely(rc == 0 && old_table_pending(current)))
-        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL, (unsigned long)MMU_PREEMPTED, 0UL, foreign);
-    return rc;
+        done = 0; /* what was done is done, though the caller cannot be told how much */
+    return finish(rc, uops + i * stride(v), count - i, pdone, foreign);
+}
+
+/* One operation of the caller's own is what nearly every call brings. */
+long do_mmuext_op(unsigned long uops, unsigned long count, unsigned long pdone, unsigned long foreign)
+{
+    struct vcpu *v = current;
+    struct op op;
+    if ((u32)count != 1 || pdone || (u16)foreign != DOMID_SELF || old_table_pending(v))
+        return do_batch(uops, (u32)count, pdone, foreign);
+    if (unlikely(read_op(v, &op, uops)))
+        return -EFAULT;
+    int rc = perform(v, v->domain, &op);
+    return likely(rc == 0 && !old_table_pending(v)) ? 0 : finish(rc, uops, 1, 0, foreign);
 }

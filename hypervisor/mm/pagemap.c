@@ -134,11 +134,15 @@ static void map_m2p(void)
         compat_m2p_l2e[at / LARGE_PAGE] = (block.compat + at) | GUEST_RO | PTE_PSE;
 }
 
-/* Slots that may be filled later get their level-3 table now. */
+/* Slots that may be filled later get their level-3 table now. Guests see none of them but the M2P's: a linear mapping
+ * would show them our tables otherwise. */
 static void fix_slots(void)
 {
-    for (unsigned slot = HV_SLOT_FIRST; slot <= 262; slot++)
+    for (unsigned slot = HV_SLOT_FIRST; slot <= 262; slot++) {
         boot_entry(descend(&hv_l4[slot], true));
+        if (slot != HV_SLOT_FIRST)
+            hv_l4[slot] &= ~PTE_US;
+    }
 }
 
 void mm_boot(void)

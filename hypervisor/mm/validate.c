@@ -19,29 +19,6 @@ static bool is_ours(enum frame_type type, unsigned slot)
     return type == FRAME_L4 && slot >= HV_SLOT_FIRST && slot <= HV_SLOT_LAST;
 }
 
-static void release_l1(u64 *table, unsigned count, struct domain *d)
-{
-    while (count-- > 0)
-        if (table[count] & PTE_P)
-            l1e_put(table[count], d);
-}
-
-static int validate_l1(u64 *table, struct domain *d)
-{
-    for (unsigned i = 0; i < 512; i++) {
-        u64 entry = table[i];
-        if (!(entry & PTE_P))
-            continue;
-        int rc = l1e_get(&entry, d, d->id);
-        if (unlikely(rc)) {
-            release_l1(table, i, d);
-            return rc;
-        }
-        table[i] = entry;
-    }
-    return 0;
-}
-
 /* Before a table is accepted: what no entry alone shows. */
 static int precheck(const u64 *table, const struct domain *d, enum frame_type type)
 {
@@ -69,7 +46,7 @@ int validate_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned
 {
     u64 *table = mfn_to_virt(mfn);
     if (type == FRAME_L1)
-        return validate_l1(table, d);
+        return l1_get_entries(table, d);
     int rc = precheck(table, d, type);
     if (rc)
         return rc;
@@ -94,7 +71,7 @@ int release_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned 
 {
     u64 *table = mfn_to_virt(mfn);
     if (type == FRAME_L1) {
-        release_l1(table, *done, d);
+        l1_put_entries(table, *done, d);
         *done = 0;
         return 0;
     }

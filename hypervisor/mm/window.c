@@ -91,18 +91,18 @@ void invalidate_ldt(struct vcpu *v)
 {
     mfn_t frames[16];
     spin_lock(&v->ldt_lock);
-    u32 mapped = v->ldt_mapped;
-    v->ldt_mapped = 0;
+    /* Asked before ldt_mapped is cleared: a CPU that leaves v meanwhile clears its window by that, or is still on it. */
+    bool runs = runs_here(v) || __atomic_load_n(&v->sched.on_cpu, __ATOMIC_SEQ_CST);
+    unsigned cpu = READ_ONCE(v->processor);
+    u32 mapped = __atomic_exchange_n(&v->ldt_mapped, 0, __ATOMIC_SEQ_CST);
     memcpy(frames, v->ldt_frames, sizeof(frames));
-    if (mapped && (runs_here(v) || v->sched.on_cpu))
-        memset(window_entries(v->processor) + WINDOW_LDT / PAGE_SIZE, 0, 16 * sizeof(u64));
+    if (mapped && runs)
+        memset(window_entries(cpu) + WINDOW_LDT / PAGE_SIZE, 0, 16 * sizeof(u64));
     spin_unlock(&v->ldt_lock);
     if (mapped == 0)
         return;
-    if (runs_here(v))
-        flush_tlb_local();
-    else if (v->sched.on_cpu)
-        flush_tlb_mask(1U << v->processor);
+    if (runs)
+        flush_tlb_mask(1U << cpu);
     for (unsigned i = 0; i < 16; i++)
         if (mapped >> i & 1)
             page_put_and_type(frames[i]);

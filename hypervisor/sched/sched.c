@@ -11,6 +11,7 @@
 #include "sched/runstate.h"
 #include "domain.h"
 #include "evtchn.h"
+#include "trace.h"
 
 static spinlock_t lock;
 static struct timer slices[MAX_CPUS];
@@ -47,8 +48,8 @@ static void consider(struct vcpu *v, ns_t now, bool fresh)
 
     if (!runnable(v) || v->sched.on_cpu || v->sched.queued)
         return;
+    cpu = trace_calls.enqueue(v, now, fresh);
     runstate_change(v, RUNSTATE_runnable, now);
-    cpu = policy_enqueue(v, now, fresh);
     if (cpu >= 0)
         raise_softirq((unsigned)cpu, SOFTIRQ_SCHEDULE);
 }
@@ -191,7 +192,7 @@ void schedule(void)
         return;
     if (!next->idle)
         guest_periodic_enter(next, now);
-    context_switch(prev, next);
+    trace_calls.context_switch(prev, next);
 }
 
 void sched_context_saved(struct vcpu *prev)

@@ -16,7 +16,7 @@ from cheaders import IDENTIFIER, TOKEN, Headers, run_compiler
 COMMON = ["event_channel.h", "grant_table.h", "memory.h", "physdev.h", "vcpu.h", "sched.h", "callback.h", "version.h",
           "features.h", "elfnote.h", "nmi.h", "platform.h", "io/ring.h", "io/console.h", "io/xs_wire.h", "io/xenbus.h",
           "io/protocols.h", "io/blkif.h", "io/netif.h", "arch-x86/cpuid.h"]
-NEWEST = ["xen.h", *COMMON, "domctl.h", "sysctl.h", "errno.h", "arch-x86/xen-mca.h"]
+NEWEST = ["xen.h", *COMMON, "domctl.h", "sysctl.h", "trace.h", "errno.h", "arch-x86/xen-mca.h"]
 # What each variant of the reference headers can show: the tools' view, names that old interfaces had, and error
 # numbers that stay inside a hypervisor.
 VARIANTS = (
@@ -48,6 +48,11 @@ SAMPLES = {
     "MASK_XENSTORE_IDX": ["0", "1023", "1024", "0xffffffff"],
     "MASK_XENCONS_IDX": ["1023, ((struct xencons_interface *)0)->in", "4097, ((struct xencons_interface *)0)->out"],
     "__CONST_RING_SIZE": ["blkif, 4096", "netif_tx, 4096", "netif_rx, 16384"],
+}
+SAMPLES |= {
+    "TRC_HD_TO_EVENT": ["0xf020100d"], "TRC_HD_EXTRA": ["0xf020100d", "0x3020100d"],
+    "TRC_HD_INCLUDES_CYCLE_COUNT": ["0xf020100dUL", "0x3020100dUL"],
+    "TRC_PV_HYPERCALL_V2_ARG_32": ["0", "5"], "TRC_PV_HYPERCALL_V2_ARG_64": ["0", "4"],
 }
 COMPAT_SAMPLES = {"compat_pfn_to_cr3": "xen_pfn_to_cr3", "compat_cr3_to_pfn": "xen_cr3_to_pfn"}
 

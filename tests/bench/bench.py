@@ -1,80 +1,219 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the bench kernel of each width as dom0 of Paravane, and the 64-bit one as dom0 of Debian's genuine Xen, with
-one TSC tick an instruction, and prints the rows side by side. Debian's Xen has no 32-bit PV: that column is what the
-same source line with CONFIG_PV32 was measured to cost (tests/bench/xen32.tsv)."""
+"""The cost of each operation in instructions: the bench kernel of each width as dom0 of Paravane and of genuine Xen.
+
+    bench.py                 all rows beside genuine Xen; fails while a row costs more than half of Xen's best column
+    bench.py --quick         our own rows beside the last recorded ones; fails when one became dearer
+    bench.py --record WHY    our own rows go into the history, with the reason
+
+Genuine Xen is Debian's binary for 64-bit guests, and the same source with 32-bit guests (built_xen.py) for both widths; a
+row's best column is the cheapest of the three. floors.tsv names rows that cannot be had for less, history.tsv what they
+cost over time. With -icount one tick of the time stamp counter is one instruction.
+"""
+import argparse
+import concurrent.futures
+import contextlib
 import gzip
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 
+HERE = os.path.dirname(__file__)
 BUILD = os.environ.get("BUILD", "build")
 XEN = "/boot/xen-4.17-amd64.gz"
+XEN32_TABLE = os.path.join(HERE, "xen32.tsv")
+HISTORY = os.path.join(HERE, "history.tsv")
+FLOORS = os.path.join(HERE, "floors.tsv")
 ICOUNT = ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]
+SUBJECTS = [("", 1), ("domains", 1), ("wake", 2)]
+HALF = 0.5
+DEARER, NOISE = 1.02, 2
+LIMIT = 400
 
 
-def run(kernel, append, initrd):
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-display", "none", "-serial",
-               "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *ICOUNT, "-kernel", kernel, "-append", append,
-               "-initrd", initrd]
+def machine(hypervisor, width, subject, cpus):
+    """The rows that one boot prints."""
+    bench = f"{BUILD}/guest{width}/bench"
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(cpus), "-display", "none",
+               "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *ICOUNT, "-kernel", hypervisor,
+               "-append", f"console=com1 dom0_mem=256M dom0_max_vcpus={cpus} noreboot", "-initrd",
+               f"{bench} {subject},{bench}" if subject else bench]
     # A hypervisor that cannot switch the machine off leaves QEMU running: the last line of the guest is the end.
-    machine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    guard = threading.Timer(300, machine.kill)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    guard = threading.Timer(LIMIT, process.kill)
     guard.start()
     output = ""
-    for line in machine.stdout:
+    for line in process.stdout:
         output += line.decode(errors="replace")
-        if "bench done" in output:
+        if "bench done" in line.decode(errors="replace") or "dom0 crashed" in output[-200:].lower():
             break
     guard.cancel()
-    machine.kill()
-    machine.wait()
-    rows = {}
-    for line in output.splitlines():
-        words = line.replace("(XEN) ", "").split()
-        if len(words) >= 3 and words[0] == "row":
-            rows[" ".join(words[1:-1])] = int(words[-1])
-    if "bench done" not in output:
-        sys.exit(f"bench: {kernel} with {initrd} did not finish:\n{output[-2000:]}")
+    process.kill()
+    process.wait()
+    if "bench done" not in output or "failed: " in output:
+        sys.exit(f"bench: {hypervisor} with {width}-bit {bench} {subject} failed:\n{output[-2000:]}")
+    return dict(row_of(line) for line in output.replace("(XEN) ", "").splitlines() if line.startswith("row "))
+
+
+def row_of(line):
+    name, cost = line[len("row "):].rsplit(None, 1)
+    return name, int(cost)
+
+
+def measure(columns):
+    """{column: {row: instructions}} for {column: (hypervisor, width)}, two machines at a time."""
+    rows = {column: {} for column in columns}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        running = {pool.submit(machine, hypervisor, width, *subject): column
+                   for subject in reversed(SUBJECTS) for column, (hypervisor, width) in columns.items()}
+        for done in concurrent.futures.as_completed(running):
+            rows[running[done]].update(done.result())
     return rows
 
 
-def xen64():
-    with tempfile.NamedTemporaryFile() as image:
-        image.write(gzip.open(XEN).read())
-        image.flush()
-        return run(image.name, "console=com1 dom0_mem=256M", f"{BUILD}/guest64/bench")
+def table(path):
+    """The lines of a file of words between tabs."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n").split("\t") for line in file if line.strip() and not line.startswith("#")]
 
 
-def xen32():
-    with open("tests/bench/xen32.tsv", encoding="utf-8") as table:
-        rows = (line.rstrip("\n").split("\t") for line in table if not line.startswith("#"))
-        return {name: int(cost) for name, cost in rows}
+def ours():
+    return {"64": (f"{BUILD}/paravane", 64), "32": (f"{BUILD}/paravane", 32)}
+
+
+def xen_with_32_bit_guests():
+    """The path of its image, or None and the reason said."""
+    sys.path.insert(0, os.path.join(HERE, "..", "rival"))
+    import built_xen  # pylint: disable=import-outside-toplevel
+    words = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(words):
+            return built_xen.image("pv32")
+    except SystemExit as end:
+        print(f"{words.getvalue()}{end}\nThe 32-bit column of genuine Xen is taken from {os.path.relpath(XEN32_TABLE)}: "
+              "what it was measured to cost when its source could be had.")
+        return None
+
+
+def rivals(directory):
+    """The columns of genuine Xen that this machine can measure."""
+    image = os.path.join(directory, "xen")
+    with gzip.open(XEN) as packed, open(image, "wb") as file:
+        file.write(packed.read())
+    columns = {"Xen 64": (image, 64)}
+    built = xen_with_32_bit_guests()
+    if built:
+        columns |= {"Xen+32 64": (built, 64), "Xen 32": (built, 32)}
+    return columns
+
+
+def floors():
+    """{(row, width): sentence}"""
+    return {(row, width): why for row, width, _, why in table(FLOORS)}
+
+
+def cell(value, width=9):
+    return f"{value if value is not None else '-':>{width}}"
+
+
+def compare(mine, others):
+    """Prints the table; how many rows are over one half without an argued floor."""
+    argued, over, worst, total, apart = floors(), [], (0.0, "none"), 0, []
+    print(f"{'operation':46}{'ours 64':>9}{'ours 32':>9}" + "".join(f"{name:>11}" for name in others)
+          + f"{'ratio 64':>10}{'ratio 32':>9}")
+    for name in dict.fromkeys([*mine["64"], *mine["32"]]):
+        best = min((rows[name] for rows in others.values() if name in rows), default=None)
+        ratios = {width: mine[width][name] / best for width in mine if name in mine[width] and best}
+        for width, ratio in ratios.items():
+            if (name, width) in argued:
+                apart.append(f"  {name}, {width}-bit: {mine[width][name]}, {ratio:.2f} of {best}: {argued[name, width]}")
+                continue
+            total += 1
+            worst = max(worst, (ratio, f"{name}, {width}-bit"))
+            if ratio > HALF:
+                over.append(f"  {name}, {width}-bit: {mine[width][name]} of at most {best // 2}")
+        print(f"{name:46}" + cell(mine["64"].get(name)) + cell(mine["32"].get(name))
+              + "".join(cell(rows.get(name), 11) for rows in others.values())
+              + "".join(f"{ratios[width]:{size}.3f}" if width in ratios else cell(None, size)
+                        for width, size in (("64", 10), ("32", 9))))
+    if apart:
+        print("\nRows with an argued floor (docs/cost.md):", *apart, sep="\n")
+    if over:
+        print("\nRows over one half of genuine Xen's best column:", *over, sep="\n")
+    print(f"\nworst ratio {worst[0]:.2f} ({worst[1]}), {len(over)} of {total} rows over 0.50")
+    return len(over)
+
+
+def recorded():
+    """{(row, width): instructions} as the history says last, and the number of the last state."""
+    last, state = {}, 0
+    for number, width, row, cost in table(HISTORY):
+        state = int(number)
+        if row != "why":
+            last[row, width] = int(cost)
+    return last, state
+
+
+def flat(mine):
+    return {(row, width): cost for width, rows in mine.items() for row, cost in rows.items()}
+
+
+def quick():
+    """Our own rows beside the recorded ones; how many are dearer or gone."""
+    now, (last, state) = flat(measure(ours())), recorded()
+    dearer = [(key, cost, now.get(key)) for key, cost in last.items()
+              if key not in now or (now[key] > cost * DEARER and now[key] > cost + NOISE)]
+    cheaper = sum(now[key] * DEARER < cost for key, cost in last.items() if key in now)
+    for (row, width), cost, found in dearer:
+        print(f"  {row}, {width}-bit: {found if found is not None else 'not measured'}; recorded: {cost}")
+    print(f"bench: {len(now)} rows; since state {state} of {os.path.relpath(HISTORY)} {len(dearer)} became dearer, "
+          f"{cheaper} cheaper by over 2 %")
+    if dearer:
+        print('make bench-record WHY="..." says why and records the new cost.')
+    return len(dearer)
+
+
+def record(why):
+    """Appends the rows that changed since the last state."""
+    now, (last, state) = flat(measure(ours())), recorded()
+    changed = {key: cost for key, cost in now.items() if last.get(key) != cost}
+    if not changed:
+        print("bench: nothing changed since the last recorded state")
+        return 0
+    with open(HISTORY, "a", encoding="utf-8") as file:
+        file.write(f"{state + 1}\t-\twhy\t{' '.join(why.split())}\n")
+        for (row, width), cost in changed.items():
+            file.write(f"{state + 1}\t{width}\t{row}\t{cost}\n")
+    print(f"bench: state {state + 1}, {len(changed)} rows that changed: {why}")
+    return 0
+
+
+def full():
+    with tempfile.TemporaryDirectory() as directory:
+        columns = rivals(directory)
+        rows = measure(ours() | columns)
+    others = {name: rows[name] for name in columns}
+    if "Xen 32" not in others:
+        others["Xen 32"] = {name: int(cost) for name, cost in table(XEN32_TABLE)}
+    return compare({width: rows[width] for width in ours()}, others)
 
 
 def main():
-    ours = {width: run(f"{BUILD}/paravane", "console=com1 dom0_mem=256M", f"{BUILD}/guest{width}/bench")
-            for width in (64, 32)}
-    theirs = {64: xen64(), 32: xen32()}
-    above_half, worst, total = 0, (0.0, ""), 0
-    print(f"{'operation':44}{'ours 64':>9}{'Xen 64':>9}{'ratio':>7}{'ours 32':>9}{'Xen 32':>9}{'ratio':>7}")
-    for name in ours[64]:
-        line = f"{name:44}"
-        for width in (64, 32):
-            mine, other = ours[width].get(name), theirs[width].get(name)
-            if mine is None or not other:
-                line += f"{mine if mine is not None else '-':>9}{'-':>9}{'-':>7}"
-                continue
-            ratio = mine / other
-            total += 1
-            above_half += ratio > 0.5
-            worst = max(worst, (ratio, f"{name}, {width}-bit"))
-            line += f"{mine:9}{other:9}{ratio:7.2f}"
-        print(line)
-    print(f"worst ratio {worst[0]:.2f} ({worst[1]}), {above_half} of {total} rows over 0.50")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--record", metavar="WHY")
+    options = parser.parse_args()
+    if options.record is not None and not options.record.strip():
+        sys.exit('bench: say why: make bench-record WHY="..."')
+    if options.record:
+        return record(options.record)
+    return 1 if (quick() if options.quick else full()) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,13 +4,94 @@
  *
  * The harness of the guest tests.
  */
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <abi/errno.h>
+#include <abi/sysctl.h>
+#include <abi/xen.h>
+#include <hypercall_stubs.h>
+#include <pv/pv.h>
 #include "check.h"
+#include "watch.h"
+
+#define WHOLE     0xffffU
+#define MAX_COVER 1024U
+#define BIT(n)    (1ULL << (n))
+
+/* How a call names its sub-operation: as its first argument, or as the first word behind it. */
+#define BY_ARGUMENT                                                                                                    \
+    (BIT(__HYPERVISOR_memory_op) | BIT(__HYPERVISOR_xen_version) | BIT(__HYPERVISOR_console_io) |                      \
+     BIT(__HYPERVISOR_grant_table_op) | BIT(__HYPERVISOR_vcpu_op) | BIT(__HYPERVISOR_nmi_op) |                         \
+     BIT(__HYPERVISOR_sched_op) | BIT(__HYPERVISOR_callback_op) | BIT(__HYPERVISOR_event_channel_op) |                 \
+     BIT(__HYPERVISOR_physdev_op))
+#define BY_POINTER                                                                                                     \
+    (BIT(__HYPERVISOR_platform_op) | BIT(__HYPERVISOR_sysctl) | BIT(__HYPERVISOR_domctl) | BIT(__HYPERVISOR_mmuext_op))
 
 static unsigned int passed, failed;
+static bool armed;
+static struct {
+    unsigned int call, sub;
+    long result;
+} last, covered[MAX_COVER];
+static unsigned int covers;
+
+static bool verdicts(void)
+{
+    return strstr((const char *)start_info->cmd_line, "verdicts") != NULL;
+}
+
+/* A list or structure that was read may be looked at again. */
+static unsigned int sub_operation(unsigned long number, unsigned long first, long result)
+{
+    bool readable = first != 0 && result != -XEN_EFAULT && result != -XEN_ESRCH;
+
+    if (number < 64 && BY_ARGUMENT >> number & 1)
+        return (unsigned int)first & 0xfff;
+    if (number < 64 && BY_POINTER >> number & 1 && readable)
+        return *(const volatile uint32_t *)first;
+    if (number == __HYPERVISOR_mmu_update && readable)
+        return *(const volatile uint32_t *)first & 3;
+    return WHOLE;
+}
+
+long check_watch(unsigned long number, unsigned long first, long result)
+{
+    if (armed) {
+        last.call = (unsigned int)number;
+        last.sub = sub_operation(number, first, result);
+        last.result = result;
+    }
+    return result;
+}
+
+void check_begin(void)
+{
+    armed = true;
+    last.call = WHOLE;
+}
+
+static void cover(void)
+{
+    unsigned int i = 0;
+
+    if (last.result > 0)
+        last.result = 0;
+    while (i < covers && memcmp(&covered[i], &last, sizeof(last)) != 0)
+        i++;
+    if (i == covers && covers < MAX_COVER)
+        covered[covers++] = last;
+}
+
+static void show(char verdict, long value, const char *sentence)
+{
+    if (verdicts())
+        printf("verdict %c %ld %s\n", verdict, value, sentence);
+}
 
 bool check_record(bool holds, const char *sentence, const char *condition, const char *file, int line)
 {
+    show(holds ? '+' : '-', 0, sentence);
     if (holds) {
         passed++;
     } else {
@@ -22,8 +103,12 @@ bool check_record(bool holds, const char *sentence, const char *condition, const
 
 bool check_equal(long actual, long expected, const char *sentence, const char *what, const char *file, int line)
 {
+    armed = false;
+    show(actual == expected ? '+' : '-', actual == expected ? 0 : actual, sentence);
     if (actual == expected) {
         passed++;
+        if (last.call != WHOLE && last.result == actual)
+            cover();
         return true;
     }
     failed++;
@@ -31,13 +116,41 @@ bool check_equal(long actual, long expected, const char *sentence, const char *w
     return false;
 }
 
+void check_same(long value, const char *sentence)
+{
+    show('=', value, sentence);
+}
+
+/* With "traced" on its command line a kernel in dom0's place switches tracing on, which must change nothing. */
+static void trace_if_asked(void)
+{
+    static struct xen_sysctl sysctl;
+    static bool looked;
+
+    if (looked || strstr((const char *)start_info->cmd_line, "traced") == NULL)
+        return;
+    looked = true;
+    sysctl.cmd = XEN_SYSCTL_tbuf_op;
+    sysctl.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    sysctl.u.tbuf_op.cmd = XEN_SYSCTL_TBUFOP_set_size;
+    sysctl.u.tbuf_op.size = 4;
+    CHECK_EQ(HYPERVISOR_sysctl(&sysctl), 0, "there are trace rings");
+    sysctl.u.tbuf_op.cmd = XEN_SYSCTL_TBUFOP_enable;
+    CHECK_EQ(HYPERVISOR_sysctl(&sysctl), 0, "tracing is on");
+}
+
 void check_group(const char *name)
 {
+    trace_if_asked();
     printf("  %s\n", name);
+    if (verdicts())
+        printf("verdict group %s\n", name);
 }
 
 int check_summary(const char *name)
 {
+    for (unsigned int i = 0; verdicts() && i < covers; i++)
+        printf("covered %u %u %ld\n", covered[i].call, covered[i].sub, covered[i].result);
     printf("%s: %u passed, %u failed\n", name, passed, failed);
     return (int)failed;
 }

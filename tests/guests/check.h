@@ -4,6 +4,10 @@
  *
  * The harness of the guest tests. Each CHECK is one sentence about the hypervisor or the library that must hold; a
  * false one is printed with its place. check_summary prints the line that scripts look for.
+ *
+ * With the word "verdicts" among the kernel's arguments each check is printed, for comparison between hypervisors, and
+ * at the end the calls and answers that checks have covered: an answer counts when it is the value of a CHECK_EQ whose
+ * last hypercall gave it.
  */
 #ifndef TESTS_GUESTS_CHECK_H
 #define TESTS_GUESTS_CHECK_H
@@ -14,10 +18,15 @@
 
 /* The value of a failed comparison is what one wants to see first. */
 #define CHECK_EQ(actual, expected, sentence)                                                                           \
-    check_equal((long)(actual), (long)(expected), (sentence), #actual, __FILE__, __LINE__)
+    (check_begin(), check_equal((long)(actual), (long)(expected), (sentence), #actual, __FILE__, __LINE__))
+
+/* Judged by comparison alone: what genuine Xen answers is right. */
+#define CHECK_SAME(value, sentence) check_same((long)(value), (sentence))
 
 bool check_record(bool holds, const char *sentence, const char *condition, const char *file, int line);
+void check_begin(void);
 bool check_equal(long actual, long expected, const char *sentence, const char *what, const char *file, int line);
+void check_same(long value, const char *sentence);
 
 /* Names the group of checks that follow. */
 void check_group(const char *name);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <abi/errno.h>
 #include <abi/nmi.h>
+#include <abi/version.h>
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
@@ -404,6 +405,28 @@ static void test_gates(void)
     gate_with(FLAT_KERNEL_CS, (unsigned long)raw_return);
 }
 
+/* INT leaves the direction flag as it is, and a copy by string instructions follows it. */
+static void test_direction_flag(void)
+{
+    static char area[96];
+    char *answer = area + 32;
+    long rc = __HYPERVISOR_xen_version;
+    unsigned long cmd = XENVER_extraversion;
+
+    check_group("a hypercall with the direction flag set");
+    memset(area, 0x5a, sizeof(area));
+#ifdef __x86_64__
+    __asm__ volatile("std; syscall; cld" : "+a"(rc), "+D"(cmd) : "S"(answer) : "rcx", "r11", "memory");
+#else
+    __asm__ volatile("std; int $0x82; cld" : "+a"(rc), "+b"(cmd) : "c"(answer) : "memory");
+#endif
+    CHECK_EQ(rc, 0, "succeeds");
+    CHECK(memchr(answer, 0, sizeof(xen_extraversion_t)), "and writes forward");
+    CHECK_EQ(answer[-1], 0x5a, "not before its buffer");
+    CHECK_EQ(answer[-8], 0x5a, "nor further down");
+    CHECK_EQ(answer[sizeof(xen_extraversion_t)], 0x5a, "nor behind it");
+}
+
 /* Back to the library's own entries. */
 static void restore(void)
 {
@@ -446,6 +469,7 @@ int main(int argc, char **argv)
     test_compat_user();
 #endif
     test_gates();
+    test_direction_flag();
     restore();
     check_summary("entry");
     return 0;

@@ -9,7 +9,8 @@ With --dom0 and --ramdisk the tests run as guests of the embedded dom0 instead, 
 
 A kernel prints "FAILED: sentence [...]" for what does not hold and "NAME: N passed, N failed" at the end. One that
 does not get there counts as one failure, with the last lines of its console. --compare KERNEL boots one kernel under
-both hypervisors and compares the lines before "now:".
+both hypervisors and compares the lines before "now:". --verdicts DIRECTORY keeps each check's verdict there, and what
+was covered.
 """
 import argparse
 import os
@@ -126,6 +127,15 @@ def run_as_guests(options, cpus):
     return results
 
 
+def keep_verdicts(directory, kernel, text):
+    """The lines that other scripts compare, in a file named for the kernel and its width."""
+    os.makedirs(directory, exist_ok=True)
+    width, name = kernel.split("/")[-2:]
+    lines = [line for line in text.splitlines() if line.startswith(("verdict ", "covered ")) or SUMMARY.match(line)]
+    with open(f"{directory}/{width}-{name}.txt", "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in lines))
+
+
 def report(name, text):
     """Prints one line for the run and returns (passed, failed)."""
     summary = SUMMARY.search(text)
@@ -169,6 +179,9 @@ def main():
     parser.add_argument("--vcpus", type=int, help="dom0's vCPUs; as many as CPUs if not given")
     parser.add_argument("--memory", type=int, default=192)
     parser.add_argument("--model", default="max", help="QEMU's name of the processor")
+    parser.add_argument("--traced", action="store_true", help="the kernels switch tracing on first")
+    parser.add_argument("--verdicts", help="a directory for the verdicts of each kernel")
+    parser.add_argument("--icount", action="store_true", help="count instructions: one is a nanosecond; the kernel is told")
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
@@ -185,12 +198,22 @@ def main():
         else:
             results = []
             for cpus in options.cpus.split(","):
-                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory,
-                                       "sharing" if options.vcpus else "", options.vcpus, options.model)
+                words = ["sharing"] * bool(options.vcpus) + ["verdicts"] * bool(options.verdicts) + \
+                    ["traced"] * options.traced
+                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, " ".join(words),
+                                       options.vcpus, options.model)
+                if options.icount:
+                    command[-1] += " icount"
+                    command += ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]
                 place = f"on {cpus} CPU{'s' if cpus != '1' else ''}"
                 if options.vcpus:
                     place += f" with {options.vcpus} vCPUs"
-                results.append(report(f"{kernel} {place}", boot(command, options.timeout)))
+                if options.traced:
+                    place += ", traced"
+                text = boot(command, options.timeout)
+                if options.verdicts:
+                    keep_verdicts(options.verdicts, kernel, text)
+                results.append(report(f"{kernel} {place}", text))
         total_passed += sum(passed for passed, _ in results)
         total_failed += sum(failed for _, failed in results)
     print(f"{total_passed} passed, {total_failed} failed")

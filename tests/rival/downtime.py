@@ -20,7 +20,7 @@ import images
 import machines
 import moving
 import packages
-import shadow_xen
+import built_xen
 
 BUILD = os.environ.get("BUILD", "build")
 REPEATS = 3
@@ -87,7 +87,7 @@ def under_xl(column, command):
 
 def genuine_xen(directory):
     initrd = images.dom0_with(f"{directory}/dom0.cpio", guest_files(), xl_script())
-    command = machines.xen_command(initrd, memory="1400M", extra=machines.ICOUNT, hypervisor=shadow_xen.image())
+    command = machines.xen_command(initrd, memory="1400M", extra=machines.ICOUNT, hypervisor=built_xen.image("shadow"))
     return under_xl("xen", command)
 
 

@@ -142,7 +142,7 @@ JSON_COMMANDS = [
     "dump-core ticker /tmp/core", "rm /tmp/core", "devices", "block-list ticker", "network-list ticker",
     "network-switch", "network-attach ticker mac=00:16:3e:00:00:07", "network-detach ticker 0",
     "block-attach ticker /images/scratch.img,raw,xvdb,r", "block-detach -f ticker xvdb",
-    "suspend ticker", "resume ticker", "save ticker /tmp/saved", "restore /tmp/saved", "rm /tmp/saved",
+    "trace -t 20", "trace -s -t 20", "trace --flame -t 20 -o /tmp/flame", "rm /tmp/flame", "suspend ticker", "resume ticker", "save ticker /tmp/saved", "restore /tmp/saved", "rm /tmp/saved",
     "migrate ticker localhost", "migrate-settle", "create /examples/ticker.cfg name=back", "reboot -w back",
 ]
 JSON_ERRORS = ["console ticker", "nonsense", "pause", "pause nobody", "create /nowhere", "create -n /boot/hello32",
@@ -150,7 +150,8 @@ JSON_ERRORS = ["console ticker", "nonsense", "pause", "pause nobody", "create /n
                "list -x", "help nonsense", "sched-credit2 -w 3", "vcpu-pin ticker 9 0", "rename ticker Domain-0",
                "trigger ticker power", "sysrq ticker", "dump-core 0 /tmp/x", "cp /boot /tmp", "rm /boot", "mkdir /boot/d",
                "resume ticker", "suspend nobody", "save ticker /nowhere/file", "restore /examples/ticker.cfg",
-               "migrate ticker link0", "migrate-receive link0", "migrate-settle ticker keep"]
+               "migrate ticker link0", "migrate-receive link0", "migrate-settle ticker keep", "trace -t 0",
+               "trace --timeline", "trace -e nonsense"]
 
 
 def test_every_verb_speaks_json(machine):

@@ -30,5 +30,6 @@ extern _Thread_local struct percpu fake_cpu;
 #define this_cpu()   (&fake_cpu)
 #define current      (this_cpu()->vcpu)
 #define guest_regs() (&this_cpu()->regs)
+#define let_interrupts_in()
 
 #endif

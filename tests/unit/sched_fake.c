@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "sched_fake.h"
 #include "sched/policy.h"
+#include "trace.h"
 
 struct percpu fake_cpus[MAX_CPUS];
 unsigned fake_this, cpu_count, fake_switches;
@@ -94,6 +95,8 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     sched_context_saved(prev);
     longjmp(switched, 1);
 }
+
+struct trace_calls trace_calls = {.context_switch = context_switch, .enqueue = policy_enqueue};
 
 void continue_running(struct vcpu *same)
 {

@@ -287,6 +287,31 @@ START_TEST(test_memory_bounds)
 }
 END_TEST
 
+/* Looking takes memory as well: of long names that do not even exist, in all transactions at once, a guest could have
+ * remembered thirty times what it may write. */
+START_TEST(test_names_looked_at)
+{
+    struct client *guest = connect_as(5);
+    char path[1500];
+    size_t remembered = 0;
+    int error = 0;
+
+    for (unsigned int t = 0; t < 10 && !error; t++) {
+        uint32_t tx = begin(guest);
+
+        for (unsigned int i = 0; i < 1000 && !error; i++) {
+            int len = snprintf(path, sizeof(path), "/a/%0*u|", 1400, t * 1000 + i);
+
+            error = tell(guest, XS_READ, tx, path) == ENOSPC ? ENOSPC : 0;
+            remembered += (size_t)len;
+        }
+    }
+    ck_assert_int_eq(error, ENOSPC);
+    ck_assert_uint_le(remembered, 1024 * 1024 + sizeof(path));
+    ck_assert_str_eq(value_of(guest, 0, "/a"), "a0");
+}
+END_TEST
+
 /* A guest that never ends its transaction does not keep old versions of the store alive for ever. */
 START_TEST(test_old_transaction)
 {
@@ -367,6 +392,7 @@ int main(void)
     tcase_add_test(tcase, test_bad_use);
     tcase_add_test(tcase, test_node_quota);
     tcase_add_test(tcase, test_memory_bounds);
+    tcase_add_test(tcase, test_names_looked_at);
     tcase_add_test(tcase, test_old_transaction);
     tcase_add_test(tcase, test_client_gone);
     tcase_add_test(tcase, test_counter);

@@ -4,7 +4,7 @@
  *
  * Hypercalls. pv_hypercallN issues the bare instruction (syscall in ring 3, int $0x82 in ring 1) and returns what the
  * hypervisor returned, in its own error numbers; every register that carries an argument is lost across the call.
- * The typed wrappers have the standard names.
+ * The typed wrappers have the standard names. A test kernel may look at every call by defining PV_HYPERCALL_WATCH.
  */
 #ifndef PV_HYPERCALL_H
 #define PV_HYPERCALL_H
@@ -38,12 +38,16 @@
 #define PV_ARG5                  "edi"
 #endif
 
+#ifndef PV_HYPERCALL_WATCH
+#define PV_HYPERCALL_WATCH(number, first, result) (result)
+#endif
+
 static inline long pv_hypercall0(unsigned long number)
 {
     long result = (long)number;
 
     __asm__ volatile(PV_HYPERCALL_INSTRUCTION : "+a"(result) : : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, 0, result);
 }
 
 static inline long pv_hypercall1(unsigned long number, unsigned long a1)
@@ -52,7 +56,7 @@ static inline long pv_hypercall1(unsigned long number, unsigned long a1)
     register unsigned long r1 __asm__(PV_ARG1) = a1;
 
     __asm__ volatile(PV_HYPERCALL_INSTRUCTION : "+a"(result), "+r"(r1) : : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, a1, result);
 }
 
 static inline long pv_hypercall2(unsigned long number, unsigned long a1, unsigned long a2)
@@ -62,7 +66,7 @@ static inline long pv_hypercall2(unsigned long number, unsigned long a1, unsigne
     register unsigned long r2 __asm__(PV_ARG2) = a2;
 
     __asm__ volatile(PV_HYPERCALL_INSTRUCTION : "+a"(result), "+r"(r1), "+r"(r2) : : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, a1, result);
 }
 
 static inline long pv_hypercall3(unsigned long number, unsigned long a1, unsigned long a2, unsigned long a3)
@@ -73,7 +77,7 @@ static inline long pv_hypercall3(unsigned long number, unsigned long a1, unsigne
     register unsigned long r3 __asm__(PV_ARG3) = a3;
 
     __asm__ volatile(PV_HYPERCALL_INSTRUCTION : "+a"(result), "+r"(r1), "+r"(r2), "+r"(r3) : : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, a1, result);
 }
 
 static inline long pv_hypercall4(unsigned long number, unsigned long a1, unsigned long a2, unsigned long a3,
@@ -89,7 +93,7 @@ static inline long pv_hypercall4(unsigned long number, unsigned long a1, unsigne
                      : "+a"(result), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r4)
                      :
                      : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, a1, result);
 }
 
 static inline long pv_hypercall5(unsigned long number, unsigned long a1, unsigned long a2, unsigned long a3,
@@ -106,7 +110,7 @@ static inline long pv_hypercall5(unsigned long number, unsigned long a1, unsigne
                      : "+a"(result), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r4), "+r"(r5)
                      :
                      : PV_HYPERCALL_CLOBBERS);
-    return result;
+    return PV_HYPERCALL_WATCH(number, a1, result);
 }
 
 static inline long HYPERVISOR_set_trap_table(const struct trap_info *table)

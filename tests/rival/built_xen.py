@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""Genuine Xen with shadow paging, a measuring tool: Debian's binary has none, so it cannot live-migrate a PV guest. Built
-from Debian's source package below the build cache; nothing is installed. The newest package may be gone from the mirror
-before its index is: then the next older one of the same series is taken.
+"""Genuine Xen with options that Debian's binary lacks, a measuring tool, built from Debian's source package below the
+build cache; nothing is installed. `shadow`: shadow paging, without which it cannot live-migrate a PV guest. `pv32`:
+Debian's own configuration with 32-bit PV guests added, for what those cost there. The newest package may be gone from
+the mirror before its index is: then the next older one of the same series is taken.
 """
 import glob
 import os
@@ -16,7 +17,8 @@ import packages
 
 SERIES = "4.17."
 TOOLS = ["bison", "flex", "m4"]
-IMAGE = os.path.join(packages.CACHE, "xen-shadow")
+DEBIAN_CONFIG = "/boot/xen-4.17-amd64.config"
+OPTIONS = {"shadow": "CONFIG_SHADOW_PAGING", "pv32": "CONFIG_PV32"}
 JOBS = 2
 
 
@@ -53,7 +55,19 @@ def fetch(directory):
     return f"{directory}/tree/xen"
 
 
-def build(source):
+def configure(source, kind, make, environment):
+    """Debian's configuration, or the source's own for what is measured beside shadow paging, with the option set."""
+    packages.run(*make, "defconfig", env=environment)
+    if kind == "pv32" and os.path.exists(DEBIAN_CONFIG):
+        shutil.copyfile(DEBIAN_CONFIG, f"{source}/.config")
+    with open(f"{source}/.config", "a", encoding="utf-8") as file:
+        file.write(f"{OPTIONS[kind]}=y\n# CONFIG_DEBUG is not set\n")
+    packages.run(*make, "olddefconfig", env=environment)
+    if f"{OPTIONS[kind]}=y".encode() not in packages.read(f"{source}/.config"):
+        sys.exit(f"rival: this Xen's configuration knows no {OPTIONS[kind]}")
+
+
+def build(source, kind):
     roots = [os.path.abspath(packages.tree(tool)) for tool in TOOLS]
     environment = {**os.environ, "PATH": ":".join([*(f"{root}/usr/bin" for root in roots), os.environ["PATH"]]),
                    "BISON_PKGDATADIR": f"{roots[0]}/usr/share/bison", "M4": f"{roots[2]}/usr/bin/m4"}
@@ -61,27 +75,23 @@ def build(source):
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         environment.pop(name, None)
     make = ["nice", "make", "-C", source, f"PYTHON={sys.executable}"]
-    packages.run(*make, "defconfig", env=environment)
-    with open(f"{source}/.config", "a", encoding="utf-8") as file:
-        file.write("CONFIG_SHADOW_PAGING=y\n# CONFIG_DEBUG is not set\n")
-    packages.run(*make, "olddefconfig", env=environment)
-    if b"CONFIG_SHADOW_PAGING=y" not in packages.read(f"{source}/.config"):
-        sys.exit("rival: this Xen's configuration knows no CONFIG_SHADOW_PAGING")
+    configure(source, kind, make, environment)
     packages.run(*make, f"-j{JOBS}", "build", env=environment)
     return f"{source}/xen"
 
 
-def image():
+def image(kind):
     """The path of that hypervisor; made on first use, in some minutes."""
-    if not os.path.exists(IMAGE):
-        directory = IMAGE + ".build"
+    path = os.path.join(packages.CACHE, f"xen-{kind}")
+    if not os.path.exists(path):
+        directory = path + ".build"
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
-        shutil.copyfile(build(fetch(directory)), IMAGE + ".new")
-        os.rename(IMAGE + ".new", IMAGE)
+        shutil.copyfile(build(fetch(directory), kind), path + ".new")
+        os.rename(path + ".new", path)
         shutil.rmtree(directory)
-    return IMAGE
+    return path
 
 
 if __name__ == "__main__":
-    print(image())
+    print(image(sys.argv[1]))

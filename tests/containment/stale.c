@@ -1,0 +1,198 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Stale translations. A processor may go on using a translation that is gone from the tables until it is flushed, and
+ * the guest decides when to flush for itself. The hypervisor must flush for its own sake before a frame becomes what the
+ * old translation must not reach: a table, a descriptor table, somebody else's.
+ */
+#include "attack.h"
+
+#define ROUNDS (writer.rounds ? 50 : 3)
+
+/* A writer on another vCPU: it writes through its mapping as long as that works, then waits for the next. */
+static char *volatile target;
+static volatile unsigned long stamp, landed;
+static struct race writer;
+
+static void write_on(void *arg)
+{
+    struct race *race = arg;
+
+    while (race->running) {
+        char *at = target;
+        race->rounds++;
+        if (at && probe_write(at + 8 * (race->rounds % 500), stamp))
+            landed++;
+    }
+}
+
+/* Until the writer has used the mapping, so that it is in its TLB. */
+static void let_it_write(char *at)
+{
+    unsigned long before = landed;
+    uint64_t end = time_monotonic_ns() + 20000000;
+
+    target = at;
+    while (writer.rounds && landed == before && time_monotonic_ns() < end)
+        __asm__ volatile("pause");
+}
+
+static unsigned long words_with(const char *page, unsigned long value)
+{
+    unsigned long count = 0;
+
+    for (unsigned int i = 0; i < PAGE_SIZE / sizeof(long); i++)
+        count += ((const volatile unsigned long *)page)[i] == value;
+    return count;
+}
+
+static void watch(const char *page, unsigned long *bad)
+{
+    for (int i = 0; i < 20; i++)
+        *bad += words_with(page, stamp);
+}
+
+/* A page is unmapped without a flush and becomes a page table. A processor that still has the old translation writes
+ * page-table entries of its own, unchecked. */
+static void becomes_a_table(void)
+{
+    unsigned long bad = 0, refused = 0;
+
+    check_group("a page becomes a table");
+    for (int i = 0; i < ROUNDS; i++) {
+        char *page = pages_alloc(1), *view = vspace_alloc(1);
+        unsigned long mfn = virt_to_mfn(page);
+        pages_protect(page, 1, false);
+        stamp = 0;
+        pte_write(view, pte_make(mfn, PTE_KERNEL_RW));
+        let_it_write(view);
+        set_pte_unflushed(view, i & 1 ? 0 : pte_make(mfn, PTE_KERNEL_RO));
+        if (mmuext(MMUEXT_PIN_L1_TABLE, mfn) == 0) {
+            stamp = foreign_mfn() << 12 | PTE_P | PTE_RW; /* what an emulated write may not leave there either */
+            watch(page, &bad);
+            mmuext(MMUEXT_UNPIN_TABLE, mfn);
+        } else {
+            refused++;
+        }
+        target = NULL;
+        stamp = 0;
+        set_pte(view, 0);
+        mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+        vspace_free(view, 1);
+        pages_protect(page, 1, true);
+        pages_free(page, 1);
+    }
+    CHECK_EQ(bad, 0, "no word was written to a page that was a table");
+    CHECK_EQ(refused, 0, "and each could become one");
+}
+
+/* The same with a descriptor table, which takes no lock of the page tables. A descriptor written behind the check could
+ * be one of ring 0. */
+static void becomes_a_descriptor_table(void)
+{
+    unsigned long bad = 0;
+    static unsigned long frames[1];
+
+    check_group("a page becomes a descriptor table");
+    for (int i = 0; i < ROUNDS; i++) {
+        char *page = pages_alloc(1), *view = vspace_alloc(1);
+        unsigned long mfn = virt_to_mfn(page);
+        pages_protect(page, 1, false);
+        stamp = 0;
+        pte_write(view, pte_make(mfn, PTE_KERNEL_RW));
+        let_it_write(view);
+        set_pte_unflushed(view, 0);
+        frames[0] = mfn;
+        if (HYPERVISOR_set_gdt(frames, 512) == 0) {
+            stamp = 0x00cf9300;
+            watch(page, &bad);
+            HYPERVISOR_set_gdt(frames, 0);
+        }
+        target = NULL;
+        stamp = 0;
+        mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+        vspace_free(view, 1);
+        pages_protect(page, 1, true);
+        pages_free(page, 1);
+    }
+    CHECK_EQ(bad, 0, "no word was written to a page that was a descriptor table");
+}
+
+/* A page is given back without a flush. Whoever gets its frame next must not find the old owner writing to it: here the
+ * next owner is another address of our own, which is as good as anybody. */
+static void becomes_anothers(void)
+{
+    unsigned long bad = 0;
+
+    check_group("a page gets another owner");
+    for (int i = 0; i < ROUNDS; i++) {
+        char *page = pages_alloc(1), *view = vspace_alloc(1);
+        unsigned long mfn = virt_to_mfn(page), pfn = virt_to_pfn(page), got = pfn;
+        struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
+        stamp = 0x77777777;
+        pte_write(view, pte_make(mfn, PTE_KERNEL_RW));
+        set_pte(page, 0);
+        let_it_write(view);
+        set_pte_unflushed(view, 0);
+        set_xen_guest_handle(r.extent_start, &mfn);
+        CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1, "the frame goes back");
+        set_xen_guest_handle(r.extent_start, &got);
+        CHECK_EQ(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1, "and one comes");
+        set_pte(page, pte_make(got, PTE_KERNEL_RW));
+        memset(page, 0, PAGE_SIZE);
+        watch(page, &bad);
+        target = NULL;
+        mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+        vspace_free(view, 1);
+        pages_free(page, 1);
+    }
+    CHECK_EQ(bad, 0, "no word came from its owner of before");
+}
+
+/* The table that holds a translation is itself replaced: processors keep upper entries too. The old table becomes a page
+ * again, filled with entries for frames of others; who still walks it reads them. */
+static void old_table_still_walked(void)
+{
+    check_group("a table becomes a page");
+    for (int i = 0; i < ROUNDS / 3; i++) {
+        pte_t *table = new_table();
+        char *page = pages_alloc(1), *view = vspace_alloc(1), *base;
+        unsigned long mfn = virt_to_mfn(table);
+        unsigned int index;
+        pte_write(view, pte_make(virt_to_mfn(page), PTE_KERNEL_RW));
+        base = (char *)((unsigned long)view & ~0x1fffffUL);
+        index = (unsigned int)(((unsigned long)view - (unsigned long)base) >> 12);
+        poke(&table[index], pte_make(virt_to_mfn(page), PTE_KERNEL_RW));
+        CHECK_EQ(mmuext(MMUEXT_PIN_L1_TABLE, mfn), 0, "a table");
+        stamp = 0;
+        let_it_write(view);
+        target = NULL;
+        CHECK_EQ(mmuext(MMUEXT_UNPIN_TABLE, mfn), 0, "a table no longer");
+        CHECK_EQ(pages_protect(table, 1, true), 0, "a page");
+        table[index] = pte_make(foreign_mfn(), PTE_KERNEL_RW);
+        target = view;
+        CHECK(pages_protect(table, 1, false) == 0 && mmuext(MMUEXT_PIN_L1_TABLE, mfn) < 0,
+              "what was put there meanwhile is looked at when it becomes a table again");
+        target = NULL;
+        pages_protect(table, 1, true);
+        pages_free((void *)table, 1);
+        set_pte(view, 0);
+        mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+        vspace_free(view, 1);
+        pages_free(page, 1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (!race_start(&writer, write_on))
+        printf("one vCPU: what the other would do is left out\n");
+    becomes_a_table();
+    becomes_a_descriptor_table();
+    becomes_anothers();
+    old_table_still_walked();
+    if (writer.rounds)
+        race_stop(&writer);
+    return check_summary("stale");
+}
