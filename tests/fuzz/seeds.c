@@ -128,15 +128,19 @@ static void put_instructions(const char *directory)
 
 static void put_configurations(const char *directory)
 {
-    static const char text[] = "# a guest\nname = \"one\"\nkernel = '/guests/vmlinuz'\nextra = \"console=hvc0\"\nmemory = 256\n"
-                               "maxmem = 512\nvcpus = 2\ncpus = \"0-1,^1\"\ndisk = [ \"/dev/vda,raw,xvda,rw\",\n"
-                               "  \"format=raw, vdev=xvdb, access=ro, target=/images/x\" ]\nvif = [ 'mac=00:16:3e:00:00:01,"
-                               "bridge=xenbr0,ip=10.0.0.2', '' ]\non_crash = \"restart\"\nuuid = "
-                               "\"01234567-89ab-cdef-0123-456789abcdef\"\n\0memory=64";
+    static const char text[] =
+        "# a guest\nname = \"one\"\nkernel = '/guests/vmlinuz'\nextra = \"console=hvc0\"\nmemory = 256\n"
+        "maxmem = 512\nvcpus = 2\ncpus = \"0-1,^1\"\ndisk = [ \"/dev/vda,raw,xvda,rw\",\n"
+        "  \"format=raw, vdev=xvdb, access=ro, target=/images/x\" ]\nvif = [ 'mac=00:16:3e:00:00:01,"
+        "bridge=xenbr0,ip=10.0.0.2', '' ]\non_crash = \"restart\"\nuuid = "
+        "\"01234567-89ab-cdef-0123-456789abcdef\"\n\0memory=64";
+
+    static const char disk[] = "disk=['phy:/dev/vda,hda,w']\0vif=['mac=xx']";
+    static const char values[] = "a=[1,0x10,'two',[\"three\"]];b=-5\n";
 
     put(directory, "configurations", 0, text, sizeof(text) - 1);
-    put(directory, "configurations", 1, "disk=['phy:/dev/vda,hda,w']\0vif=['mac=xx']", 41);
-    put(directory, "configurations", 2, "a=[1,0x10,'two',[\"three\"]];b=-5\n", 34);
+    put(directory, "configurations", 1, disk, sizeof(disk) - 1);
+    put(directory, "configurations", 2, values, sizeof(values) - 1);
 }
 
 /* A kernel of one segment with two notes, of either width. */
@@ -172,8 +176,14 @@ static void put_kernel(const char *directory, bool wide)
 /* Steps of tests/fuzz/store.c: who, then a message (type, transaction, length, bytes) or bytes for the ring. */
 static void put_store(const char *directory)
 {
-    static const char messages[] = "\0\x0b\0\x05/a\0b" "\0" "\0\x02\0\x03/a\0" "\0\x04\0\x05/a\0t\0"
-                                   "\0\x06\0\x01\0" "\0\x0b\x01\x06/a/c\0d" "\0\x07\x01\x02T\0" "\0\x0d\0\x03/a\0";
+    static const char messages[] = "\0\x0b\0\x05/a\0b"
+                                   "\0"
+                                   "\0\x02\0\x03/a\0"
+                                   "\0\x04\0\x05/a\0t\0"
+                                   "\0\x06\0\x01\0"
+                                   "\0\x0b\x01\x06/a/c\0d"
+                                   "\0\x07\x01\x02T\0"
+                                   "\0\x0d\0\x03/a\0";
     static const char ring[] = "\x02\x15\x08\0\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0\x05\0\0\0/abc\0"
                                "\x02\x10\x01\x05\0\0\0\x0b\0\0\0\x01\0\0\0\0\0\0\0\x7f\0\0\0";
 
@@ -184,10 +194,10 @@ static void put_store(const char *directory)
 /* Steps of tests/fuzz/netring.c: buffers to receive in, then packets of one and two slots. */
 static void put_packets(const char *directory)
 {
-    static const uint8_t steps[] = {15, 1,  2,  0,  31, 0,  3,  1, 14, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-                                    0,  0,  5,  12, 1,  0,  0,  0, 7,  0, 0, 0, 5, 0, 60, 0, 0, 6, 0, 1, 0, 0, 0, 12, 1,
-                                    0,  0,  0,  7,  0,  4,  0,  6, 0,  0x40, 0x10, 0, 1, 5, 12, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 100, 0,
-                                    0,  6,  5,  1};
+    static const uint8_t steps[] = {15, 1, 2,  0, 31, 0, 3,  1, 14, 2, 0, 0, 0, 0,   2, 2, 0, 0,    0,    0,
+                                    1,  8, 0,  0, 0,  5, 12, 1, 0,  0, 0, 7, 0, 0,   0, 5, 0, 60,   0,    0,
+                                    6,  0, 1,  0, 0,  0, 12, 1, 0,  0, 0, 7, 0, 4,   0, 6, 0, 0x40, 0x10, 0,
+                                    1,  5, 12, 2, 0,  0, 0,  0, 0,  0, 0, 7, 0, 100, 0, 0, 6, 5,    1};
 
     put(directory, "packets", 0, steps, sizeof(steps));
 }
