@@ -25,12 +25,16 @@ $(B)/tests/containment.rd: scripts/ramdisk.py tests/containment/contain.cfg $(CO
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/contain.cfg=tests/containment/contain.cfg \
 	    $(foreach k,$(CONTAINMENT_KERNELS) $(CONTAINMENT_WITNESSES),tests/$(subst /,-,$(k:$(B)/%=%))=$(k))
 
+CONTAINMENT_PAGING := linear tables partial stale
 CONTAINMENT_CPUS ?= 1,2,4
 .PHONY: check-containment
 check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	@echo 'Attacks of both widths by guests on 1, 2 and 4 CPUs, beside witnesses; the frame audit after each:'
 	$(Q)tests/containment/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus $(CONTAINMENT_CPUS) $(CONTAINMENT_KERNELS)
+	@echo 'Those on page tables, on shadow page tables:'
+	$(Q)tests/containment/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
+	    --cpus 2 --settings shadow=1 $(foreach t,$(CONTAINMENT_PAGING),$(B)/guest32/contain-$(t) $(B)/guest64/contain-$(t))
 
 CHECKS += check-containment
 
