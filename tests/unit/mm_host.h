@@ -18,6 +18,7 @@ struct vcpu;
 struct percpu {
     struct vcpu *running;
     unsigned cpu;
+    unsigned softirq_pending;
     unsigned long cr3_loaded;
 };
 extern struct percpu host_cpu;
@@ -25,5 +26,7 @@ extern unsigned cpu_count;
 #define this_cpu()     (&host_cpu)
 #define percpu_of(cpu) (&host_cpu)
 #define current        (host_cpu.running)
+#define let_interrupts_in()
+#define SOFTIRQ_TRACE  31 /* never raised here */
 
 #endif
