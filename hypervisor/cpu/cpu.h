@@ -133,6 +133,15 @@ void fpu_restore(struct vcpu *v);
 /* switch.c: CR4 as this vCPU needs it */
 void cpu_select_cr4(struct vcpu *v);
 
+/* Whether the CPU has something more urgent than the current vCPU's hypercall. Interrupts are off in all our code but
+ * here: what waits comes in now, and says so by a softirq. So callers hold no lock that a handler takes, which are those
+ * of event channels, the scheduler, timers and interrupt lines. */
+IN_PLACE bool preemption_wanted(struct vcpu *v)
+{
+    let_interrupts_in();
+    return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
+}
+
 /* smp.c */
 void smp_boot(void);
 void smp_serve_requests(void);

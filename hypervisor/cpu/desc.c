@@ -91,7 +91,8 @@ static void fill_idt(void)
 }
 
 /* The gates that tracing takes: the exceptions but those that may come in the midst of a record, and the two calls. */
-const u8 traced_vectors[TRACED_GATES] = {0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 21, 0x80, HYPERCALL_VECTOR};
+const u8 traced_vectors[TRACED_GATES] = {0,  1,  3,  4,  5,  6,  7,  10,   11,
+                                         12, 13, 14, 16, 17, 19, 21, 0x80, HYPERCALL_VECTOR};
 static u16 plain_low[TRACED_GATES];
 
 /* A store of 16 bits, which no CPU sees torn, tells a plain stub from a tracing one: all lie in the same 64 KiB. */

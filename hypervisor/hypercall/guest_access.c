@@ -9,6 +9,7 @@
  */
 #include "domain.h"
 #include "guest_access.h"
+#include "cpu/cpu.h"
 
 IN_PLACE bool range_ok(unsigned long va, size_t size)
 {

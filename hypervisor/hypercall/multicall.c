@@ -6,6 +6,7 @@
  */
 #include "domain.h"
 #include "guest_access.h"
+#include "cpu/cpu.h"
 #include "hypercall_prototypes.h"
 
 struct call {

@@ -88,16 +88,7 @@ struct vcpu {
 #define vcpu_upcall_pending(v) (((volatile u8 *)(v)->info)[0])
 #define vcpu_upcall_mask(v)    (((volatile u8 *)(v)->info)[1])
 
-/* Whether the CPU has something more urgent than the current vCPU's hypercall. Interrupts are off in all our code but
- * here: what waits comes in now, and says so by a softirq. So callers hold no lock that a handler takes, which are those
- * of event channels, the scheduler, timers and interrupt lines. */
-IN_PLACE bool preemption_wanted(struct vcpu *v)
-{
-    let_interrupts_in();
-    return (this_cpu()->softirq_pending & ~(1U << SOFTIRQ_TRACE)) || (vcpu_upcall_pending(v) && !vcpu_upcall_mask(v));
-}
-
-#define SHUTDOWN_NONE 0xFF
+#define SHUTDOWN_NONE          0xFF
 
 #define VM_ASSIST_VALID                                                                                                \
     (1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |                                        \

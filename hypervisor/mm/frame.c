@@ -217,13 +217,12 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
 {
     if (!mfn_valid(mfn))
         return -EINVAL;
-    if (type == FRAME_WRITABLE) { /* one comparison and one swap for both; a frame of this type is never free */
-        u64 word = frame_word(mfn), wanted = FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE);
-        while ((word & (FW_OWNER_MASK | FW_STATE_MASK)) == wanted && fw_refs_room(word) &&
-               (word & FW_COUNT_MASK) != FW_COUNT_MASK)
-            if (likely(frame_swap(mfn, &word, word + FW_COUNT_ONE + 1)))
-                return 0;
-    }
+    /* One comparison and one swap for both; a frame that is writable or in use as what is asked for is never free. */
+    u64 word = frame_word(mfn), wanted = FW_OWNER(d->id) | FW_VALID(type);
+    while ((word & (FW_OWNER_MASK | FW_STATE_MASK)) == wanted && fw_refs_room(word) &&
+           (word & FW_COUNT_MASK) != FW_COUNT_MASK && (type == FRAME_WRITABLE || fw_count(word) != 0))
+        if (likely(frame_swap(mfn, &word, word + FW_COUNT_ONE + 1)))
+            return 0;
     if (!page_get(mfn, d))
         return -EINVAL;
     int rc = page_get_type(mfn, type, preemptible);

@@ -32,20 +32,16 @@ long do_update_descriptor(unsigned long maddr, unsigned long descriptor)
     struct domain *d = current->domain;
     mfn_t mfn = mfn_of(maddr >> PAGE_SHIFT);
     u64 value = descriptor;
-    if ((maddr & 7) || !descriptor_ok(d, &value) || !page_get(mfn, d))
+    if ((maddr & 7) || !descriptor_ok(d, &value) || !mfn_valid(mfn))
         return -EINVAL;
     /* A frame in use as a descriptor table keeps that type; any other must be writable. */
     u64 word = frame_word(mfn);
     bool in_use = fw_type(word) == FRAME_DESCRIPTOR && (word & FW_VALIDATED);
-    int rc = page_get_type(mfn, in_use ? FRAME_DESCRIPTOR : FRAME_WRITABLE, false);
-    if (rc == 0) {
-        WRITE_ONCE(*(u64 *)maddr_to_virt(maddr), value);
-        if (unlikely(logging_domains))
-            frame_written(mfn);
-        page_put_type(mfn);
-    }
-    page_put(mfn);
-    return rc ? -EINVAL : 0;
+    if (page_get_and_type(mfn, d, in_use ? FRAME_DESCRIPTOR : FRAME_WRITABLE, false))
+        return -EINVAL;
+    WRITE_ONCE(*(u64 *)maddr_to_virt(maddr), value);
+    page_put_and_type(mfn);
+    return 0;
 }
 
 long do_update_descriptor_pv32(unsigned long maddr_low, unsigned long maddr_high, unsigned long low, unsigned long high)
