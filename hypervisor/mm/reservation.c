@@ -177,6 +177,32 @@ static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
     return *preempted;
 }
 
+/* One frame number of the list, which lies in a good range: adjust_reservation looked. */
+static int get_frame(unsigned long *frame, unsigned long list, unsigned long i)
+{
+    u32 narrow;
+    if (current->is_32bit) {
+        GET_GUEST_WORD(narrow, list + i * sizeof(u32), fault);
+        *frame = narrow;
+    } else {
+        GET_GUEST_WORD(*frame, list + i * sizeof(u64), fault);
+    }
+    return 0;
+fault:
+    return -EFAULT;
+}
+
+static int put_frame(unsigned long list, unsigned long i, unsigned long frame)
+{
+    if (current->is_32bit)
+        PUT_GUEST_WORD(list + i * sizeof(u32), (u32)frame, fault);
+    else
+        PUT_GUEST_WORD(list + i * sizeof(u64), frame, fault);
+    return 0;
+fault:
+    return -EFAULT;
+}
+
 unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
     unsigned bits = extent_address_bits(d, r->flags);
@@ -185,7 +211,7 @@ unsigned long increase_reservation(struct domain *d, const struct reservation *r
         mfn_t first;
         if (domain_alloc_frames(d, r->order, bits, &first))
             break;
-        if (r->list && write_guest_long(r->list, i, first.value))
+        if (r->list && put_frame(r->list, i, first.value))
             break;
     }
     return i;
@@ -197,11 +223,11 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
     unsigned long i, pfn;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if (read_guest_long(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
+        if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             m2p_set(mfn_add(first, j), pfn_of(pfn + j));
-        if (hand_out(d, first, r->order) || write_guest_long(r->list, i, first.value))
+        if (hand_out(d, first, r->order) || put_frame(r->list, i, first.value))
             break;
     }
     return i;
@@ -211,7 +237,7 @@ unsigned long decrease_reservation(struct domain *d, const struct reservation *r
 {
     unsigned long i, frame;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
-        if (read_guest_long(&frame, r->list, i))
+        if (get_frame(&frame, r->list, i))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             if (give_back(d, mfn_of(frame + j)))
