@@ -16,7 +16,7 @@ struct header {
     char oem[24], pad[2];
 } __attribute__((packed));
 
-struct acpi acpi = {.local_apic = 0xFEE00000};
+struct acpi acpi;
 
 #define MAX_TABLE (1U << 20)
 
@@ -140,6 +140,7 @@ void acpi_init(const void *rsdp)
     const struct header *root = NULL;
     bool wide;
 
+    acpi.local_apic = 0xFEE00000;
     if (!rsdp)
         rsdp = search_bios();
     if (!rsdp) {

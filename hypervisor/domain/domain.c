@@ -23,7 +23,7 @@ static struct domain *first, *last;
 static struct domain **table[0x8000 / TABLE_SPAN];
 static unsigned next_domid = 1;
 
-static struct domain idle_domain = {.id = DOMID_IDLE, .refs = 1};
+static struct domain idle_domain; /* filled in with the first idle vCPU: zeroes take no room in the image */
 struct vcpu_info dummy_vcpu_info;
 
 static struct domain *lookup(unsigned domid)
@@ -319,6 +319,8 @@ struct vcpu *idle_vcpu_create(unsigned cpu)
 
     if (!v)
         return NULL;
+    idle_domain.id = DOMID_IDLE;
+    idle_domain.refs = 1;
     v->domain = &idle_domain;
     v->id = v->processor = cpu;
     v->idle = v->kernel_mode = true;

@@ -383,7 +383,7 @@ long evtchn_close(struct domain *d, unsigned port)
 
 #define CLOSES_PER_CHECK 32
 
-int evtchn_close_all(struct domain *d)
+COLD int evtchn_close_all(struct domain *d)
 {
     struct domain_evtchn *e = &d->evtchn;
     unsigned closed = 0;
@@ -400,7 +400,7 @@ int evtchn_close_all(struct domain *d)
 }
 
 /* Port 0 is never handed out: 0 means none. */
-int evtchn_init(struct domain *d, unsigned max_port)
+COLD int evtchn_init(struct domain *d, unsigned max_port)
 {
     struct domain_evtchn *e = &d->evtchn;
 
@@ -425,7 +425,7 @@ void evtchn_update_limit(struct domain *d)
     d->evtchn.limit = MIN(ports, d->evtchn.max_port + 1);
 }
 
-void evtchn_shared_info_changed(struct domain *d)
+COLD void evtchn_shared_info_changed(struct domain *d)
 {
     struct domain_evtchn *e = &d->evtchn;
 
@@ -441,7 +441,7 @@ void evtchn_shared_info_changed(struct domain *d)
     evtchn_update_limit(d);
 }
 
-int evtchn_destroy(struct domain *d)
+COLD int evtchn_destroy(struct domain *d)
 {
     int error = evtchn_close_all(d);
 
@@ -450,7 +450,7 @@ int evtchn_destroy(struct domain *d)
     return error;
 }
 
-void evtchn_free(struct domain *d)
+COLD void evtchn_free(struct domain *d)
 {
     struct domain_evtchn *e = &d->evtchn;
 
@@ -462,13 +462,13 @@ void evtchn_free(struct domain *d)
     memset(e, 0, sizeof(*e));
 }
 
-void evtchn_vcpu_destroy(struct vcpu *v)
+COLD void evtchn_vcpu_destroy(struct vcpu *v)
 {
     hv_free(v->evtchn.fifo);
     v->evtchn.fifo = NULL;
 }
 
-void evtchn_dump(struct domain *d)
+COLD void evtchn_dump(struct domain *d)
 {
     static const char *const names[] = {"free", "reserved", "unbound", "interdomain", "pirq", "virq", "ipi"};
     struct domain_evtchn *e = &d->evtchn;

@@ -67,7 +67,7 @@ int copy_to_guest(unsigned long to, const void *from, size_t size)
 
 int clear_guest(unsigned long to, size_t size)
 {
-    static const u8 zeroes[256];
+    static u8 zeroes[256]; /* never written: constants would take room in the image */
 
     while (size) {
         size_t part = MIN(size, sizeof(zeroes));
@@ -125,7 +125,7 @@ static inline u64 get_field(const void *from, unsigned size)
                        : *(const u64 *)from;
 }
 
-int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size32, const char *layout)
+static int read_narrow(void *to, size_t size64, unsigned long from, size_t size32, const char *layout)
 {
     u8 narrow[MAX_STRUCT];
     size_t at64 = 0, at32 = 0;
@@ -144,7 +144,7 @@ int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size
     return 0;
 }
 
-int write_guest_struct32(unsigned long to, size_t size32, const void *from, const char *layout)
+static int write_narrow(unsigned long to, size_t size32, const void *from, const char *layout)
 {
     u8 narrow[MAX_STRUCT];
     size_t at64 = 0, at32 = 0;
@@ -158,6 +158,20 @@ int write_guest_struct32(unsigned long to, size_t size32, const void *from, cons
         at32 += narrow_size(c);
     }
     return copy_to_guest(to, narrow, size32);
+}
+
+int read_guest_layout(void *to, unsigned long from, u32 sizes, const char *layout)
+{
+    if (current->is_32bit)
+        return read_narrow(to, sizes >> 16, from, sizes & 0xFFFF, layout);
+    return copy_from_guest(to, from, sizes >> 16);
+}
+
+int write_guest_layout(unsigned long to, const void *from, u32 sizes, const char *layout)
+{
+    if (current->is_32bit)
+        return write_narrow(to, sizes & 0xFFFF, from, layout);
+    return copy_to_guest(to, from, sizes >> 16);
 }
 
 int read_guest_long(unsigned long *to, unsigned long array, unsigned long index)

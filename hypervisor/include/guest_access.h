@@ -34,18 +34,16 @@ static inline __attribute__((always_inline)) size_t layout_size(const char *layo
     return (offset + widest - 1) / widest * widest;
 }
 
-int read_guest_struct32(void *to, size_t size64, unsigned long from, size_t size32, const char *layout) MUST_CHECK;
-int write_guest_struct32(unsigned long to, size_t size32, const void *from, const char *layout) MUST_CHECK;
+/* In both widths, in one word: the native one's in the upper half. */
+#define layout_sizes(layout) ((u32)(layout_size(layout, false) << 16 | layout_size(layout, true)))
+int read_guest_layout(void *to, unsigned long from, u32 sizes, const char *layout) MUST_CHECK;
+int write_guest_layout(unsigned long to, const void *from, u32 sizes, const char *layout) MUST_CHECK;
 
 /* One structure of the current vCPU's width, as macros so that a literal layout folds. read: from guest into the native
  * shape; write: back. 0 or -EFAULT. */
-#define guest_struct_size(layout) layout_size(layout, current->is_32bit)
-#define read_guest_struct(to, from, layout)                                                                            \
-    (current->is_32bit ? read_guest_struct32(to, layout_size(layout, false), from, layout_size(layout, true), layout)  \
-                       : copy_from_guest(to, from, layout_size(layout, false)))
-#define write_guest_struct(to, from, layout)                                                                           \
-    (current->is_32bit ? write_guest_struct32(to, layout_size(layout, true), from, layout)                             \
-                       : copy_to_guest(to, from, layout_size(layout, false)))
+#define guest_struct_size(layout)                layout_size(layout, current->is_32bit)
+#define read_guest_struct(to, from, layout)      read_guest_layout(to, from, layout_sizes(layout), layout)
+#define write_guest_struct(to, from, layout)     write_guest_layout(to, from, layout_sizes(layout), layout)
 /* An unsigned long of the current width, element index of an array. */
 int read_guest_long(unsigned long *to, unsigned long array, unsigned long index) MUST_CHECK;
 int write_guest_long(unsigned long array, unsigned long index, unsigned long value) MUST_CHECK;

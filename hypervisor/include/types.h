@@ -70,6 +70,8 @@ static inline bool mfn_equal(mfn_t a, mfn_t b)
 #define PRINTF(fmt, first)    __attribute__((format(printf, fmt, first)))
 /* Expanded at each use even where code is to be small: for what every hypercall passes. */
 #define IN_PLACE   static inline __attribute__((always_inline))
+/* Small code in a file of fast code, for what is seldom called. */
+#define COLD       __attribute__((cold))
 #define NORETURN   __attribute__((noreturn))
 #define MUST_CHECK __attribute__((warn_unused_result))
 

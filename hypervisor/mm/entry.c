@@ -23,7 +23,7 @@ static u64 disallowed_l1(const struct domain *d)
 }
 
 /* Also for addresses that the CPU does not have: a mapping of those would fault with a reserved bit. */
-static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
+static COLD int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     if (!mapper->iopl_trusted || (owner != mapper->id && owner != OWNER_IO))
         return -EPERM;
@@ -34,7 +34,7 @@ static int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
     return 0;
 }
 
-static __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
+static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))
@@ -106,14 +106,14 @@ int l1e_get(u64 *entry, struct domain *mapper, unsigned owner)
     return take_l1e(entry, mapper, owner);
 }
 
-static void drop_ldts(struct domain *d)
+static COLD void drop_ldts(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i] && d->vcpus[i]->ldt_mapped)
             invalidate_ldt(d->vcpus[i]);
 }
 
-static __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain *mapper)
+static COLD __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain *mapper)
 {
     mfn_t mfn = pte_mfn(entry);
     if (unlikely(!mfn_valid(mfn)))
@@ -273,7 +273,7 @@ enum frame_type child_type(const struct domain *d, enum frame_type type, unsigne
     }
 }
 
-int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot, bool preemptible)
+COLD int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot, bool preemptible)
 {
     u64 e = *entry;
     if (e & disallowed_upper(d, type))
@@ -307,7 +307,7 @@ int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, u
 }
 
 /* The reference is gone in any case; -ERESTART: the child is partial and somebody must continue. */
-int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible)
+COLD int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible)
 {
     mfn_t mfn = pte_mfn(entry);
     if (mfn_equal(mfn, table))
@@ -334,7 +334,7 @@ static int slot_check(const struct domain *d, enum frame_type type, unsigned slo
     return 0;
 }
 
-int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags)
+COLD int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags)
 {
     unsigned slot = ((unsigned long)entry & ~PAGE_MASK) / sizeof(*entry);
     int rc = slot_check(d, type, slot);

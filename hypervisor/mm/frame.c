@@ -67,7 +67,7 @@ static void settle_partial(mfn_t mfn, unsigned done, bool had_own_reference)
 }
 
 /* The frame is BUSY with `done` entries taken. Ends VALIDATED with one type reference, or PARTIAL. */
-static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
+static COLD int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
 {
     int rc =
         type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d) : validate_entries(mfn, d, type, &done, preemptible);
@@ -86,7 +86,7 @@ static int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned 
 }
 
 /* The frame is BUSY, entries [0, done) hold references: drop them. */
-static int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
+static COLD int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
 {
     if (unlikely(READ_ONCE(d->mm.shadow) != NULL))
         shadow_table_gone(d, mfn);
@@ -103,7 +103,7 @@ static int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned
 }
 
 /* Claims a partial frame of d for one party; false when it is not partial (any more). type: FRAME_NONE for any. */
-static bool claim_partial(mfn_t mfn, const struct domain *d, enum frame_type type, u64 *word)
+static COLD bool claim_partial(mfn_t mfn, const struct domain *d, enum frame_type type, u64 *word)
 {
     if (!mfn_valid(mfn))
         return false;
@@ -115,7 +115,7 @@ static bool claim_partial(mfn_t mfn, const struct domain *d, enum frame_type typ
     return true;
 }
 
-int frame_dismantle_partial(mfn_t mfn, struct domain *d, enum frame_type wanted, bool preemptible)
+COLD int frame_dismantle_partial(mfn_t mfn, struct domain *d, enum frame_type wanted, bool preemptible)
 {
     u64 word;
     if (!claim_partial(mfn, d, wanted, &word))
@@ -125,7 +125,7 @@ int frame_dismantle_partial(mfn_t mfn, struct domain *d, enum frame_type wanted,
 
 /* Type count zero and not partial: make it a frame of the wanted type. Returns true with the frame BUSY for types that
  * need validation, or with a type reference for WRITABLE. */
-static bool begin_type(mfn_t mfn, u64 *word, enum frame_type type)
+static COLD bool begin_type(mfn_t mfn, u64 *word, enum frame_type type)
 {
     u64 next = *word & ~(FW_TYPE_MASK | SETTLE_MASK);
     next |= type == FRAME_WRITABLE ? FW_VALID(type) | FW_COUNT_ONE : FW_TYPE(type) | FW_BUSY;
@@ -192,7 +192,7 @@ int frame_get_type(mfn_t mfn, struct domain *d, enum frame_type type, bool preem
 }
 
 /* After a failed validation: what was taken before the bad entry is given back, however long that takes. */
-void give_back_partial(mfn_t mfn, struct domain *d)
+COLD void give_back_partial(mfn_t mfn, struct domain *d)
 {
     if (!page_get(mfn, d))
         return;
@@ -259,7 +259,7 @@ void page_put_type(mfn_t mfn)
 }
 
 /* A partial frame has no type references: then this call continues an earlier one. */
-int page_put_type_preemptible(mfn_t mfn)
+COLD int page_put_type_preemptible(mfn_t mfn)
 {
     u64 word = frame_word(mfn);
     if (unlikely(frame_is_partial(word)))
@@ -280,7 +280,7 @@ void page_put_and_type(mfn_t mfn)
     page_put(mfn);
 }
 
-void hold_old_table(mfn_t mfn)
+COLD void hold_old_table(mfn_t mfn)
 {
     struct vcpu *v = current;
     if (!old_table_pending(v))
@@ -297,7 +297,7 @@ void table_release(struct domain *d, mfn_t mfn)
         page_put(mfn);
 }
 
-int finish_old_table(struct vcpu *v)
+COLD int finish_old_table(struct vcpu *v)
 {
     mfn_t mfn = v->mm.old_table;
     if (likely(!old_table_pending(v)))
@@ -313,7 +313,7 @@ int finish_old_table(struct vcpu *v)
     return rc;
 }
 
-unsigned page_owner_id(mfn_t mfn)
+COLD unsigned page_owner_id(mfn_t mfn)
 {
     if (!mfn_valid(mfn))
         return OWNER_IO;
@@ -326,7 +326,7 @@ enum frame_type page_type(mfn_t mfn)
     return fw_type(frame_word(mfn));
 }
 
-bool page_is_guest_ram(mfn_t mfn)
+COLD bool page_is_guest_ram(mfn_t mfn)
 {
     unsigned owner = page_owner_id(mfn);
     return owner != OWNER_NONE && owner != OWNER_IO;

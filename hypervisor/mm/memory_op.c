@@ -1,8 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * memory_op: dispatch of its commands and the small ones. The upper bits of a reservation command count the extents
- * that earlier passes did; such a command answers with extents done, never with an error.
+ * memory_op's commands other than those that change a reservation, which reservation.c has.
  */
 #include "internal.h"
 #include "guest_access.h"
@@ -28,55 +27,6 @@ struct domain *memory_domain(unsigned domid, int *error)
         *error = -EPERM;
     }
     return d;
-}
-
-/* Often called: without the general translation. */
-static int read_reservation(struct reservation *r, unsigned long from)
-{
-    struct compat_memory_reservation narrow;
-    if (!current->is_32bit)
-        return copy_from_guest(r, from, sizeof(*r));
-    if (copy_from_guest(&narrow, from, sizeof(narrow)))
-        return -EFAULT;
-    *r = (struct reservation){narrow.extent_start, narrow.nr_extents, narrow.extent_order, narrow.mem_flags,
-                              narrow.domid};
-    return 0;
-}
-
-static unsigned long adjust(unsigned op, struct domain *d, const struct reservation *r, unsigned long from, bool *again)
-{
-    switch (op) {
-    case XENMEM_increase_reservation:
-        return increase_reservation(d, r, from, again);
-    case XENMEM_decrease_reservation:
-        return decrease_reservation(d, r, from, again);
-    default:
-        return populate_physmap(d, r, from, again);
-    }
-}
-
-static long adjust_reservation(unsigned op, unsigned long from, unsigned long arg)
-{
-    struct reservation r;
-    bool again = false;
-    int error;
-    if (read_reservation(&r, arg) || r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT ||
-        from >= r.nr_extents || r.order > max_extent_order(current->domain) ||
-        ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
-        return (long)from;
-    if ((op != XENMEM_increase_reservation || r.list) &&
-        !guest_range_ok(r.list, r.nr_extents * (current->is_32bit ? 4 : 8)))
-        return (long)from;
-    bool self = r.domid == DOMID_SELF; /* what runs needs no reference */
-    struct domain *d = self ? current->domain : memory_domain(r.domid, &error);
-    if (d == NULL)
-        return (long)from;
-    unsigned long done = adjust(op, d, &r, from, &again);
-    if (!self)
-        domain_put(d);
-    if (again)
-        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_SHIFT, arg);
-    return (long)done;
 }
 
 static long claim(unsigned long arg)
@@ -246,7 +196,7 @@ static long vnuma_info(unsigned long arg)
     return -EOPNOTSUPP; /* no domain has a NUMA layout */
 }
 
-static long single_op(unsigned op, unsigned long arg)
+long memory_op_single(unsigned op, unsigned long arg)
 {
     switch (op) {
     case XENMEM_exchange:
@@ -287,15 +237,4 @@ static long single_op(unsigned op, unsigned long arg)
     default:
         return -ENOSYS;
     }
-}
-
-long do_memory_op(unsigned long cmd, unsigned long arg)
-{
-    unsigned op = cmd & MEMOP_MASK;
-    cmd >>= MEMOP_SHIFT;
-    if (unlikely(old_table_pending(current) && finish_old_table(current)))
-        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | cmd << MEMOP_SHIFT, arg);
-    if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation || op == XENMEM_populate_physmap)
-        return adjust_reservation(op, cmd, arg);
-    return cmd && op <= XENMEM_acquire_resource ? -EINVAL : single_op(op, arg);
 }

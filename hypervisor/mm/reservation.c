@@ -4,10 +4,15 @@
  * How much memory a domain has: allocation against its maximum and against others' claims, and the hypercalls that
  * raise and lower it. Memory is cleared before a domain sees it, unless the domain itself had it last, or nothing but
  * the boot loader ever used it and the domain is dom0.
+ *
+ * The upper bits of a reservation command count the extents that earlier passes did; such a command answers with extents
+ * done, never with an error.
  */
 #include "internal.h"
 #include "guest_access.h"
+#include "hypercall_prototypes.h"
 #include "mm/reservation.h"
+#include "abi/memory.h"
 
 static unsigned long all_claims;
 static spinlock_t claim_lock;
@@ -172,6 +177,32 @@ static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
     return *preempted;
 }
 
+/* One frame number of the list, which lies in a good range: adjust_reservation looked. */
+static int get_frame(unsigned long *frame, unsigned long list, unsigned long i)
+{
+    u32 narrow;
+    if (current->is_32bit) {
+        GET_GUEST_WORD(narrow, list + i * sizeof(u32), fault);
+        *frame = narrow;
+    } else {
+        GET_GUEST_WORD(*frame, list + i * sizeof(u64), fault);
+    }
+    return 0;
+fault:
+    return -EFAULT;
+}
+
+static int put_frame(unsigned long list, unsigned long i, unsigned long frame)
+{
+    if (current->is_32bit)
+        PUT_GUEST_WORD(list + i * sizeof(u32), (u32)frame, fault);
+    else
+        PUT_GUEST_WORD(list + i * sizeof(u64), frame, fault);
+    return 0;
+fault:
+    return -EFAULT;
+}
+
 unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
     unsigned bits = extent_address_bits(d, r->flags);
@@ -180,7 +211,7 @@ unsigned long increase_reservation(struct domain *d, const struct reservation *r
         mfn_t first;
         if (domain_alloc_frames(d, r->order, bits, &first))
             break;
-        if (r->list && write_guest_long(r->list, i, first.value))
+        if (r->list && put_frame(r->list, i, first.value))
             break;
     }
     return i;
@@ -192,11 +223,11 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
     unsigned long i, pfn;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if (read_guest_long(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
+        if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             m2p_set(mfn_add(first, j), pfn_of(pfn + j));
-        if (hand_out(d, first, r->order) || write_guest_long(r->list, i, first.value))
+        if (hand_out(d, first, r->order) || put_frame(r->list, i, first.value))
             break;
     }
     return i;
@@ -206,11 +237,71 @@ unsigned long decrease_reservation(struct domain *d, const struct reservation *r
 {
     unsigned long i, frame;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
-        if (read_guest_long(&frame, r->list, i))
+        if (get_frame(&frame, r->list, i))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++)
             if (give_back(d, mfn_of(frame + j)))
                 return i;
     }
     return i;
+}
+
+/* Often called: without the general translation. */
+int read_reservation(struct reservation *r, unsigned long from)
+{
+    struct compat_memory_reservation narrow;
+    if (!current->is_32bit)
+        return copy_from_guest(r, from, sizeof(*r));
+    if (copy_from_guest(&narrow, from, sizeof(narrow)))
+        return -EFAULT;
+    *r = (struct reservation){narrow.extent_start, narrow.nr_extents, narrow.extent_order, narrow.mem_flags,
+                              narrow.domid};
+    return 0;
+}
+
+static unsigned long adjust(unsigned op, struct domain *d, const struct reservation *r, unsigned long from, bool *again)
+{
+    switch (op) {
+    case XENMEM_increase_reservation:
+        return increase_reservation(d, r, from, again);
+    case XENMEM_decrease_reservation:
+        return decrease_reservation(d, r, from, again);
+    default:
+        return populate_physmap(d, r, from, again);
+    }
+}
+
+static long adjust_reservation(unsigned op, unsigned long from, unsigned long arg)
+{
+    struct reservation r;
+    bool again = false;
+    int error;
+    if (read_reservation(&r, arg) || r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT ||
+        from >= r.nr_extents || r.order > max_extent_order(current->domain) ||
+        ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
+        return (long)from;
+    if ((op != XENMEM_increase_reservation || r.list) &&
+        !guest_range_ok(r.list, r.nr_extents * (current->is_32bit ? 4 : 8)))
+        return (long)from;
+    bool self = r.domid == DOMID_SELF; /* what runs needs no reference */
+    struct domain *d = self ? current->domain : memory_domain(r.domid, &error);
+    if (d == NULL)
+        return (long)from;
+    unsigned long done = adjust(op, d, &r, from, &again);
+    if (!self)
+        domain_put(d);
+    if (again)
+        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_SHIFT, arg);
+    return (long)done;
+}
+
+long do_memory_op(unsigned long cmd, unsigned long arg)
+{
+    unsigned op = cmd & MEMOP_MASK;
+    cmd >>= MEMOP_SHIFT;
+    if (unlikely(old_table_pending(current) && finish_old_table(current)))
+        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | cmd << MEMOP_SHIFT, arg);
+    if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation || op == XENMEM_populate_physmap)
+        return adjust_reservation(op, cmd, arg);
+    return cmd && op <= XENMEM_acquire_resource ? -EINVAL : memory_op_single(op, arg);
 }

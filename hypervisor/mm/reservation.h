@@ -31,6 +31,10 @@ unsigned long decrease_reservation(struct domain *d, const struct reservation *r
 long exchange_memory(unsigned long arg);
 long claim_pages(struct domain *d, unsigned long pages);
 
+int read_reservation(struct reservation *r, unsigned long from) MUST_CHECK;
+/* memory_op.c: a command that is done in one piece. */
+long memory_op_single(unsigned op, unsigned long arg);
+
 /* memory_map.c */
 long get_memory_map(unsigned long arg);
 long set_memory_map(unsigned long arg);
