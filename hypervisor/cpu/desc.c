@@ -125,7 +125,7 @@ void cpu_set_syscall(bool traced)
 {
     unsigned cpu = this_cpu()->cpu;
 
-    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * 96UL));
+    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * (unsigned long)PADS_SIZE));
 }
 
 static void fill_gdt(unsigned cpu, struct percpu *p)
@@ -163,16 +163,16 @@ static bool sysenter_exists(void)
 
 static void fill_msrs(unsigned cpu)
 {
-    const char *pads = syscall_pads + cpu * 96UL;
+    const char *pads = syscall_pads + cpu * (unsigned long)PADS_SIZE;
 
     wrmsr(MSR_STAR, (u64)((GUEST64_CS - 16) << 16 | HV_CS) << 32);
     wrmsr(MSR_LSTAR, (u64)pads);
-    wrmsr(MSR_CSTAR, (u64)(pads + 32));
+    wrmsr(MSR_CSTAR, (u64)(pads + PAD_CSTAR));
     wrmsr(MSR_SYSCALL_MASK, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
                                 X86_EFLAGS_IOPL | X86_EFLAGS_RF | X86_EFLAGS_VM);
     wrmsr(MSR_SYSENTER_CS, sysenter_exists() ? HV_CS : 0);
     wrmsr(MSR_SYSENTER_ESP, (u64)&percpu_of(cpu)->regs.error_code);
-    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + 64));
+    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + PAD_SYSENTER));
     wrmsr(MSR_PAT, PAT_VALUE);
 }
 

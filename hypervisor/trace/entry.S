@@ -48,7 +48,7 @@ traced_pads:
     call    traced_syscall
     pop     %rsp
     .byte   0xE9                          # jmp, never short: a pad has 25 bytes
-    .long   syscall_pads + cpu * 96 - . - 4
+    .long   syscall_pads + cpu * PADS_SIZE - . - 4
     .set cpu, cpu + 1
     .endr
 
