@@ -59,6 +59,7 @@ void bench_emulation(void);
 void bench_user(void);
 void bench_domains(void);
 void bench_wake(void);
+void bench_crowd(void);
 _Noreturn void bench_partner(const char *role); /* what the other domain does */
 
 /* Where events reach this vCPU. */
