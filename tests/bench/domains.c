@@ -93,9 +93,16 @@ static bool build(struct built_domain *built, uint64_t memory_kib, char *command
     static struct build_error error;
     static struct build_plan plan;
     static char name[] = "partner";
-    struct domain_config config = {.name = name, .kernel = name, .command_line = command_line,
-                                   .memory_kib = memory_kib, .max_memory_kib = memory_kib, .vcpus = 1, .max_vcpus = 1,
-                                   .max_grant_frames = 4, .max_maptrack_frames = 4, .max_grant_version = 1,
+    struct domain_config config = {.name = name,
+                                   .kernel = name,
+                                   .command_line = command_line,
+                                   .memory_kib = memory_kib,
+                                   .max_memory_kib = memory_kib,
+                                   .vcpus = 1,
+                                   .max_vcpus = 1,
+                                   .max_grant_frames = 4,
+                                   .max_maptrack_frames = 4,
+                                   .max_grant_version = 1,
                                    .max_event_channels = 127};
     struct build_input input = {
         .config = &config, .kernel = (void *)start_info->mod_start, .kernel_size = start_info->mod_len};
@@ -127,8 +134,11 @@ static bool life(unsigned long *birth, unsigned long *death)
 
 static unsigned long empty_life(void)
 {
-    struct xen_domctl_createdomain create = {.max_vcpus = 1, .max_evtchn_port = 127, .max_grant_frames = 4,
-                                             .max_maptrack_frames = 4, .grant_opts = XEN_DOMCTL_GRANT_version(1)};
+    struct xen_domctl_createdomain create = {.max_vcpus = 1,
+                                             .max_evtchn_port = 127,
+                                             .max_grant_frames = 4,
+                                             .max_maptrack_frames = 4,
+                                             .grant_opts = XEN_DOMCTL_GRANT_version(1)};
     uint64_t start = bench_ticks();
     domid_t domid;
 
@@ -175,11 +185,11 @@ static void other_rows(domid_t other)
     copy.dest.domid = DOMID_SELF;
     copy.flags = GNTCOPY_source_gref;
     copy.len = PAGE_SIZE;
-    ROW("domains.gnttab_copy.4096.gref->gmfn", pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy,
-                                                             (unsigned long)&copy, 1));
+    ROW("domains.gnttab_copy.4096.gref->gmfn",
+        pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&copy, 1));
     copy.len = 64;
-    ROW("domains.gnttab_copy.64.gref->gmfn", pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy,
-                                                           (unsigned long)&copy, 1));
+    ROW("domains.gnttab_copy.64.gref->gmfn",
+        pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&copy, 1));
     ROW("domains.gnttab_map+unmap",
         (pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (unsigned long)&map, 1),
          unmap.handle = map.handle,
