@@ -172,8 +172,8 @@ int main(int argc, char **argv)
         bench_domains();
     else if (argc > 1 && strcmp(argv[1], "wake") == 0)
         bench_wake();
-    else if (argc > 1 && strcmp(argv[1], "user") == 0)
-        bench_user();
+    else if (argc > 1 && strcmp(argv[1], "crowd") == 0)
+        bench_crowd();
     else
         one_domain();
     printf("bench done\n");

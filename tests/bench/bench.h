@@ -59,26 +59,27 @@ void bench_emulation(void);
 void bench_user(void);
 void bench_domains(void);
 void bench_wake(void);
+void bench_crowd(void);
 _Noreturn void bench_partner(const char *role); /* what the other domain does */
 
 /* Where events reach this vCPU. */
 void bench_set_upcall(void (*entry)(void));
 
-void bench_iret_handler(void);        /* straight back */
-void bench_sysret_handler(void);      /* straight back, from a system call of a 64-bit program */
-void bench_skip_handler(void);        /* a fault's error code dropped, the faulting instruction (2 bytes) skipped */
-void bench_skip_bare_handler(void);   /* the same where there is no error code */
-void bench_upcall_handler(void);      /* announces no more what it was called for, of the first word of ports */
-void bench_echo_handler(void);        /* ... and sends what bench_echo says */
-void bench_escape_handler(void);      /* ends bench_user_run */
-void bench_fault(void);               /* reads an unmapped address by a 2-byte instruction */
+void bench_iret_handler(void);      /* straight back */
+void bench_sysret_handler(void);    /* straight back, from a system call of a 64-bit program */
+void bench_skip_handler(void);      /* a fault's error code dropped, the faulting instruction (2 bytes) skipped */
+void bench_skip_bare_handler(void); /* the same where there is no error code */
+void bench_upcall_handler(void);    /* announces no more what it was called for, of the first word of ports */
+void bench_echo_handler(void);      /* ... and sends what bench_echo says */
+void bench_escape_handler(void);    /* ends bench_user_run */
+void bench_fault(void);             /* reads an unmapped address by a 2-byte instruction */
 
 /* Runs code in user mode on that stack until its breakpoint. */
 void bench_user_run(void (*code)(void), void *stack);
 void bench_user_int80(void);
 void bench_user_pagefault(void);
 void bench_user_syscall(void);
-extern unsigned long bench_user_rounds;       /* how often user code does what it does */
+extern unsigned long bench_user_rounds;                 /* how often user code does what it does */
 extern uint32_t bench_user_start[2], bench_user_end[2]; /* its time stamps */
 
 #endif

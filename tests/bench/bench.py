@@ -5,6 +5,7 @@
     bench.py                 all rows beside genuine Xen; fails while a row costs more than half of Xen's best column
     bench.py --quick         our own rows beside the last recorded ones; fails when one became dearer
     bench.py --record WHY    our own rows go into the history, with the reason
+    bench.py --crowd         some operations beside 1 to 1,000 sleeping domains; fails when one is not flat
 
 Genuine Xen is Debian's binary for 64-bit guests, and the same source with 32-bit guests (built_xen.py) for both widths; a
 row's best column is the cheapest of the three. floors.tsv names rows that cannot be had for less, history.tsv what they
@@ -31,13 +32,20 @@ ICOUNT = ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]
 SUBJECTS = [("", 1), ("domains", 1), ("wake", 2)]
 HALF = 0.5
 DEARER, NOISE = 1.02, 2
+FLAT = 1.10
 LIMIT = 400
 
 
 def machine(hypervisor, width, subject, cpus):
     """The rows that one boot prints."""
+    output = boot(hypervisor, width, subject, cpus)
+    return dict(row_of(line) for line in output.replace("(XEN) ", "").splitlines() if line.startswith("row "))
+
+
+def boot(hypervisor, width, subject, cpus, memory="512"):
+    """What one boot prints, up to the end of the measuring."""
     bench = f"{BUILD}/guest{width}/bench"
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(cpus), "-display", "none",
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", memory, "-smp", str(cpus), "-display", "none",
                "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none", *ICOUNT, "-kernel", hypervisor,
                "-append", f"console=com1 dom0_mem=256M dom0_max_vcpus={cpus} noreboot", "-initrd",
                f"{bench} {subject},{bench}" if subject else bench]
@@ -55,12 +63,29 @@ def machine(hypervisor, width, subject, cpus):
     process.wait()
     if "bench done" not in output or "failed: " in output:
         sys.exit(f"bench: {hypervisor} with {width}-bit {bench} {subject} failed:\n{output[-2000:]}")
-    return dict(row_of(line) for line in output.replace("(XEN) ", "").splitlines() if line.startswith("row "))
+    return output
 
 
 def row_of(line):
     name, cost = line[len("row "):].rsplit(None, 1)
     return name, int(cost)
+
+
+def crowd():
+    """BUILD/bench/crowd.tsv, for plots: domains, then what four operations cost beside so many."""
+    output = boot(f"{BUILD}/paravane", 64, "crowd", 1, "3584")
+    table_of = {}
+    for line in output.splitlines():
+        words = line.split()
+        if len(words) == 4 and words[0] == "crowd":
+            table_of.setdefault(int(words[1]), []).append((words[2], words[3]))
+    os.makedirs(f"{BUILD}/bench", exist_ok=True)
+    with open(f"{BUILD}/bench/crowd.tsv", "w", encoding="utf-8") as file:
+        for count, costs in table_of.items():
+            file.write("\t".join([str(count), *(cost for _, cost in costs)]) + "\n")
+            print(f"beside {count} sleeping domains: " + ", ".join(f"{name} {cost}" for name, cost in costs))
+    first, last = list(table_of.values())[0], list(table_of.values())[-1]
+    return 0 if all(int(b[1]) <= int(a[1]) * FLAT for a, b in zip(first, last)) and max(table_of) == 1000 else 1
 
 
 def measure(columns):
@@ -149,6 +174,16 @@ def compare(mine, others):
     return len(over)
 
 
+def keep(mine, others):
+    """BUILD/bench/rows.tsv, for plots: row, our share of the best column in either width."""
+    os.makedirs(f"{BUILD}/bench", exist_ok=True)
+    with open(f"{BUILD}/bench/rows.tsv", "w", encoding="utf-8") as file:
+        for name in dict.fromkeys([*mine["64"], *mine["32"]]):
+            best = min((rows[name] for rows in others.values() if name in rows), default=None)
+            shares = [f"{mine[width][name] / best:.3f}" if name in mine[width] and best else "?" for width in ("64", "32")]
+            file.write("\t".join([name, *shares]) + "\n")
+
+
 def recorded():
     """{(row, width): instructions} as the history says last, and the number of the last state."""
     last, state = {}, 0
@@ -200,18 +235,23 @@ def full():
     others = {name: rows[name] for name in columns}
     if "Xen 32" not in others:
         others["Xen 32"] = {name: int(cost) for name, cost in table(XEN32_TABLE)}
-    return compare({width: rows[width] for width in ours()}, others)
+    mine = {width: rows[width] for width in ours()}
+    keep(mine, others)
+    return compare(mine, others)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--record", metavar="WHY")
+    parser.add_argument("--crowd", action="store_true")
     options = parser.parse_args()
     if options.record is not None and not options.record.strip():
         sys.exit('bench: say why: make bench-record WHY="..."')
     if options.record:
         return record(options.record)
+    if options.crowd:
+        return crowd()
     return 1 if (quick() if options.quick else full()) else 0
 
 

@@ -19,6 +19,8 @@
 
 #define MEETING_OFFSET 3584
 #define MEMORY_KIB     8192
+#define CROWD_KIB      2048
+#define FAR_NS         3600000000000ull
 #define REST_NS        300000000ull
 #define LIVES          5
 
@@ -31,6 +33,7 @@ struct meeting {
 static struct ctl *ctl;
 static xenforeignmemory_handle *memory;
 static volatile struct meeting *meeting;
+static char echo[] = "partner=echo", timer[] = "partner=timer";
 struct evtchn_send bench_echo; /* what the echo handler sends */
 
 /* Until then, off the CPU. */
@@ -52,8 +55,18 @@ static volatile struct meeting *meeting_of(domid_t domid, xen_pfn_t frame)
     return (volatile struct meeting *)(page + MEETING_OFFSET);
 }
 
+/* One of a crowd: a timer that is far off, and sleep. */
+static _Noreturn void wait_for_ever(void)
+{
+    HYPERVISOR_set_timer_op(time_monotonic_ns() + FAR_NS);
+    for (;;)
+        HYPERVISOR_sched_op(SCHEDOP_block, NULL);
+}
+
 _Noreturn void bench_partner(const char *role)
 {
+    if (strcmp(role, "timer") == 0)
+        wait_for_ever();
     xen_pfn_t frame = start_info->console.domU.mfn;
     int port = event_alloc_unbound(0, NULL, NULL);
     char *page = pages_alloc(1);
@@ -75,14 +88,21 @@ _Noreturn void bench_partner(const char *role)
     }
 }
 
-static bool build(struct built_domain *built)
+static bool build(struct built_domain *built, uint64_t memory_kib, char *command_line)
 {
     static struct build_error error;
     static struct build_plan plan;
-    static char name[] = "partner", command_line[] = "partner=echo";
-    struct domain_config config = {.name = name, .kernel = name, .command_line = command_line,
-                                   .memory_kib = MEMORY_KIB, .max_memory_kib = MEMORY_KIB, .vcpus = 1, .max_vcpus = 1,
-                                   .max_grant_frames = 4, .max_maptrack_frames = 4, .max_grant_version = 1,
+    static char name[] = "partner";
+    struct domain_config config = {.name = name,
+                                   .kernel = name,
+                                   .command_line = command_line,
+                                   .memory_kib = memory_kib,
+                                   .max_memory_kib = memory_kib,
+                                   .vcpus = 1,
+                                   .max_vcpus = 1,
+                                   .max_grant_frames = 4,
+                                   .max_maptrack_frames = 4,
+                                   .max_grant_version = 1,
                                    .max_event_channels = 127};
     struct build_input input = {
         .config = &config, .kernel = (void *)start_info->mod_start, .kernel_size = start_info->mod_len};
@@ -102,7 +122,7 @@ static bool life(unsigned long *birth, unsigned long *death)
 
     rest(REST_NS);
     start = bench_ticks();
-    if (!build(&built))
+    if (!build(&built, MEMORY_KIB, echo))
         return false;
     born = bench_ticks();
     if (ctl_domain_destroy(ctl, built.domid) != 0)
@@ -114,8 +134,11 @@ static bool life(unsigned long *birth, unsigned long *death)
 
 static unsigned long empty_life(void)
 {
-    struct xen_domctl_createdomain create = {.max_vcpus = 1, .max_evtchn_port = 127, .max_grant_frames = 4,
-                                             .max_maptrack_frames = 4, .grant_opts = XEN_DOMCTL_GRANT_version(1)};
+    struct xen_domctl_createdomain create = {.max_vcpus = 1,
+                                             .max_evtchn_port = 127,
+                                             .max_grant_frames = 4,
+                                             .max_maptrack_frames = 4,
+                                             .grant_opts = XEN_DOMCTL_GRANT_version(1)};
     uint64_t start = bench_ticks();
     domid_t domid;
 
@@ -162,11 +185,11 @@ static void other_rows(domid_t other)
     copy.dest.domid = DOMID_SELF;
     copy.flags = GNTCOPY_source_gref;
     copy.len = PAGE_SIZE;
-    ROW("domains.gnttab_copy.4096.gref->gmfn", pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy,
-                                                             (unsigned long)&copy, 1));
+    ROW("domains.gnttab_copy.4096.gref->gmfn",
+        pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&copy, 1));
     copy.len = 64;
-    ROW("domains.gnttab_copy.64.gref->gmfn", pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy,
-                                                           (unsigned long)&copy, 1));
+    ROW("domains.gnttab_copy.64.gref->gmfn",
+        pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&copy, 1));
     ROW("domains.gnttab_map+unmap",
         (pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (unsigned long)&map, 1),
          unmap.handle = map.handle,
@@ -210,9 +233,9 @@ static void switch_row(struct evtchn_send *send)
         bench_result("domains.context_switch", (unsigned long)(start / (rounds + before)));
 }
 
-static void meeting_rows(struct built_domain *built)
+/* Waits for the other domain and binds its port: 0 when there is none. */
+static evtchn_port_t meet(struct built_domain *built)
 {
-    struct evtchn_send send;
     int port;
 
     meeting = meeting_of(built->domid, built->console_frame);
@@ -221,15 +244,23 @@ static void meeting_rows(struct built_domain *built)
         rest(1000000);
     if (!meeting->ready) {
         printf("failed: the other domain did not come\n");
-        return;
+        return 0;
     }
-    other_rows(built->domid);
     port = event_bind_interdomain(built->domid, meeting->port, NULL, NULL);
     if (port < 0 || port >= (int)sizeof(long) * 8) {
         printf("failed: binding port %u: %d\n", (unsigned)meeting->port, port);
-        return;
+        return 0;
     }
-    send.port = (evtchn_port_t)port;
+    return (evtchn_port_t)port;
+}
+
+static void meeting_rows(struct built_domain *built)
+{
+    struct evtchn_send send = {.port = meet(built)};
+
+    if (send.port == 0)
+        return;
+    other_rows(built->domid);
     bench_set_upcall(bench_upcall_handler); /* the library would mask a port without a handler again */
     event_unmask(send.port);
     round_trip_row(&send);
@@ -237,18 +268,67 @@ static void meeting_rows(struct built_domain *built)
     bench_set_upcall(upcall_entry);
 }
 
+static bool open_tools(void)
+{
+    ctl = ctl_open();
+    memory = xenforeignmemory_open(NULL, 0);
+    if (ctl != NULL && memory != NULL && start_info->mod_len != 0)
+        return true;
+    printf("failed: no memory or no module\n");
+    return false;
+}
+
+/* What timers, the scheduler and event channels cost while so many other domains sleep until their timers. */
+static void crowd_rows(struct evtchn_send *send, unsigned count)
+{
+    static const char format[] = "crowd %u %s %lu\n";
+    struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
+    struct evtchn_close closing;
+    struct xen_domctl_getdomaininfo info;
+    unsigned long at;
+
+    printf(format, count, "set_timer", BENCH_LEAST(250, HYPERVISOR_set_timer_op(FAR_NS / 2 + count)));
+    HYPERVISOR_set_timer_op(0);
+    printf(format, count, "event_round_trip",
+           BENCH_LEAST(100, (*upcall_mask() = 1, HYPERVISOR_event_channel_op(EVTCHNOP_send, send),
+                             HYPERVISOR_sched_op(SCHEDOP_block, NULL))));
+    printf(format, count, "alloc_unbound+close",
+           BENCH_LEAST(250, (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc), closing.port = alloc.port,
+                             HYPERVISOR_event_channel_op(EVTCHNOP_close, &closing))));
+    at = BENCH_LEAST(50, ctl_domain_info(ctl, (domid_t)(count + 1), &info));
+    printf(format, count, "getdomaininfo", at);
+}
+
+/* Ports of ours grow with the crowd. */
+void bench_crowd(void)
+{
+    struct built_domain first, other;
+    struct evtchn_send send;
+
+    if (!open_tools() || !build(&first, MEMORY_KIB, echo))
+        return;
+    send.port = meet(&first);
+    bench_set_upcall(bench_upcall_handler);
+    event_unmask(send.port);
+    for (unsigned count = 0, next = 1; count < 1000 && send.port != 0; next *= 10) {
+        for (; count < next; count++) {
+            if (!build(&other, CROWD_KIB, timer) || ctl_domain_unpause(ctl, other.domid) != 0)
+                return;
+            (void)event_alloc_unbound(other.domid, NULL, NULL);
+        }
+        rest(REST_NS);
+        crowd_rows(&send, count);
+    }
+}
+
 void bench_domains(void)
 {
     struct built_domain built;
 
-    ctl = ctl_open();
-    memory = xenforeignmemory_open(NULL, 0);
-    if (ctl == NULL || memory == NULL || start_info->mod_len == 0) {
-        printf("failed: no memory or no module\n");
+    if (!open_tools())
         return;
-    }
     life_rows();
-    if (build(&built)) {
+    if (build(&built, MEMORY_KIB, echo)) {
         meeting_rows(&built);
         ctl_domain_destroy(ctl, built.domid);
     }

@@ -32,8 +32,9 @@ static void entry_rows(void)
     ROW("mmu_update.1pte.A<->B", (update.val = (turn ^= 1) ? pte_b : pte_a,
                                   pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)&update, 1, 0, DOMID_SELF)));
     update.ptr |= MMU_PT_UPDATE_PRESERVE_AD;
-    ROW("mmu_update.1pte.preserve_ad", (update.val = (turn ^= 1) ? pte_b : pte_a,
-                                        pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)&update, 1, 0, DOMID_SELF)));
+    ROW("mmu_update.1pte.preserve_ad",
+        (update.val = (turn ^= 1) ? pte_b : pte_a,
+         pv_hypercall4(__HYPERVISOR_mmu_update, (unsigned long)&update, 1, 0, DOMID_SELF)));
     struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
     ROW("mmuext.tlb_flush_local", pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&op, 1, 0, DOMID_SELF));
     op.cmd = MMUEXT_INVLPG_LOCAL;
@@ -73,16 +74,16 @@ static void table_rows(void)
     ops[0] = (struct mmuext_op){.cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = mfn};
     ops[1] = (struct mmuext_op){.cmd = MMUEXT_UNPIN_TABLE, .arg1.mfn = mfn};
     ROW_OF("mmuext.pin+unpin_L1.empty(2 calls)", 50,
-        (pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&ops[0], 1, 0, DOMID_SELF),
-         pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&ops[1], 1, 0, DOMID_SELF)));
+           (pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&ops[0], 1, 0, DOMID_SELF),
+            pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)&ops[1], 1, 0, DOMID_SELF)));
     ROW_OF("mmuext.pin+unpin_L1.empty(1 call)", 50,
-        pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
+           pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
     pages_protect(table, 1, true);
     for (unsigned i = 0; i < 512; i++)
         table[i] = pte_make(virt_to_mfn(pages + i % 64 * PAGE_SIZE), PTE_KERNEL_RW);
     pages_protect(table, 1, false);
     ROW_OF("mmuext.pin+unpin_L1.512ptes(1 call)", 50,
-        pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
+           pv_hypercall4(__HYPERVISOR_mmuext_op, (unsigned long)ops, 2, 0, DOMID_SELF));
 }
 
 void bench_mapping(void)

@@ -84,7 +84,7 @@ static struct gnttab_copy copy_between(void *from, void *to, unsigned length)
 #define COPY_ROW(name, copy)                                                                                           \
     ROW(name, pv_hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (unsigned long)&(copy), 1));                   \
     if ((copy).status)                                                                                                 \
-        printf("failed: %s %d\n", name, (copy).status)
+    printf("failed: %s %d\n", name, (copy).status)
 
 void bench_grants(void)
 {
@@ -113,4 +113,3 @@ void bench_grants(void)
     if (map.status || unmap.status)
         printf("failed: gnttab_map+unmap.self %d %d\n", map.status, unmap.status);
 }
-

@@ -24,3 +24,16 @@ bench-record: $(BENCH_PRODUCTS)
 	$(Q)BUILD=$(B) $(PYTHON) tests/bench/bench.py --record "$(WHY)"
 
 CHECKS += check-bench
+
+# What grows with the number of domains, and what must not: some minutes.
+.PHONY: bench-scale plots
+bench-scale: $(BENCH_PRODUCTS) $(B)/guest64/dom0 $(B)/dom0.rd
+	$(Q)BUILD=$(B) $(PYTHON) tests/bench/bench.py --crowd
+	$(Q)BUILD=$(B) $(PYTHON) tests/bench/scale.py
+
+# The plots of docs/cost.md, from what make bench and make bench-scale left.
+plots:
+	$(Q)for plot in rows domains crowd; do \
+	    gnuplot -e "data='$(B)/bench/$$plot.tsv'; output='docs/cost-$$plot.svg'" tests/bench/$$plot.gp && \
+	    sed -i '1a <!--\nSPDX-FileCopyrightText: 2026 The Paravane developers\nSPDX-License-Identifier: BSD-2-Clause\n-->' \
+	        docs/cost-$$plot.svg || exit 1; done

@@ -209,9 +209,9 @@ unsigned page_owner_id(mfn_t mfn)
 
 int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
 {
-    struct fake_frame *f = &fake_frames[mfn.value];
+    struct fake_frame *f = &fake_frames[mfn_valid(mfn) ? mfn.value : 0];
 
-    if (f->owner != d || f->refs != 1 || f->writable)
+    if (!mfn_valid(mfn) || f->owner != d || f->refs != 1 || f->writable)
         return -EINVAL;
     f->owner = NULL;
     if (!keep_accounting)
@@ -366,6 +366,8 @@ static struct domain *make_domain(unsigned id)
         d->vcpus[i] = calloc(1, sizeof(struct vcpu));
         d->vcpus[i]->domain = d;
         d->vcpus[i]->id = i;
+        d->vcpus[i]->mm.copy_end = HV_VIRT_START;
+        d->vcpus[i]->mm.copy_start = HV_VIRT_END;
     }
     point_vcpus(d);
     return d;
