@@ -145,7 +145,7 @@ START_TEST(any_record_has_words)
 
     begin();
     srand(1);
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 30000; i++) {
         for (size_t j = 0; j < sizeof(record); j++)
             ((unsigned char *)&record)[j] = (unsigned char)rand();
         record.words %= TRACE_EXTRA_MAX + 1;
