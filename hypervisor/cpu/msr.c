@@ -162,7 +162,8 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
     case MSR_DE_CFG:
         return cpu_features.amd ? 0 : -EINVAL;
     default:
-        if (value && (msr == MSR_MISC_FEATURES || (msr > MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MCG_BANKS && (msr & 3))))
+        if (value &&
+            (msr == MSR_MISC_FEATURES || (msr > MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MCG_BANKS && (msr & 3))))
             return -EINVAL; /* nothing can be switched on; an error is acknowledged by a zero */
         if (is_quiet(msr, WRITE))
             return 0;

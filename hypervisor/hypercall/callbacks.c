@@ -55,9 +55,7 @@ long do_set_trap_table(unsigned long table)
         memset(v->traps, 0, 256 * sizeof(v->traps[0]));
         return 0;
     }
-    for (;; table += stride) {
-        if (hypercall_preempt_check())
-            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, table);
+    for (;;) {
         if (read_guest_struct(&t, table, TRAP_LAYOUT))
             return -EFAULT;
         if (t.address == 0)
@@ -65,6 +63,9 @@ long do_set_trap_table(unsigned long table)
         error = store_trap(v, &t);
         if (error)
             return error;
+        table += stride;
+        if (hypercall_preempt_check()) /* after one entry: who is sent events without end gets on nevertheless */
+            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, table);
     }
 }
 
@@ -165,8 +166,7 @@ long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long
 {
     struct vcpu *v = current;
 
-    if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
-        return -EINVAL;
+    /* One that is no address is left as it was, and the caller not told. */
     register_callback(v, CALLBACKTYPE_event, 0, 0, event);
     register_callback(v, CALLBACKTYPE_failsafe, v->failsafe_callback.mask_events ? CALLBACKF_mask_events : 0, 0,
                       failsafe);

@@ -164,13 +164,9 @@ static long remove_from_physmap(unsigned long arg)
     if (read_guest_struct(&r, arg, "hl"))
         return -EFAULT;
     struct domain *d = memory_domain(r.domid, &error);
-    if (d == NULL)
-        return error;
-    bool there = page_get(mfn_of(r.gpfn), d);
-    if (there)
-        page_put(mfn_of(r.gpfn));
-    domain_put(d);
-    return there ? 0 : -ENOENT;
+    if (d)
+        domain_put(d);
+    return d || error == -EPERM ? -EACCES : error; /* there is no map of ours to remove from */
 }
 
 /* A PV domain keeps its own frame numbers: there is no map of ours to add to. */

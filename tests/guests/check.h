@@ -21,12 +21,12 @@
     (check_begin(), check_equal((long)(actual), (long)(expected), (sentence), #actual, __FILE__, __LINE__))
 
 /* Judged by comparison alone: what genuine Xen answers is right. */
-#define CHECK_SAME(value, sentence) check_same((long)(value), (sentence))
+#define CHECK_SAME(value, sentence) check_same((unsigned long long)(value), (sentence))
 
 bool check_record(bool holds, const char *sentence, const char *condition, const char *file, int line);
 void check_begin(void);
 bool check_equal(long actual, long expected, const char *sentence, const char *what, const char *file, int line);
-void check_same(long value, const char *sentence);
+void check_same(unsigned long long value, const char *sentence);
 
 /* Names the group of checks that follow. */
 void check_group(const char *name);

@@ -42,9 +42,7 @@ static void test_types(uint64_t base, const char *what)
             uint64_t wanted = shape(base, access, flags);
             long rc = set(7, wanted);
 
-            note(what, flags << 8 | access, 0, rc);
-            if (rc == 0)
-                note(what, flags << 8 | access, 1, (long)((gdt[7] ^ wanted) >> 32));
+            note(what, flags << 8 | access, 0, rc ? rc : (long)((gdt[7] ^ wanted) >> 32));
         }
 }
 
@@ -96,9 +94,8 @@ static void try_load(const char *what, unsigned int selector)
 
     for (unsigned int which = 0; which < 3; which++) {
         memset(&fault, 0, sizeof(fault));
-        note(what, selector, which, fault_catch(do_load, &(struct load){selector, which}, &fault));
-        note(what, selector, 10 + which, fault.vector);
-        note(what, selector, 20 + which, (long)fault.error);
+        (void)fault_catch(do_load, &(struct load){selector, which}, &fault);
+        note(what, selector, which, (long)(fault.vector << 16 | fault.error));
 #ifndef __x86_64__
         __asm__ volatile("mov %0, %%es" : : "r"(FLAT_KERNEL_DS));
 #else

@@ -21,10 +21,13 @@ static unsigned long ax, bx, cx, dx, si, di;
 
 static void do_run(void *unused)
 {
-    __asm__ volatile("call *%6" : "+a"(ax), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "+b"(bx) : "m"(code) : "memory", "cc");
+    __asm__ volatile("call *%6"
+                     : "+a"(ax), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "+b"(bx)
+                     : "m"(code)
+                     : "memory", "cc");
 }
 
-static void note(const char *what, unsigned long number, const char *kind, long value)
+static void note(const char *what, unsigned long number, const char *kind, unsigned long long value)
 {
     static char text[128];
 
@@ -67,16 +70,15 @@ static void try_bytes(const char *what, const unsigned char *bytes, unsigned int
     for (unsigned int i = 0; i < sizeof(memory); i++)
         memory[i] = (unsigned char)(i * 7);
     if (!run(bytes, size, &fault)) {
-        note(name, 0, "vector", fault.vector);
-        note(name, 0, "faults with", (long)fault.error);
-        note(name, 0, "at", (long)(fault.ip - (unsigned long)code));
+        note(name, 0, "vector, error code and place",
+             (unsigned long long)fault.vector << 32 | fault.error << 8 | (fault.ip - (unsigned long)code));
         return;
     }
-    note(name, 0, "vector", -1);
-    note(name, 0, "rax", values ? (long)ax : 0);
-    note(name, 0, "rcx and rdx", (long)(cx << 16 ^ dx));
-    note(name, 0, "rsi and rdi", (long)((si - (unsigned long)memory) << 16 ^ (di - (unsigned long)memory)));
-    note(name, 0, "memory", values ? (long)memory_sum() : 0);
+    note(name, 0, "registers",
+         (unsigned long long)(si - (unsigned long)memory) << 48 ^
+             (unsigned long long)(di - (unsigned long)memory) << 32 ^ cx << 24 ^ dx << 16);
+    if (values)
+        note(name, 0, "rax and memory", (unsigned long long)memory_sum() << 40 ^ ax);
 }
 
 struct candidate {
@@ -85,33 +87,111 @@ struct candidate {
 };
 
 static const struct candidate candidates[] = {
-    {1, {0xf4}, 0}, {1, {0xfa}, 0}, {1, {0xfb}, 0}, {2, {0x9c, 0x58}, 0}, {1, {0x6c}, 0}, {1, {0x6d}, 0}, {1, {0x6e}, 0},
-    {1, {0x6f}, 0}, {2, {0xe4, 0x21}, 0}, {2, {0xe5, 0x21}, 0}, {2, {0xe6, 0x21}, 0}, {2, {0xe7, 0x21}, 0},
-    {1, {0xec}, 0}, {1, {0xed}, 0}, {1, {0xee}, 0}, {1, {0xef}, 0},
-    {2, {0x0f, 0x06}, 0}, {2, {0x0f, 0x07}, 0}, {2, {0x0f, 0x08}, 0}, {2, {0x0f, 0x09}, 0}, {2, {0x0f, 0x0b}, 0},
-    {3, {0x0f, 0x01, 0x16}, 0}, {3, {0x0f, 0x01, 0x1e}, 0}, {3, {0x0f, 0x01, 0xe0}, 0}, {3, {0x0f, 0x01, 0x26}, 0},
-    {3, {0x0f, 0x01, 0xf0}, 0}, {3, {0x0f, 0x01, 0x36}, 0}, {3, {0x0f, 0x01, 0x3e}, 0}, {3, {0x0f, 0x01, 0xf8}, 0},
-    {3, {0x0f, 0x01, 0xd1}, 0}, {3, {0x0f, 0x01, 0xc1}, 0}, {3, {0x0f, 0x01, 0xc2}, 0}, {3, {0x0f, 0x01, 0xc3}, 0},
-    {3, {0x0f, 0x01, 0xc4}, 0}, {3, {0x0f, 0x01, 0xd8}, 0}, {3, {0x0f, 0x01, 0xd9}, 0}, {3, {0x0f, 0x01, 0xda}, 0},
-    {3, {0x0f, 0x01, 0xdb}, 0}, {3, {0x0f, 0x01, 0xdc}, 0}, {3, {0x0f, 0x01, 0xdd}, 0}, {3, {0x0f, 0x01, 0xde}, 0},
-    {3, {0x0f, 0x01, 0xdf}, 0}, {3, {0x0f, 0x01, 0xc8}, 0}, {3, {0x0f, 0x01, 0xc9}, 0}, {3, {0x0f, 0x01, 0xca}, 0},
-    {3, {0x0f, 0x01, 0xcb}, 0}, {3, {0x0f, 0x01, 0xcf}, 0}, {3, {0x0f, 0x01, 0xee}, 0}, {3, {0x0f, 0x01, 0xef}, 0},
-    {3, {0x0f, 0x00, 0xd0}, 0}, {3, {0x0f, 0x00, 0xd8}, 0}, {3, {0x0f, 0x00, 0x16}, 0}, {3, {0x0f, 0x00, 0x1e}, 0},
-    {3, {0x0f, 0x00, 0xc0}, 1}, {3, {0x0f, 0x00, 0xc8}, 1},
-    {2, {0x0f, 0x33}, 0}, {2, {0x0f, 0x35}, 0}, {2, {0x0f, 0x37}, 0}, {2, {0x0f, 0x24}, 0}, {2, {0x0f, 0xff}, 0},
-    {2, {0x0f, 0xb9}, 0}, {2, {0x0f, 0x0a}, 0}, {2, {0x0f, 0x04}, 0}, {2, {0x0f, 0x36}, 0},
-    {3, {0x0f, 0xc7, 0x1f}, 0}, {3, {0x0f, 0xc7, 0x2f}, 0}, {5, {0x66, 0x0f, 0x38, 0x80, 0x06}, 0},
-    {5, {0x66, 0x0f, 0x38, 0x82, 0x06}, 0}, {3, {0x0f, 0x20, 0xc0}, 0}, {3, {0x0f, 0x20, 0xc8}, 0},
-    {3, {0x0f, 0x20, 0xe0}, 0}, {3, {0x0f, 0x20, 0xe8}, 0}, {3, {0x0f, 0x20, 0xf0}, 0},
-    {3, {0x0f, 0x20, 0xf8}, 0}, {3, {0x0f, 0x22, 0xc0}, 0}, {3, {0x0f, 0x22, 0xc8}, 0}, {3, {0x0f, 0x22, 0xe8}, 0},
-    {3, {0x0f, 0x22, 0xf0}, 0}, {3, {0x0f, 0x22, 0xf8}, 0}, {3, {0x0f, 0x20, 0x20}, 0},
-    {3, {0x0f, 0x21, 0xc0}, 0}, {3, {0x0f, 0x21, 0xe0}, 0}, {3, {0x0f, 0x21, 0xe8}, 0}, {3, {0x0f, 0x21, 0xf0}, 0},
-    {3, {0x0f, 0x21, 0xf8}, 0}, {3, {0x0f, 0x23, 0xe0}, 0}, {3, {0x0f, 0x23, 0xe8}, 0}, {3, {0x0f, 0x23, 0xf0}, 0},
-    {3, {0x0f, 0x23, 0xf8}, 0}, {2, {0xcd, 0x00}, 0}, {2, {0xcd, 0x0d}, 0}, {2, {0xcd, 0x20}, 0}, {2, {0xcd, 0x81}, 0},
-    {2, {0xcd, 0xff}, 0}, {2, {0xcd, 0x02}, 0}, {2, {0xcd, 0x08}, 0}, {2, {0xcd, 0x12}, 0},
+    {1, {0xf4}, 0},
+    {1, {0xfa}, 0},
+    {1, {0xfb}, 0},
+    {2, {0x9c, 0x58}, 0},
+    {1, {0x6c}, 0},
+    {1, {0x6d}, 0},
+    {1, {0x6e}, 0},
+    {1, {0x6f}, 0},
+    {2, {0xe4, 0x21}, 0},
+    {2, {0xe5, 0x21}, 0},
+    {2, {0xe6, 0x21}, 0},
+    {2, {0xe7, 0x21}, 0},
+    {1, {0xec}, 0},
+    {1, {0xed}, 0},
+    {1, {0xee}, 0},
+    {1, {0xef}, 0},
+    {2, {0x0f, 0x06}, 0},
+    {2, {0x0f, 0x07}, 0},
+    {2, {0x0f, 0x08}, 0},
+    {2, {0x0f, 0x09}, 0},
+    {2, {0x0f, 0x0b}, 0},
+    {3, {0x0f, 0x01, 0x16}, 0},
+    {3, {0x0f, 0x01, 0x1e}, 0},
+    {3, {0x0f, 0x01, 0xe0}, 0},
+    {3, {0x0f, 0x01, 0x26}, 0},
+    {3, {0x0f, 0x01, 0xf0}, 0},
+    {3, {0x0f, 0x01, 0x36}, 0},
+    {3, {0x0f, 0x01, 0x3e}, 0},
+    {3, {0x0f, 0x01, 0xf8}, 0},
+    {3, {0x0f, 0x01, 0xd1}, 0},
+    {3, {0x0f, 0x01, 0xc1}, 0},
+    {3, {0x0f, 0x01, 0xc2}, 0},
+    {3, {0x0f, 0x01, 0xc3}, 0},
+    {3, {0x0f, 0x01, 0xc4}, 0},
+    {3, {0x0f, 0x01, 0xd8}, 0},
+    {3, {0x0f, 0x01, 0xd9}, 0},
+    {3, {0x0f, 0x01, 0xda}, 0},
+    {3, {0x0f, 0x01, 0xdb}, 0},
+    {3, {0x0f, 0x01, 0xdc}, 0},
+    {3, {0x0f, 0x01, 0xdd}, 0},
+    {3, {0x0f, 0x01, 0xde}, 0},
+    {3, {0x0f, 0x01, 0xdf}, 0},
+    {3, {0x0f, 0x01, 0xc8}, 0},
+    {3, {0x0f, 0x01, 0xc9}, 0},
+    {3, {0x0f, 0x01, 0xca}, 0},
+    {3, {0x0f, 0x01, 0xcb}, 0},
+    {3, {0x0f, 0x01, 0xcf}, 0},
+    {3, {0x0f, 0x01, 0xee}, 0},
+    {3, {0x0f, 0x01, 0xef}, 0},
+    {3, {0x0f, 0x00, 0xd0}, 0},
+    {3, {0x0f, 0x00, 0xd8}, 0},
+    {3, {0x0f, 0x00, 0x16}, 0},
+    {3, {0x0f, 0x00, 0x1e}, 0},
+    {3, {0x0f, 0x00, 0xc0}, 1},
+    {3, {0x0f, 0x00, 0xc8}, 1},
+    {2, {0x0f, 0x33}, 0},
+    {2, {0x0f, 0x35}, 0},
+    {2, {0x0f, 0x37}, 0},
+    {2, {0x0f, 0x24}, 0},
+    {2, {0x0f, 0xff}, 0},
+    {2, {0x0f, 0xb9}, 0},
+    {2, {0x0f, 0x0a}, 0},
+    {2, {0x0f, 0x04}, 0},
+    {2, {0x0f, 0x36}, 0},
+    {3, {0x0f, 0xc7, 0x1f}, 0},
+    {3, {0x0f, 0xc7, 0x2f}, 0},
+    {5, {0x66, 0x0f, 0x38, 0x80, 0x06}, 0},
+    {5, {0x66, 0x0f, 0x38, 0x82, 0x06}, 0},
+    {3, {0x0f, 0x20, 0xc0}, 0},
+    {3, {0x0f, 0x20, 0xc8}, 0},
+    {3, {0x0f, 0x20, 0xe0}, 0},
+    {3, {0x0f, 0x20, 0xe8}, 0},
+    {3, {0x0f, 0x20, 0xf0}, 0},
+    {3, {0x0f, 0x20, 0xf8}, 0},
+    {3, {0x0f, 0x22, 0xc0}, 0},
+    {3, {0x0f, 0x22, 0xc8}, 0},
+    {3, {0x0f, 0x22, 0xe8}, 0},
+    {3, {0x0f, 0x22, 0xf0}, 0},
+    {3, {0x0f, 0x22, 0xf8}, 0},
+    {3, {0x0f, 0x20, 0x20}, 0},
+    {3, {0x0f, 0x21, 0xc0}, 0},
+    {3, {0x0f, 0x21, 0xe0}, 0},
+    {3, {0x0f, 0x21, 0xe8}, 0},
+    {3, {0x0f, 0x21, 0xf0}, 0},
+    {3, {0x0f, 0x21, 0xf8}, 0},
+    {3, {0x0f, 0x23, 0xe0}, 0},
+    {3, {0x0f, 0x23, 0xe8}, 0},
+    {3, {0x0f, 0x23, 0xf0}, 0},
+    {3, {0x0f, 0x23, 0xf8}, 0},
+    {2, {0xcd, 0x00}, 0},
+    {2, {0xcd, 0x0d}, 0},
+    {2, {0xcd, 0x20}, 0},
+    {2, {0xcd, 0x81}, 0},
+    {2, {0xcd, 0xff}, 0},
+    {2, {0xcd, 0x02}, 0},
+    {2, {0xcd, 0x08}, 0},
+    {2, {0xcd, 0x12}, 0},
 #ifdef __x86_64__
-    {4, {0x44, 0x0f, 0x20, 0xc0}, 0}, {4, {0x44, 0x0f, 0x22, 0xc0}, 0}, {4, {0x41, 0x0f, 0x20, 0xc0}, 0},
-    {4, {0x44, 0x0f, 0x21, 0xc0}, 0}, {2, {0x06, 0x90}, 0}, {2, {0x27, 0x90}, 0}, {3, {0xea, 0, 0}, 0},
+    {4, {0x44, 0x0f, 0x20, 0xc0}, 0},
+    {4, {0x44, 0x0f, 0x22, 0xc0}, 0},
+    {4, {0x41, 0x0f, 0x20, 0xc0}, 0},
+    {4, {0x44, 0x0f, 0x21, 0xc0}, 0},
+    {2, {0x06, 0x90}, 0},
+    {2, {0x27, 0x90}, 0},
+    {3, {0xea, 0, 0}, 0},
 #endif
 };
 
@@ -147,16 +227,16 @@ static void try_msr(uint32_t msr)
 {
     static const unsigned char rdmsr[] = {0x0f, 0x32}, wrmsr[] = {0x0f, 0x30};
     struct fault fault;
-    unsigned long low, high;
+    unsigned long low, high, answers;
     bool readable;
 
     cx = msr;
     readable = run(rdmsr, 2, &fault);
     low = ax;
     high = dx;
-    note("MSR ", msr, "read: vector", readable ? -1 : (long)fault.vector);
+    answers = readable ? 0 : fault.vector;
     if (readable && msr != 0x10)
-        note("MSR ", msr, "value", (long)((uint64_t)(uint32_t)high << 32 | (uint32_t)low));
+        note("MSR ", msr, "value", (uint64_t)(uint32_t)high << 32 | (uint32_t)low);
     if (msr >= 0xc0000080 && msr < 0xc0000110)
         return;
     for (unsigned int i = 0; i < 3; i++) {
@@ -165,18 +245,28 @@ static void try_msr(uint32_t msr)
         dx = i == 0 ? high : i == 1 ? 0 : 0xffffffff;
         if (i == 0 && !readable)
             continue;
-        note("MSR ", msr, i == 0 ? "written as read" : i == 1 ? "written 0" : "written ones",
-             run(wrmsr, 2, &fault) ? -1 : (long)fault.vector);
+        answers = answers << 8 | (run(wrmsr, 2, &fault) ? 0xff : fault.vector);
     }
+    if (answers != 0xd0d0d)
+        note("MSR ", msr, "read, and written as read, as 0, as ones", answers);
 }
 
 static void test_msrs(void)
 {
     static const struct {
         uint32_t first, last;
-    } ranges[] = {{0, 0x3ff},          {0x400, 0x500},           {0x560, 0x5a0},           {0x600, 0x6ff},
-                  {0x800, 0x840},      {0xc80, 0xc90},           {0xd90, 0xdb0},           {0x40000000, 0x40000010},
-                  {0xc0000080, 0xc0000110}, {0xc0010000, 0xc0010120}, {0xc0010200, 0xc0010240}, {0xc0011000, 0xc0011040}};
+    } ranges[] = {{0, 0x3ff},
+                  {0x400, 0x500},
+                  {0x560, 0x5a0},
+                  {0x600, 0x6ff},
+                  {0x800, 0x840},
+                  {0xc80, 0xc90},
+                  {0xd90, 0xdb0},
+                  {0x40000000, 0x40000010},
+                  {0xc0000080, 0xc0000110},
+                  {0xc0010000, 0xc0010120},
+                  {0xc0010200, 0xc0010240},
+                  {0xc0011000, 0xc0011040}};
 
     check_group("model-specific registers");
     for (unsigned int i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
@@ -187,10 +277,11 @@ static void test_msrs(void)
 static void note_debugreg(unsigned int reg, unsigned long value)
 {
     static char name[64];
+    unsigned long answer = (unsigned long)HYPERVISOR_set_debugreg(reg, value);
 
     sprintf(name, "debug register %u given ", reg);
-    note(name, value, "answer", HYPERVISOR_set_debugreg(reg, value));
-    note(name, value, "then", HYPERVISOR_get_debugreg(reg));
+    note(name, value, "answer and register",
+         (unsigned long long)answer << 56 ^ (unsigned long)HYPERVISOR_get_debugreg(reg));
 }
 
 static void test_debugregs(void)
@@ -209,8 +300,9 @@ static void test_debugregs(void)
             note_debugreg(7, field << (16 + 4 * i));
         }
 #ifdef __x86_64__
-    static const unsigned long edges[] = {0x7fffffffffff, 0x7ffffffff000, 0x800000000000, 0xffff7fffffffffff,
-                                          0xffff800000000000, 0xffff87ffffffffff, 0xffff880000000000, ~0xfffUL};
+    static const unsigned long edges[] = {
+        0x7fffffffffff,     0x7ffffffff000,     0x800000000000,     0xffff7fffffffffff,
+        0xffff800000000000, 0xffff87ffffffffff, 0xffff880000000000, ~0xfffUL};
     for (unsigned int i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
         note_debugreg(1, edges[i]);
 #else
@@ -239,15 +331,16 @@ static void test_cpuid(void)
     for (unsigned int b = 0; b < sizeof(bases) / sizeof(bases[0]); b++)
         for (unsigned int leaf = 0; leaf < 0x23; leaf++)
             for (unsigned int sub = 0; sub < 4; sub++) {
-                static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
                 static char name[32];
 
                 if (bases[b] == 0x40000000 && leaf == 3)
                     continue; /* about time */
                 forced_cpuid(bases[b] + leaf, sub, out);
                 sprintf(name, "subleaf %u of ", sub);
-                for (unsigned int i = 0; i < 4; i++)
-                    note(name, bases[b] + leaf, names[i], (long)out[i]);
+                if (out[0] | out[1] | out[2] | out[3]) {
+                    note(name, bases[b] + leaf, "eax and ebx", (uint64_t)out[0] << 32 | out[1]);
+                    note(name, bases[b] + leaf, "ecx and edx", (uint64_t)out[2] << 32 | out[3]);
+                }
             }
 }
 

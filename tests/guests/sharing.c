@@ -60,28 +60,27 @@ static uint64_t slot_of(const void *address)
     return pte_slot(address);
 }
 
-static void try_map(const char *what, unsigned int kind, unsigned int flags, uint64_t where, domid_t dom, grant_ref_t ref)
+/* One number of all that a mapping and its undoing gave: statuses, the entry's flags, the page table's. */
+static void try_map(const char *what, unsigned int kind, unsigned int flags, uint64_t where, domid_t dom,
+                    grant_ref_t ref)
 {
     struct gnttab_map_grant_ref map = {.host_addr = where, .flags = flags, .ref = ref, .dom = dom, .status = 99};
     struct gnttab_unmap_grant_ref unmap = {.host_addr = flags & GNTMAP_host_map ? where : 0};
-    pte_t entry;
+    long rc = op(GNTTABOP_map_grant_ref, &map, 1);
+    pte_t entry = pte_read(window);
 
-    note(what, kind, flags, op(GNTTABOP_map_grant_ref, &map, 1));
-    note("map status", kind, flags, map.status);
-    note("entry in use", kind, flags, entry_flags());
+    note(what, kind, flags, rc << 8 ^ (map.status & 0xff));
+    note("its entry in use", kind, flags, entry_flags());
     if (map.status)
         return;
-    entry = pte_read(window);
-    note("page table", kind, flags, (long)((entry & 0xfff) | entry >> 52 << 12));
+    note("its page table", kind, flags, (long)((entry & 0xfff) | entry >> 52 << 12));
     unmap.handle = map.handle;
     unmap.dev_bus_addr = flags & GNTMAP_device_map ? map.dev_bus_addr : 0;
-    note("unmap", kind, flags, op(GNTTABOP_unmap_grant_ref, &unmap, 1));
-    note("unmap status", kind, flags, unmap.status);
-    note("page table after", kind, flags, (long)pte_read(window));
-    note("entry after", kind, flags, entry_flags());
-    unmap.status = 99;
+    rc = op(GNTTABOP_unmap_grant_ref, &unmap, 1);
+    rc = rc << 8 ^ (unmap.status & 0xff) ^ (pte_read(window) != 0);
     op(GNTTABOP_unmap_grant_ref, &unmap, 1);
-    note("unmap again", kind, flags, unmap.status);
+    note("its end, and ending it twice", kind, flags, rc << 8 ^ (unmap.status & 0xff));
+    note("its entry afterwards", kind, flags, entry_flags());
 }
 
 static void test_maps(void)
@@ -111,9 +110,11 @@ static void test_maps(void)
     try_map("highest reference", 107, GNTMAP_host_map, where, pv_domid(), 0xffffffff);
     try_map("address off", 108, GNTMAP_host_map, where + 8, pv_domid(), REF);
     try_map("no table there", 109, GNTMAP_host_map, 0x3f000000, pv_domid(), REF);
-    try_map("in the hypervisor", 110, GNTMAP_host_map, sizeof(long) == 8 ? 0xffff830000000000ULL : 0xf6000000, pv_domid(), REF);
+    try_map("in the hypervisor", 110, GNTMAP_host_map, sizeof(long) == 8 ? 0xffff830000000000ULL : 0xf6000000,
+            pv_domid(), REF);
     try_map("entry off", 111, GNTMAP_host_map | GNTMAP_contains_pte, slot_of(window) + 4, pv_domid(), REF);
-    try_map("entry in data", 112, GNTMAP_host_map | GNTMAP_contains_pte, (uint64_t)virt_to_mfn(second) << 12, pv_domid(), REF);
+    try_map("entry in data", 112, GNTMAP_host_map | GNTMAP_contains_pte, (uint64_t)virt_to_mfn(second) << 12,
+            pv_domid(), REF);
     try_map("entry nowhere", 113, GNTMAP_host_map | GNTMAP_contains_pte, 1ULL << 50, pv_domid(), REF);
     offer(GTF_permit_access, pv_domid(), ~0UL >> 12);
     try_map("no frame", 114, GNTMAP_host_map, where, pv_domid(), REF);
@@ -139,7 +140,8 @@ static void test_unmaps(void)
         unmap = (struct gnttab_unmap_grant_ref){.host_addr = where, .handle = handles[i], .status = 99};
         note("unmap of a handle", handles[i], 0, op(GNTTABOP_unmap_grant_ref, &unmap, 1));
         note("status", handles[i], 0, unmap.status);
-        struct gnttab_unmap_and_replace replace = {.host_addr = where, .new_addr = where, .handle = handles[i], .status = 99};
+        struct gnttab_unmap_and_replace replace = {
+            .host_addr = where, .new_addr = where, .handle = handles[i], .status = 99};
         note("replace of a handle", handles[i], 0, op(GNTTABOP_unmap_and_replace, &replace, 1));
         note("status", handles[i], 1, replace.status);
     }
@@ -149,18 +151,21 @@ static void test_unmaps(void)
     for (unsigned int i = 0; i < 5; i++) {
         static const long offsets[] = {8, PAGE_SIZE, -(long)PAGE_SIZE, 0x3f000000, 4};
 
-        unmap = (struct gnttab_unmap_grant_ref){.host_addr = where + (uint64_t)offsets[i], .handle = map.handle, .status = 99};
+        unmap = (struct gnttab_unmap_grant_ref){
+            .host_addr = where + (uint64_t)offsets[i], .handle = map.handle, .status = 99};
         op(GNTTABOP_unmap_grant_ref, &unmap, 1);
         note("unmap elsewhere", i, 0, unmap.status);
     }
-    unmap = (struct gnttab_unmap_grant_ref){.dev_bus_addr = 0x1000, .host_addr = where, .handle = map.handle, .status = 99};
+    unmap =
+        (struct gnttab_unmap_grant_ref){.dev_bus_addr = 0x1000, .host_addr = where, .handle = map.handle, .status = 99};
     op(GNTTABOP_unmap_grant_ref, &unmap, 1);
     note("unmap with a bus address of nothing", 0, 0, unmap.status);
     unmap = (struct gnttab_unmap_grant_ref){.handle = map.handle, .status = 99};
     op(GNTTABOP_unmap_grant_ref, &unmap, 1);
     note("unmap of nothing", 0, 0, unmap.status);
     note("still mapped", 0, 0, (long)(pte_read(window) & 0xfff));
-    struct gnttab_unmap_and_replace replace = {.host_addr = where, .new_addr = 0x3f000000, .handle = map.handle, .status = 99};
+    struct gnttab_unmap_and_replace replace = {
+        .host_addr = where, .new_addr = 0x3f000000, .handle = map.handle, .status = 99};
     op(GNTTABOP_unmap_and_replace, &replace, 1);
     note("replace by nothing", 0, 0, replace.status);
     HYPERVISOR_update_va_mapping((unsigned long)window, 0, UVMF_INVLPG);
@@ -179,9 +184,10 @@ static void test_unmaps(void)
 static void try_copy(const char *what, unsigned int number, struct gnttab_copy copy)
 {
     copy.status = 99;
-    note(what, number, copy.flags, op(GNTTABOP_copy, &copy, 1));
-    note("copy status", number, copy.flags, copy.status);
-    note("copy entry", number, copy.flags, entry_flags());
+    long rc = op(GNTTABOP_copy, &copy, 1);
+
+    note(what, number, copy.flags, rc << 8 ^ (copy.status & 0xff));
+    note("its entry", number, copy.flags, entry_flags());
 }
 
 static struct gnttab_copy plain(unsigned int flags, unsigned int from, unsigned int to, unsigned int length)
@@ -203,9 +209,13 @@ static struct gnttab_copy plain(unsigned int flags, unsigned int from, unsigned 
 static void test_copies(void)
 {
     static const unsigned int kinds[] = {0, 1, 2, 5, 9, 0x11, 0x101, 0x21, 0x41, 3};
-    static const unsigned int shapes[][3] = {{0, 0, 0},       {0, 0, 4096},    {0, 0, 4097},   {1, 0, 4096},   {0, 1, 4096},
-                                             {4095, 4095, 1}, {4096, 0, 0},    {0, 4096, 0},   {4096, 0, 1},   {0xffff, 0, 1},
-                                             {0, 0xffff, 1},  {0, 0, 0xffff},  {8, 16, 100},   {0xffff, 0xffff, 0xffff}};
+    static const unsigned int shapes[][3] = {{0, 0, 0},      {0, 0, 4096},
+                                             {0, 0, 4097},   {1, 0, 4096},
+                                             {0, 1, 4096},   {4095, 4095, 1},
+                                             {4096, 0, 0},   {0, 4096, 0},
+                                             {4096, 0, 1},   {0xffff, 0, 1},
+                                             {0, 0xffff, 1}, {0, 0, 0xffff},
+                                             {8, 16, 100},   {0xffff, 0xffff, 0xffff}};
     struct gnttab_copy copy;
 
     check_group(version2 ? "copies, version 2" : "copies, version 1");
@@ -306,7 +316,8 @@ static void test_questions(void)
 
 static void test_swaps(void)
 {
-    static const grant_ref_t refs[][2] = {{REF, REF}, {REF, REF + 1}, {REF, 0x10000}, {0xffffffff, REF}, {0, REF}, {1, 2}};
+    static const grant_ref_t refs[][2] = {{REF, REF},        {REF, REF + 1}, {REF, 0x10000},
+                                          {0xffffffff, REF}, {0, REF},       {1, 2}};
 
     check_group("swaps");
     for (unsigned int i = 0; i < 6; i++) {

@@ -1,0 +1,217 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Answers of the table that no other test gets: each call's plain success and each error it names, one by one, with the
+ * least that provokes it. A caller who cannot tell "no such domain" from "not yours" from "bad pointer" retries what is
+ * hopeless and gives up on what is not.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <abi/errno.h>
+#include <abi/memory.h>
+#include <abi/nmi.h>
+#include <pv/event.h>
+#include <pv/hypercall.h>
+#include <pv/paging.h>
+#include <pv/traps.h>
+#include "../../guest-pv/core/internal.h"
+#include "check.h"
+
+#define NOBODY 0x7000
+
+static char *page, *nowhere;
+
+static void test_entries(void)
+{
+    struct trap_info traps[2] = {{.vector = 3, .flags = 3, .cs = FLAT_KERNEL_CS, .address = 0}};
+    struct mmu_update update = {.ptr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_PT_UPDATE_NO_TRANSLATE};
+    pte_t pte = pte_read(page);
+
+    check_group("tables and traps");
+    CHECK_EQ(HYPERVISOR_set_trap_table((void *)nowhere), -XEN_EFAULT, "a trap table in a hole");
+    CHECK_EQ(HYPERVISOR_set_trap_table(traps), 0, "one whose list ends at once");
+    CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0, "an update without translation");
+    CHECK_EQ(HYPERVISOR_set_gdt((void *)nowhere, 512), -XEN_EFAULT, "frames named in a hole");
+    CHECK_EQ(HYPERVISOR_mmuext_op((void *)nowhere, 1, NULL, DOMID_SELF), -XEN_EFAULT, "operations in a hole");
+    CHECK_EQ(HYPERVISOR_set_debugreg(9, 0), -XEN_ENODEV, "a debug register that is none");
+    CHECK_EQ(HYPERVISOR_get_debugreg(9), -XEN_ENODEV, "nor can it be read");
+    CHECK_EQ(HYPERVISOR_fpu_taskswitch(0), 0, "the FPU is there for us");
+    CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, UVMF_INVLPG | (unsigned long)nowhere), -XEN_EFAULT,
+             "processors named in a hole");
+    CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, 3), 0, "a kind of flush that is none is none");
+    CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, UVMF_NONE, NOBODY), -XEN_ESRCH,
+             "a page of nobody");
+    CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain(0x3f000000, pte, UVMF_NONE, DOMID_SELF), -XEN_EINVAL,
+             "an address without tables");
+    CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, (unsigned long)nowhere | UVMF_INVLPG,
+                                                      DOMID_SELF),
+             -XEN_EFAULT, "processors named in a hole");
+    CHECK_EQ(HYPERVISOR_set_timer_op(0), 0, "a timer that is stopped");
+}
+
+static long ext(unsigned int command, unsigned long first)
+{
+    struct mmuext_op op = {.cmd = command, .arg1.mfn = first};
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+static void test_extended(void)
+{
+    unsigned long processors = 1;
+    struct mmuext_op op = {.cmd = MMUEXT_INVLPG_MULTI, .arg1.linear_addr = (unsigned long)page};
+
+    check_group("flushes");
+    op.arg2.vcpumask.p = NULL;
+    set_xen_guest_handle(op.arg2.vcpumask, (void *)&processors);
+    CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0, "a page on the processors of some vCPUs");
+    op.cmd = MMUEXT_TLB_FLUSH_MULTI;
+    CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0, "everything there");
+    CHECK_EQ(ext(MMUEXT_INVLPG_LOCAL, (unsigned long)page), 0, "a page here");
+    CHECK_EQ(ext(MMUEXT_FLUSH_CACHE, 0), pv_is_dom0() ? 0 : -XEN_EACCES, "the cache: only for whoever has devices");
+    CHECK_EQ(ext(MMUEXT_FLUSH_CACHE_GLOBAL, 0), pv_is_dom0() ? 0 : -XEN_EINVAL, "every cache");
+    CHECK_EQ(ext(MMUEXT_MARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "large pages are not to be had");
+    CHECK_EQ(ext(MMUEXT_UNMARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "nor to be given back");
+}
+
+static void test_memory(void)
+{
+    struct xen_memory_domain who = {.domid = DOMID_SELF};
+    struct xen_remove_from_physmap remove = {.domid = DOMID_SELF, .gpfn = ~0UL >> 12};
+    struct xen_machphys_mapping mapping;
+    xen_pfn_t frames[4];
+    struct xen_machphys_mfn_list list = {.max_extents = 1};
+
+    check_group("memory");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL) > 0, 1, "there is a highest frame");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_current_reservation, &who) > 0, 1, "we have pages");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_gpfn, &who) >= 0, 1, "and a highest number of them");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_get_sharing_freed_pages, NULL), 0, "none freed by sharing");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_get_sharing_shared_pages, NULL), 0, "none shared");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &remove), -XEN_EACCES,
+             "a PV guest's frames are its own business");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_reservation, &who) != 0, 1, "and a limit");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping), 0, "the table of frame numbers has a place");
+    set_xen_guest_handle(list.extent_start, frames);
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_machphys_mfn_list, &list), 0, "and frames");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_current_reservation, (void *)nowhere), -XEN_EFAULT, "a question in a hole");
+    who.domid = NOBODY;
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_current_reservation, &who), -XEN_ESRCH, "about nobody");
+    CHECK_EQ(HYPERVISOR_memory_op(63, NULL), -XEN_ENOSYS, "an operation that is none");
+}
+
+static void test_version(void)
+{
+    static const int texts[] = {XENVER_extraversion,        XENVER_compile_info, XENVER_changeset,
+                                XENVER_platform_parameters, XENVER_guest_handle, XENVER_commandline,
+                                XENVER_capabilities};
+    struct xen_feature_info info = {.submap_idx = 1};
+
+    check_group("version");
+    for (unsigned int i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        CHECK_EQ(HYPERVISOR_xen_version(texts[i], page), 0, "a question is answered");
+        CHECK_EQ(HYPERVISOR_xen_version(texts[i], nowhere), -XEN_EFAULT, "but not into a hole");
+    }
+    CHECK_EQ(HYPERVISOR_xen_version(XENVER_pagesize, page), -XEN_EINVAL, "the page size needs no room");
+    CHECK_EQ(HYPERVISOR_xen_version(XENVER_get_features, &info), -XEN_EINVAL, "features have one word");
+}
+
+static void test_callbacks(void)
+{
+    struct xennmi_callback nmi = {.handler_address = (unsigned long)test_callbacks};
+
+    check_group("callbacks");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, (unsigned long)&nmi), 0, "an NMI handler");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, XENNMI_unregister_callback, 0), 0, "none");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, (unsigned long)nowhere), -XEN_EFAULT,
+             "one named in a hole");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, 99, 0), -XEN_ENOSYS, "nothing of the kind");
+#ifdef __x86_64__
+    nmi.handler_address = 0x8000000000000000UL;
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, (unsigned long)&nmi), -XEN_EINVAL,
+             "an address that is none");
+    CHECK_EQ(pv_hypercall3(__HYPERVISOR_set_callbacks, (unsigned long)upcall_entry, (unsigned long)failsafe_entry,
+                           0x8000000000000000UL),
+             0, "the old call does not tell, and leaves that entry as it was");
+#endif
+    CHECK_EQ(HYPERVISOR_callback_op(CALLBACKOP_register, (void *)nowhere), -XEN_EFAULT, "a callback named in a hole");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_shutdown, (void *)nowhere), -XEN_EFAULT, "a reason in a hole ends nothing");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_is_up, 77, NULL), -XEN_ENOENT, "a vCPU that is none");
+    CHECK_EQ(HYPERVISOR_vcpu_op(99, 0, NULL), -XEN_ENOSYS, "an operation that is none");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, (void *)nowhere), -XEN_EFAULT, "a period in a hole");
+}
+
+static void test_grants(void)
+{
+    struct gnttab_get_version version = {.dom = NOBODY};
+    struct gnttab_cache_flush flush = {.a.dev_bus_addr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT};
+    struct gnttab_get_status_frames status = {.dom = DOMID_SELF};
+    struct gnttab_swap_grant_ref swap = {.ref_a = 9, .ref_b = 9};
+    struct gnttab_transfer transfer = {.mfn = ~0UL >> 12, .domid = NOBODY};
+
+    check_group("grants");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_get_version, &version, 1), -XEN_ESRCH, "a version of nobody's");
+    flush.length = 64;
+    flush.op = GNTTAB_CACHE_CLEAN;
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_cache_flush, &flush, 1), 0, "a page of ours is written back");
+    flush.op = GNTTAB_CACHE_INVAL;
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_cache_flush, &flush, 1), -XEN_EOPNOTSUPP, "it cannot be forgotten");
+    flush.a.dev_bus_addr = 0x1000;
+    flush.op = GNTTAB_CACHE_CLEAN;
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_cache_flush, &flush, 1), -XEN_EPERM, "a page of another's");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_get_status_frames, &status, 1), 0, "no status frames asked for");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_swap_grant_ref, &swap, 1), 0, "an entry for itself");
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_transfer, &transfer, 1), 0, "a transfer of nothing has a status");
+    CHECK_EQ(transfer.status, GNTST_bad_page, "which says so");
+}
+
+static void test_hardware(void)
+{
+    struct physdev_eoi eoi = {.irq = 0x7fffffff};
+    struct physdev_irq_status_query query = {.irq = 9};
+    struct physdev_irq vector = {.irq = 9};
+    struct evtchn_bind_pirq bind = {.pirq = 9};
+    struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
+    struct sched_remote_shutdown remote = {.domain_id = NOBODY};
+
+    check_group("hardware");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi), -XEN_EINVAL, "the end of no interrupt");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, (void *)nowhere), -XEN_EFAULT, "a privilege in a hole");
+    CHECK_EQ(pv_hypercall1(__HYPERVISOR_physdev_op_compat, (unsigned long)nowhere), -XEN_EFAULT,
+             "in the old call, too");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &remote), -XEN_ESRCH, "nobody is not ended");
+    if (!pv_is_dom0()) {
+        CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "a guest has no interrupts");
+        CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, page), -XEN_EPERM, "and announces no devices");
+        return;
+    }
+    CHECK_EQ(HYPERVISOR_physdev_op(99, page), -XEN_ENOSYS, "an operation that is none");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query), 0, "whether an interrupt needs its end told");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_alloc_irq_vector, &vector), 0, "an interrupt's vector is its number");
+    CHECK_EQ(query.flags & XENIRQSTAT_needs_eoi, XENIRQSTAT_needs_eoi, "it does, of whichever kind");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), 0, "a pin's interrupt can be ours");
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), 0, "and be bound");
+    evtchn_port_t port = bind.port;
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EEXIST, "once");
+    eoi.irq = 9;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi), 0, "and its end be told");
+    struct evtchn_close close = {.port = port};
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0, "it is let go");
+    bind.pirq = 0;
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "the machine's timer stays ours");
+}
+
+int main(int argc, char **argv)
+{
+    page = pages_alloc(1);
+    nowhere = vspace_alloc(1);
+    test_entries();
+    test_extended();
+    test_memory();
+    test_version();
+    test_callbacks();
+    test_grants();
+    test_hardware();
+    return check_summary("answered") != 0;
+}
