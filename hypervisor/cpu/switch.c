@@ -79,10 +79,8 @@ static bool load_segments(struct vcpu *v)
     return ok;
 }
 
-static void load_debug_registers(struct vcpu *prev, struct vcpu *next)
+static void load_debug_registers(struct vcpu *next)
 {
-    if (prev->debugreg[7] & DR7_ACTIVE)
-        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400UL));
     if (next->debugreg[7] & DR7_ACTIVE) {
         __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
                          :
@@ -120,6 +118,8 @@ static void save_state(struct vcpu *v)
     memcpy(&v->regs, guest_regs(), offsetof(struct cpu_regs, es));
     save_segments(v);
     fpu_save(v);
+    if (v->debugreg[7] & DR7_ACTIVE) /* whoever runs next, or after a time of idleness, has not set these */
+        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400UL));
 }
 
 /* Before any memory of next's domain is touched its address space is loaded; a vCPU whose selectors no longer load is
@@ -133,7 +133,7 @@ static void load_state(struct vcpu *prev, struct vcpu *next)
     memcpy(guest_regs(), &next->regs, sizeof(struct cpu_regs));
     guest_regs()->entry_vector = 0;
     cpu_load_ldt(next);
-    load_debug_registers(prev, next);
+    load_debug_registers(next);
     fpu_restore(next);
     if (cpu_features.rdtscp)
         wrmsr(MSR_TSC_AUX, next->tsc_aux);

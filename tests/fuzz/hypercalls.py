@@ -25,7 +25,7 @@ PANIC = re.compile(r"^.*Panic on CPU.*$", re.M)
 AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 AT = re.compile(r"^fuzz: (?:at|ended after) (\d+)", re.M)
 NEW = re.compile(r"^fuzz: new (\S+) (-?\d+)\s*$", re.M)
-END = re.compile(r"the domain has ended \((\S+)\)")
+END = re.compile(r"the domain has ended \(([^)]+)\)")
 STUCK = re.compile(r"^fuzz: vCPU \d+ is still in (\S+)", re.M)
 WITNESS = re.compile(r"witness: (\d+) ticks, latest (\d+) us, (\d+) damaged")
 SLEEPING = {"sched_op.block", "sched_op.poll", "sched_op_compat", "multicall", "vcpu_op.down", "nothing"}
@@ -119,8 +119,8 @@ class Campaign:
         if found.group(2) != "0":
             raise Finding("frame audit: " + text[-2000:])
         log = self.machine.step("log witness")
-        if "DAMAGED" in log:
-            raise Finding("witness: " + log[-1500:])
+        if "DAMAGED" in log or "unexpected exception" in log:
+            raise Finding("witness: " + log[-2500:])
         seen = WITNESS.findall(log)
         now = time.monotonic()
         if seen:

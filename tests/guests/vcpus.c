@@ -15,6 +15,7 @@
 #include <pv/smp.h>
 #include <pv/threads.h>
 #include <pv/time.h>
+#include <pv/traps.h>
 #include "check.h"
 
 #define MS 1000000ULL
@@ -210,6 +211,50 @@ static void test_vcpu_info(unsigned int cpus)
     CHECK_EQ(((struct vcpu_info *)(page + 128))->evtchn_upcall_pending, 1, "something may have happened meanwhile");
 }
 
+static volatile uint32_t watched;
+static volatile bool armed;
+static volatile unsigned int strange_traps;
+
+static void sleep_ms(unsigned int ms)
+{
+    struct sched_poll poll = {.timeout = time_monotonic_ns() + ms * MS};
+
+    HYPERVISOR_sched_op(SCHEDOP_poll, &poll);
+}
+
+static void sleep_with_breakpoint(void *unused)
+{
+    HYPERVISOR_set_debugreg(0, (unsigned long)&watched);
+    HYPERVISOR_set_debugreg(7, 0xd0001); /* four bytes, when written */
+    armed = true;
+    sleep_ms(200);
+    HYPERVISOR_set_debugreg(7, 0);
+}
+
+static bool count_trap(struct trap_frame *frame)
+{
+    strange_traps++;
+    return true;
+}
+
+/* The CPU is idle between the one that set it and the one that must not meet it. */
+static void test_breakpoints(unsigned int cpus)
+{
+    if (cpus < 2)
+        return;
+    check_group("a sleeper's breakpoint");
+    trap_set_handler(TRAP_DB, count_trap);
+    CHECK_EQ(smp_start(1, sleep_with_breakpoint, NULL), 0, "a vCPU sets a breakpoint and sleeps");
+    while (!armed)
+        sleep_ms(1);
+    sleep_ms(20);
+    watched = 1;
+    CHECK_EQ(strange_traps, 0, "which is nobody else's, though the CPU was idle meanwhile");
+    trap_set_handler(TRAP_DB, NULL);
+    while (smp_is_up(1))
+        sleep_ms(10);
+}
+
 static void test_nmi(void)
 {
     struct xennmi_callback callback = {0};
@@ -230,6 +275,7 @@ int main(int argc, char **argv)
     test_clock();
     test_vcpu_info(cpus);
     test_interrupts(cpus);
+    test_breakpoints(cpus);
     test_nmi();
     check_summary("vcpus");
     return 0;
