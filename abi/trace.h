@@ -62,7 +62,7 @@
 #define TRC_PV_HYPERCALL_V2_ARG_MASK  (0xfff00000)
 
 /*
- * Ours. RETURN: a guest goes on: vCPU and domain (16 bits each), PARAVANE_ABI_TRC_* bits and from bit 8 on the vector by
+ * Ours. RETURN: a guest goes on: vCPU and domain (16 bits each), bit 0 if to user space, and from bit 8 on the vector by
  * which the CPU had come (0x100: a system call; 0: it came by a hypercall, or the guest is entered elsewhere), rip in two
  * words. USER_CALL: user space calls its kernel; the vector, rip in two words.
  */
@@ -70,7 +70,6 @@
 #define PARAVANE_ABI_TRC_RETURN    (PARAVANE_ABI_TRC_CROSSING + 0x21) /* numbers that xenalyze takes for no event of Xen */
 #define PARAVANE_ABI_TRC_USER_CALL (PARAVANE_ABI_TRC_CROSSING + 0x22)
 #define PARAVANE_ABI_TRC_USER      0x1 /* to user space */
-#define PARAVANE_ABI_TRC_32BIT     0x2
 
 /*
  * A ring begins with this; the records follow. Both count bytes modulo twice the size of what follows, so that a full

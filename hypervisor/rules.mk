@@ -20,7 +20,7 @@ HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,b
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \
     domain/context%.o domain/domain.o domain/grant.o domain/grant_transfer.o domain/shutdown.o \
     emulate/gate.o emulate/port_io.o hypercall/callbacks.o hypercall/iret.o mm/audit.o mm/bootmem.o \
-    mm/exchange.o mm/logdirty.o mm/memory_map.o mm/pagemap.o mm/relinquish.o mm/segments.o sched/policy.o sched/clock.o))
+    mm/exchange.o mm/logdirty.o mm/memory_map.o mm/pagemap.o mm/segments.o sched/policy.o sched/clock.o))
 # The smallest code, but what the headers expand in place stays there (HV_SELDOM: include/percpu.h and lib.h).
 HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/vcpu_op.o domain/version.o mm/memory_op.o mm/reservation.o)
 HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),$(if $(filter $(HV_SELDOM),$@),\

@@ -309,7 +309,7 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         struct domain_record *record = record_find(info.domain);
 
         free(record->config.name);
-        record->config.name = copy;
+        record_set_name(record, copy);
     } else {
         free(copy);
     }

@@ -14,6 +14,7 @@
 
 struct domain_record {
     struct domain_record *next, *next_in_bucket;
+    uint32_t name_hash; /* of config.name */
     domid_t domid;
     uint8_t uuid[16];
     uint64_t started_ns;
@@ -39,6 +40,9 @@ struct domain_record *record_add(const struct built_domain *built, struct domain
  */
 void record_take_out(struct domain_record *record);
 void record_free(struct domain_record *record);
+
+/* Takes over the new name, which may be NULL; the old one is the caller's. */
+void record_set_name(struct domain_record *record, char *name);
 struct domain_record *record_find(domid_t domid);
 struct domain_record *record_first(void);
 

@@ -52,7 +52,7 @@ static int add_record(struct incoming *incoming, struct domain_config *config, s
         return build_fail(error, "out of memory");
     }
     free(record_find(incoming->built.domid)->config.name);
-    record_find(incoming->built.domid)->config.name = waiting;
+    record_set_name(record_find(incoming->built.domid), waiting);
     return 0;
 }
 
@@ -141,7 +141,7 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
     }
     console_rename(record->domid, incoming->name);
     free(record->config.name);
-    record->config.name = copy;
+    record_set_name(record, copy);
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 

@@ -290,7 +290,7 @@ static void take_config(struct domain_record *record, struct domain_config *conf
 {
     *config = record->config;
     memset(&record->config, 0, sizeof(record->config));
-    record->config.name = strdup(config->name);
+    record_set_name(record, strdup(config->name));
 }
 
 /* A copy of it may be in the making, by a migration that is about to find out that the domain is no more. */
@@ -336,7 +336,7 @@ static bool rename_away(struct vane *vane, struct domain_record *record)
     if (copy == NULL)
         return false;
     free(record->config.name);
-    record->config.name = copy;
+    record_set_name(record, copy);
     return store_write(vane->xs, record->domid, "name", "%s", name);
 }
 

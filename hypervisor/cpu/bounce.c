@@ -40,7 +40,7 @@ IN_PLACE void bounce64(struct vcpu *v, struct cpu_regs *regs, unsigned how, u32 
         sp = v->kernel_sp;
     }
     sp = (sp & ~15UL) - 7 * sizeof(u64);
-    if (unlikely(!guest_words_ok(sp - sizeof(u64), 8 * sizeof(u64), false)))
+    if (unlikely(!guest_words_ok(v->mm.words_hole, sp - sizeof(u64), 8 * sizeof(u64), false)))
         goto fault;
     u64 *frame = (u64 *)sp;
     GUEST_PUT(&frame[2], regs->rip, fault);
@@ -75,7 +75,7 @@ IN_PLACE void bounce32(struct vcpu *v, struct cpu_regs *regs, u16 entry_cs, unsi
     if (unlikely(!guest_stack_base(v, ss, &base)))
         goto fault;
     base = (u32)(base + sp);
-    if (unlikely(!guest_words_ok(base, words * sizeof(u32), true)))
+    if (unlikely(!guest_words_ok(v->mm.words_hole, base, words * sizeof(u32), true)))
         goto fault;
     u32 *frame = (u32 *)base;
     if (how & HAS_ERROR_CODE) {

@@ -98,8 +98,7 @@ void handle_debug(struct cpu_regs *regs);
 void handle_double_fault(struct cpu_regs *regs);
 void handle_machine_check(struct cpu_regs *regs);
 void return_to_guest_work(struct cpu_regs *regs);
-void trace_syscall(const struct cpu_regs *regs); /* trace/trace.c: before the plain gate */
-const char *trace_gate(const struct cpu_regs *regs);
+const void *trace_gate(const struct cpu_regs *regs); /* trace/trace.c: before the plain gate */
 void syscall_from_user(struct cpu_regs *regs);
 void syscall32_from_user(struct cpu_regs *regs);
 void sysenter_from_user(struct cpu_regs *regs);

@@ -90,23 +90,17 @@ static void fill_idt(void)
     set_gate(HYPERCALL_VECTOR, hypercall_entry32, 0, 1);
 }
 
-/* The gates that tracing takes: the exceptions that have no stack of their own for a good reason, and the two calls. */
-#define TRACED_COUNT 24
-#define NOT_TRACED   (1U << TRAP_NMI | 1U << TRAP_DF | 1U << TRAP_MC)
-static u16 plain_low[TRACED_COUNT];
-
-static unsigned traced_vector(unsigned i)
-{
-    return i < TRACED_COUNT - 2 ? i : i == TRACED_COUNT - 2 ? 0x80 : HYPERCALL_VECTOR;
-}
+/* The gates that tracing takes: the exceptions but those that may come in the midst of a record, and the two calls. */
+const u8 traced_vectors[TRACED_GATES] = {0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 21, 0x80, HYPERCALL_VECTOR};
+static u16 plain_low[TRACED_GATES];
 
 /* A store of 16 bits, which no CPU sees torn, tells a plain stub from a tracing one: all lie in the same 64 KiB. */
 void cpu_set_gates(bool traced)
 {
-    for (unsigned i = 0; i < TRACED_COUNT; i++) {
-        u16 *low = &idt[traced_vector(i)].offset_low, stub = (u16)(u64)(traced_stubs + i * 4);
+    for (unsigned i = 0; i < TRACED_GATES; i++) {
+        u16 *low = &idt[traced_vectors[i]].offset_low, stub = (u16)(u64)(traced_stubs + i * 4);
 
-        if ((NOT_TRACED >> i & 1) || (*low == stub) == traced)
+        if ((*low == stub) == traced)
             continue;
         if (traced)
             plain_low[i] = *low;
@@ -114,18 +108,16 @@ void cpu_set_gates(bool traced)
     }
 }
 
-const char *cpu_plain_gate(unsigned vector)
+const void *cpu_plain_gate(unsigned i)
 {
-    unsigned i = vector == HYPERCALL_VECTOR ? TRACED_COUNT - 1 : MIN(vector, TRACED_COUNT - 2U);
-
-    return (const char *)(((u64)traced_stubs & ~0xFFFFUL) | plain_low[i]);
+    return (const void *)(((u64)traced_stubs & ~0xFFFFUL) | plain_low[i]);
 }
 
 void cpu_set_syscall(bool traced)
 {
     unsigned cpu = this_cpu()->cpu;
 
-    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * 96UL));
+    wrmsr(MSR_LSTAR, (u64)(traced ? traced_pads + cpu * 25UL : syscall_pads + cpu * (unsigned long)PADS_SIZE));
 }
 
 static void fill_gdt(unsigned cpu, struct percpu *p)
@@ -163,16 +155,16 @@ static bool sysenter_exists(void)
 
 static void fill_msrs(unsigned cpu)
 {
-    const char *pads = syscall_pads + cpu * 96UL;
+    const char *pads = syscall_pads + cpu * (unsigned long)PADS_SIZE;
 
     wrmsr(MSR_STAR, (u64)((GUEST64_CS - 16) << 16 | HV_CS) << 32);
     wrmsr(MSR_LSTAR, (u64)pads);
-    wrmsr(MSR_CSTAR, (u64)(pads + 32));
+    wrmsr(MSR_CSTAR, (u64)(pads + PAD_CSTAR));
     wrmsr(MSR_SYSCALL_MASK, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
                                 X86_EFLAGS_IOPL | X86_EFLAGS_RF | X86_EFLAGS_VM);
     wrmsr(MSR_SYSENTER_CS, sysenter_exists() ? HV_CS : 0);
     wrmsr(MSR_SYSENTER_ESP, (u64)&percpu_of(cpu)->regs.error_code);
-    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + 64));
+    wrmsr(MSR_SYSENTER_EIP, (u64)(pads + PAD_SYSENTER));
     wrmsr(MSR_PAT, PAT_VALUE);
 }
 

@@ -20,7 +20,13 @@
 
 #define HYPERCALL_VECTOR 0x82
 #define HYPERCALL_IRET   23
+#define TRACED_GATES     18
 #define VECTOR_SYSCALL   0x100 /* the frame came by SYSCALL and nothing has touched rip, rsp, cs or rflags since */
+
+/* The landing pads of a CPU (entry_pv64.S): lstar, cstar, sysenter. */
+#define PADS_SIZE    52
+#define PAD_CSTAR    20
+#define PAD_SYSENTER 40
 
 #define VECTOR_IPI_CALL       0xFB
 #define VECTOR_IPI_RESCHEDULE 0xFA

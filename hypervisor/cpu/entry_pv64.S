@@ -12,24 +12,25 @@
 
     .section .text.entry, "ax", @progbits
 
-# The landing pads, three for each CPU, 32 bytes apart: lstar, cstar, sysenter.
+# The landing pads, three for each CPU: lstar, cstar, sysenter.
     .globl syscall_pads
     .balign 64
 syscall_pads:
     .set cpu, 0
     .rept 8
-    .balign 32
     .set frame_rsp, FRAME_RSP(cpu)
+    .set pads, cpu * PADS_SIZE
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     lstar_entry
-    .balign 32
+    .org    syscall_pads + pads + PAD_CSTAR
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     cstar_entry
-    .balign 32
+    .org    syscall_pads + pads + PAD_SYSENTER
     lea     stacks_base + frame_rsp(%rip), %rsp
     jmp     sysenter_entry
+    .org    syscall_pads + pads + PADS_SIZE
     .set cpu, cpu + 1
     .endr
 

@@ -5,7 +5,7 @@
  *
  * The table grows by frames that the guest may map, up to max_frames; the first one comes when somebody asks for the
  * table, since a domain under construction cannot own pages yet. Our record of entries in use is sized for version
- * 1, which has the smaller entries. The pages shared with the guest go when it dies, the record stays until nobody
+ * 1, which has the smaller entries; its pages come with the first use of an entry on them. The pages shared with the guest go when it dies, the record stays until nobody
  * holds a reference to the domain, hence a mapping of it, any more.
  */
 #include "grant_internal.h"
@@ -54,6 +54,15 @@ static int grow_active(struct domain_grant *g, unsigned wanted)
 static void count_entries(struct domain_grant *g)
 {
     g->entries = g->frames * (u32)(g->version == 2 ? GRANTS_PER_FRAME_V2 : GRANTS_PER_FRAME_V1);
+    g->recorded = MIN(g->entries, g->active_pages * (u32)GRANTS_PER_ACTIVE_PAGE);
+}
+
+int grant_record(struct domain_grant *g, unsigned ref)
+{
+    int error = grow_active(g, ref / GRANTS_PER_ACTIVE_PAGE + 1);
+
+    count_entries(g);
+    return error;
 }
 
 /* Pages allocated before a failure stay for the next attempt; entries exist only once everything they need does. */
@@ -63,8 +72,6 @@ int grant_grow(struct domain *d, unsigned frames)
 
     if (frames > g->max_frames || d->dying)
         return -EINVAL;
-    if (grow_active(g, frames * ACTIVE_PAGES_PER_FRAME))
-        return -ENOMEM;
     if (g->version == 2 && grow_status(d, status_frames_for(frames)))
         return -ENOMEM;
     while (g->frames < frames) {
@@ -92,21 +99,12 @@ static size_t active_size(const struct domain_grant *g)
     return g->max_frames * ACTIVE_PAGES_PER_FRAME * sizeof(g->active[0]);
 }
 
-static size_t maptrack_size(const struct domain_grant *g)
-{
-    return g->max_maptrack_frames * sizeof(g->maptrack[0]);
-}
-
 static int set_up(struct domain_grant *g)
 {
     g->shared = table_alloc(shared_size(g));
     g->status = table_alloc(status_size(g));
     g->active = table_alloc(active_size(g));
-    if (g->max_maptrack_frames)
-        g->maptrack = table_alloc(maptrack_size(g));
-    if (!g->shared || !g->status || !g->active || (g->max_maptrack_frames && !g->maptrack))
-        return -ENOMEM;
-    return 0;
+    return g->shared && g->status && g->active ? 0 : -ENOMEM;
 }
 
 int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames)
@@ -138,7 +136,7 @@ void grant_unshare(struct domain *d)
 
     spin_lock(&g->lock);
     frames = g->frames;
-    g->frames = g->entries = 0;
+    g->frames = g->entries = g->recorded = 0;
     while (frames)
         unshare_page(g->shared[--frames]);
     unshare_status(g);
@@ -156,7 +154,7 @@ void grant_free(struct domain *d)
     table_free(g->shared, shared_size(g));
     table_free(g->status, status_size(g));
     table_free(g->active, active_size(g));
-    table_free(g->maptrack, maptrack_size(g));
+    table_free(g->maptrack, grant_maptrack_size(g));
     memset(g, 0, sizeof(*g));
 }
 
@@ -215,7 +213,7 @@ static bool in_use_past_reserved(const struct domain_grant *g)
 {
     unsigned first = GNTTAB_NR_RESERVED_ENTRIES;
 
-    for (unsigned left = g->entries, page = 0; left; left -= GRANTS_PER_ACTIVE_PAGE, page++) {
+    for (unsigned left = g->recorded, page = 0; left; left -= GRANTS_PER_ACTIVE_PAGE, page++) {
         const struct grant_active *act = g->active[page], *end = act + GRANTS_PER_ACTIVE_PAGE;
         for (act += first; act < end; act++)
             if (act->uses)
@@ -319,7 +317,7 @@ void grant_dump(struct domain *d)
 
     spin_lock(&d->grant.lock);
     logf(LOG_INFO, "d%u grant table: %s\n", d->id, grant_counts(d, text, sizeof(text)));
-    for (unsigned ref = 0; ref < g->entries && shown < DUMPED_ENTRIES; ref++) {
+    for (unsigned ref = 0; ref < g->recorded && shown < DUMPED_ENTRIES; ref++) {
         const struct grant_active *act = grant_active_of(g, ref);
         if (!act->uses)
             continue;

@@ -209,9 +209,11 @@ union copy_words {
 };
 _Static_assert(sizeof(struct gnttab_copy) == 40 && sizeof(struct compat_gnttab_copy) == 24, "whole words");
 
-/* The range was found good. */
+/* Looked at anew for each: a linear mapping may have come since the range was found good. */
 IN_PLACE int read_copy(union copy_words *to, unsigned long va, bool narrow)
 {
+    if (unlikely(!guest_words_ok(current->mm.words_hole, va, narrow ? sizeof(to->narrow) : sizeof(to->op), narrow)))
+        return -EFAULT;
     GET_GUEST_WORD(to->words[0], va, fault);
     GET_GUEST_WORD(to->words[1], va + 8, fault);
     GET_GUEST_WORD(to->words[2], va + 16, fault);

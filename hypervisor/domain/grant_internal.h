@@ -68,6 +68,14 @@ IN_PLACE struct grant_active *grant_active_of(const struct domain_grant *g, unsi
     return &g->active[ref / GRANTS_PER_ACTIVE_PAGE][ref % GRANTS_PER_ACTIVE_PAGE];
 }
 
+/* Lock held: entry ref, which exists, has a record of its use after this. */
+int grant_record(struct domain_grant *g, unsigned ref);
+
+static inline size_t grant_maptrack_size(const struct domain_grant *g)
+{
+    return g->max_maptrack_frames * sizeof(g->maptrack[0]);
+}
+
 /* What a use of an entry gives. */
 struct grant_use {
     mfn_t mfn;

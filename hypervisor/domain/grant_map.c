@@ -10,6 +10,7 @@
  */
 #include "grant_internal.h"
 #include "guest_access.h"
+#include "table.h"
 
 #define KIND_MASK       (GNTMAP_device_map | GNTMAP_host_map)
 #define NO_HANDLE       (~0U)
@@ -23,7 +24,9 @@ static int more_handles(struct domain_grant *g)
 
     if (frame >= g->max_maptrack_frames)
         return -ENOSPC;
-    page = hv_alloc_pages(0);
+    if (!g->maptrack)
+        g->maptrack = table_alloc(grant_maptrack_size(g));
+    page = g->maptrack ? hv_alloc_pages(0) : NULL;
     if (!page)
         return -ENOMEM;
     for (unsigned i = 0; i < HANDLES_PER_PAGE; i++)

@@ -144,6 +144,8 @@ static int swap_entries(struct domain_grant *g, unsigned a, unsigned b)
         return GNTST_bad_gntref;
     if (a == b)
         return GNTST_okay;
+    if (MAX(a, b) >= g->recorded && grant_record(g, MAX(a, b)))
+        return GNTST_general_error;
     of_a = grant_active_of(g, a);
     of_b = grant_active_of(g, b);
     if (of_a->uses || of_b->uses)

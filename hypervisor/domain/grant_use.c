@@ -156,6 +156,8 @@ static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readon
         guest_logf(LOG_WARNING, "grant %u of d%u: its table has %u entries\n", ref, d->id, d->grant.entries);
         return GNTST_bad_gntref;
     }
+    if (unlikely(ref >= d->grant.recorded) && grant_record(&d->grant, ref))
+        return GNTST_general_error;
     act = grant_active_of(&d->grant, ref);
     if (act->uses && (act->domid != user || act->reads + act->writes >= MAX_USES || (for_map && act->copy_only)))
         return GNTST_general_error;
@@ -183,7 +185,7 @@ IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool reado
     u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly) | (for_map ? GTF_sub_page : 0), *word, old;
     struct grant_active *act;
 
-    if (g->version != 1 || ref >= g->entries)
+    if (g->version != 1 || ref >= g->recorded)
         return false;
     act = grant_active_of(g, ref);
     word = (u32 *)entry_v1(g, ref);

@@ -95,12 +95,12 @@ static enum outcome fetch_bytes(struct emulation *e, unsigned long linear, u8 *b
 }
 
 /* The usual case: all the bytes there can be lie in one page, and are there. 16 are read, one more than counts. */
-static bool fetch_at_once(unsigned long linear, u8 *bytes, bool is_32bit)
+static bool fetch_at_once(const struct vcpu *v, unsigned long linear, u8 *bytes)
 {
     u64 low, high;
     bool fault;
 
-    if ((linear & ~PAGE_MASK) > PAGE_SIZE - 16 || !guest_words_ok(linear, 16, is_32bit))
+    if ((linear & ~PAGE_MASK) > PAGE_SIZE - 16 || !guest_words_ok(v->mm.words_hole, linear, 16, v->is_32bit))
         return false;
     __asm__ volatile(GUEST_LOADS GUEST_LOAD("(%[at])", "%[low]") GUEST_LOAD("8(%[at])", "%[high]") GUEST_LOADED
                      : [low] "=&r"(low), [high] "=&r"(high), "=@ccc"(fault)
@@ -127,7 +127,7 @@ enum outcome emulation_fetch(struct emulation *e, struct vcpu *v, struct cpu_reg
     if (!canonical(linear))
         return NOT_EMULATED; /* a jump to where no address is */
     first = (unsigned)MIN(INSN_MAX, PAGE_SIZE - (linear & ~PAGE_MASK));
-    if (!fetch_at_once(linear, bytes, v->is_32bit) && fetch_bytes(e, linear, bytes, first) == FAULTED)
+    if (!fetch_at_once(v, linear, bytes) && fetch_bytes(e, linear, bytes, first) == FAULTED)
         return FAULTED;
     result = decode_insn(&e->insn, bytes, first, code_bits);
     if (result == DECODE_MORE) {

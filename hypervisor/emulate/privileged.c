@@ -216,7 +216,8 @@ static enum outcome match_forced(struct vcpu *v, unsigned long at)
     u8 byte;
     bool fault;
 
-    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) && guest_words_ok(at, sizeof(bytes), v->is_32bit)) {
+    if ((at & ~PAGE_MASK) <= PAGE_SIZE - sizeof(bytes) &&
+        guest_words_ok(v->mm.words_hole, at, sizeof(bytes), v->is_32bit)) {
         __asm__ volatile(GUEST_LOADS GUEST_LOAD("(%[at])", "%[bytes]") GUEST_LOADED
                          : [bytes] "=&r"(bytes), "=@ccc"(fault)
                          : [at] "r"(at)

@@ -55,9 +55,7 @@ long do_set_trap_table(unsigned long table)
         memset(v->traps, 0, 256 * sizeof(v->traps[0]));
         return 0;
     }
-    for (;; table += stride) {
-        if (hypercall_preempt_check())
-            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, table);
+    for (;;) {
         if (read_guest_struct(&t, table, TRAP_LAYOUT))
             return -EFAULT;
         if (t.address == 0)
@@ -65,6 +63,9 @@ long do_set_trap_table(unsigned long table)
         error = store_trap(v, &t);
         if (error)
             return error;
+        table += stride;
+        if (hypercall_preempt_check()) /* after one entry: who is sent events without end gets on nevertheless */
+            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, table);
     }
 }
 

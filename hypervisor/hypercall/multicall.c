@@ -43,9 +43,9 @@ IN_PLACE int read_call32(struct call *c, unsigned long va)
     return fault ? -EFAULT : 0;
 }
 
-IN_PLACE int read_call(struct call *c, unsigned long va, bool is_32bit)
+IN_PLACE int read_call(const struct vcpu *v, struct call *c, unsigned long va, bool is_32bit)
 {
-    if (unlikely(!guest_words_ok(va, is_32bit ? 32 : 64, is_32bit)))
+    if (unlikely(!guest_words_ok(v->mm.words_hole, va, is_32bit ? 32 : 64, is_32bit)))
         return -EFAULT;
     return is_32bit ? read_call32(c, va) : read_call64(c, va);
 }
@@ -89,7 +89,7 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
 
     for (; count; count--, list += is_32bit ? 32 : 64) {
         u64 result = (u64)-ENOSYS;
-        if (unlikely(read_call(&c, list, is_32bit)))
+        if (unlikely(read_call(v, &c, list, is_32bit)))
             return -EFAULT;
         if (likely(c.op < HYPERCALL_SLOTS))
             result = (u64)table[c.op](c.args[0], c.args[1], c.args[2], c.args[3], c.args[4]);

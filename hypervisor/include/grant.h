@@ -20,6 +20,7 @@ struct domain_grant {
     u32 entries; /* in all frames, in this version */
     u32 frames, max_frames, status_frames, max_maptrack_frames;
     u32 active_pages;
+    u32 recorded; /* entries below this have a record of their use */
     void **shared;                /* [max_frames] pages shared with the guest */
     u16 **status;                 /* [max_status_frames] version 2: reading and writing bits */
     struct grant_active **active; /* pages, kept until no other domain has a mapping */

@@ -68,12 +68,16 @@ bool guest_range_ok(unsigned long va, size_t size);
     "1: mov " from ", " to "\n.pushsection .ex_table, \"a\"\n.long 1b - ., 3f - .\n.popsection\n"
 #define GUEST_LOADED "2:\n.pushsection .text.fixup, \"ax\"\n3: stc; jmp 2b\n.popsection"
 
-/* Whether size bytes at va, GUEST_WORDS_MAX at most, are none of ours. What has no address at all faults by itself. */
-IN_PLACE bool guest_words_ok(unsigned long va, size_t size, bool is_32bit)
+bool linear_range_ok(unsigned long va, unsigned long end); /* in mm/linear.c */
+
+/* Whether size bytes at va, GUEST_WORDS_MAX at most, are none of ours. What has no address at all faults by itself. hole
+ * is the vCPU's mm.words_hole: what is ours, or everything when linear mappings of level 4 want a closer look. */
+#define GUEST_WORDS_HOLE (HV_VIRT_END - HV_VIRT_START + GUEST_WORDS_MAX)
+IN_PLACE bool guest_words_ok(unsigned long hole, unsigned long va, size_t size, bool is_32bit)
 {
     if (is_32bit)
         return va <= 0x100000000UL - size;
-    return va - (HV_VIRT_START - GUEST_WORDS_MAX) >= HV_VIRT_END - HV_VIRT_START + GUEST_WORDS_MAX;
+    return likely(va - (HV_VIRT_START - GUEST_WORDS_MAX) >= hole) || linear_range_ok(va, va + size);
 }
 
 /* Our own mappings that may fault (M2P holes, guest page-table reads): 0 or -EFAULT. */
@@ -85,11 +89,7 @@ int copy_safe(void *to, const void *from, size_t size) MUST_CHECK;
     ".long 1b - ., %l[" #fault "] - .\n"                                                                               \
     ".popsection"
 #define GET_GUEST_WORD(to, from, fault)                                                                                \
-    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
-                 : "=r"(to)                                                                                            \
-                 : "m"(*(const __typeof__(to) *)(from))                                                                \
-                 :                                                                                                     \
-                 : fault)
+    __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault) : "=r"(to) : "m"(*(const __typeof__(to) *)(from)) : : fault)
 #define PUT_GUEST_WORD(to, value, fault)                                                                               \
     __asm__ goto("1: mov %1, %0" GUEST_WORD_FAULTS(fault)                                                              \
                  :                                                                                                     \

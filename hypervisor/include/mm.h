@@ -130,6 +130,7 @@ struct domain_mm {
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
+    bool linear_below; /* the table being released is one behind a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
     u64 linear_slots[8];         /* slots of level-4 tables that ever held a linear mapping */
     struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */
@@ -146,12 +147,11 @@ struct vcpu_mm {
     mfn_t old_table;    /* a table whose last reference is being dropped preemptibly */
     /* Guest addresses up to the first and from the second on can be copied from and to: between lies what is ours or no
      * address at all. With linear mappings of level 4 there are exceptions, and linear_range_ok knows. */
-    unsigned long copy_end, copy_start;
+    unsigned long copy_end, copy_start, words_hole;
 };
 
 int vcpu_mm_init(struct vcpu *v);
 void vcpu_mm_destroy(struct vcpu *v);
-bool linear_range_ok(unsigned long va, unsigned long end);
 /* Recomputes v->mm.cr3 from kernel_table/user_table and v's mode. */
 void vcpu_update_cr3(struct vcpu *v);
 void mm_load_cr3(struct vcpu *v);   /* loads v->mm.cr3 on this CPU; keeps the domain's dirty mask */

@@ -22,6 +22,7 @@ long trace_control(struct xen_sysctl_tbuf_op *op);
 /* cpu/desc.c: this CPU's SYSCALL, and the gates of all CPUs, by tracing stubs or plainly. */
 void cpu_set_syscall(bool traced);
 void cpu_set_gates(bool traced);
-const char *cpu_plain_gate(unsigned vector); /* a traced one's stub while tracing is off */
+const void *cpu_plain_gate(unsigned i); /* where the i-th traced one leads while tracing is off */
+extern const u8 traced_vectors[];
 
 #endif

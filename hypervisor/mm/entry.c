@@ -261,7 +261,7 @@ static u64 upper_adjust(const struct domain *d, enum frame_type type, u64 entry)
     return type == FRAME_L3 ? entry | PTE_US | PTE_RW : entry;
 }
 
-static enum frame_type child_type(const struct domain *d, enum frame_type type, unsigned slot)
+enum frame_type child_type(const struct domain *d, enum frame_type type, unsigned slot)
 {
     switch (type) {
     case FRAME_L4:

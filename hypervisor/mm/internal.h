@@ -144,6 +144,7 @@ void l1_put_entries(const u64 *table, unsigned count, struct domain *d);
 int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t table, unsigned slot,
               bool preemptible) MUST_CHECK;
 int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible) MUST_CHECK;
+enum frame_type child_type(const struct domain *d, enum frame_type type, unsigned slot); /* what an entry points to */
 #define KEEP_AD 1U
 int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags) MUST_CHECK;
 int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags) MUST_CHECK;

@@ -11,6 +11,7 @@
  * the rest of the domain's life.
  */
 #include "internal.h"
+#include "guest_access.h"
 
 #define SLOTS_ORDER 1
 #define SLOTS       ((PAGE_SIZE << SLOTS_ORDER) / sizeof(struct linear_count))
@@ -101,6 +102,7 @@ void linear_set_range(struct vcpu *v)
         any |= v->domain->mm.linear_slots[i];
     v->mm.copy_end = any ? 0 : v->is_32bit ? 1UL << 32 : 1UL << 47;
     v->mm.copy_start = any || v->is_32bit ? ~0UL : HV_VIRT_END;
+    v->mm.words_hole = any ? ~0UL : GUEST_WORDS_HOLE;
 }
 
 /* No CPU is in the middle of a copy when it serves a flush: one that begins later knows of the slot. */

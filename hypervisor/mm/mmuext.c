@@ -22,18 +22,10 @@ static size_t stride(const struct vcpu *v)
     return v->is_32bit ? 3 * sizeof(u32) : sizeof(struct op);
 }
 
-static bool op_in_range(const struct vcpu *v, unsigned long from)
-{
-    if (v->is_32bit)
-        return from <= (1UL << 32) - 3 * sizeof(u32);
-    return from <= (1UL << 47) - sizeof(struct op) ||
-           (from >= HV_VIRT_END && from <= 0UL - sizeof(struct op)); /* in between is ours or no address at all */
-}
-
 static int read_op(const struct vcpu *v, struct op *op, unsigned long from)
 {
     u32 cmd, arg1, arg2;
-    if (unlikely(!op_in_range(v, from)))
+    if (unlikely(!guest_words_ok(v->mm.words_hole, from, stride(v), v->is_32bit)))
         return -EFAULT;
     GET_GUEST_WORD(cmd, from, fault);
     op->cmd = cmd;

@@ -2,32 +2,17 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Taking back all memory of a dying domain. It runs nowhere and gets no new frame; its base tables are dropped already.
- * Pass one unpins, from the highest tables down, and finishes partial ones: that releases what entries hold. Pass two
- * breaks linear mappings of what is still a table and gives up every frame's own reference; a frame that another domain
- * maps stays until that mapping goes.
+ * Pass one unpins tables and finishes partial ones: that releases what entries hold. Pass two gives up every frame's own
+ * reference; a frame that another domain maps stays until that mapping goes.
  */
 #include "internal.h"
 #include "guest_access.h"
 
-enum { STAGE_START, STAGE_L4, STAGE_L3, STAGE_L2, STAGE_L1, STAGE_FRAMES, STAGE_DONE };
+enum { STAGE_START, STAGE_TABLES, STAGE_FRAMES, STAGE_DONE };
 
 static bool owned_by(u64 word, const struct domain *d)
 {
     return fw_type(word) != FRAME_FREE && fw_owner(word) == d->id;
-}
-
-static bool in_stage(enum frame_type type, unsigned stage)
-{
-    switch (stage) {
-    case STAGE_L4:
-        return type == FRAME_L4;
-    case STAGE_L3:
-        return type == FRAME_L3;
-    case STAGE_L2:
-        return type == FRAME_L2 || type == FRAME_L2_COMPAT;
-    default:
-        return type == FRAME_L1;
-    }
 }
 
 static bool take_pin(mfn_t mfn, u64 word)
@@ -39,11 +24,13 @@ static bool take_pin(mfn_t mfn, u64 word)
     return true;
 }
 
-/* One frame of pass one. -ERESTART leaves it partial: the next visit goes on. */
-static int drop_table(struct domain *d, mfn_t mfn, unsigned stage)
+/* One frame of pass one. -ERESTART leaves it partial: the next visit goes on. In which order the tables come does not
+ * matter: the last of its pin and the entries that point to it takes a table down, and what that leaves half done is
+ * finished by whoever goes on with the table above. */
+static int drop_table(struct domain *d, mfn_t mfn)
 {
     u64 word = frame_word(mfn);
-    if (!owned_by(word, d) || !in_stage(fw_type(word), stage))
+    if (!owned_by(word, d) || !type_is_table(fw_type(word)))
         return 0;
     if (frame_is_partial(word))
         return frame_dismantle_partial(mfn, d, FRAME_NONE, true);
@@ -52,6 +39,39 @@ static int drop_table(struct domain *d, mfn_t mfn, unsigned stage)
     int rc = page_put_type_preemptible(mfn);
     page_put(mfn); /* partial frames hold a reference of their own */
     return rc;
+}
+
+/* Frames in a row that have become ours and go to the heap together. */
+struct run {
+    unsigned long first, count;
+};
+#define RUN_MAX 512
+
+static void end_run(struct domain *d, struct run *run)
+{
+    if (run->count == 0)
+        return;
+    mark_stale(d);
+    heap_add(mfn_of(run->first), run->count, true);
+    uncharge_frames(d, run->count);
+    run->count = 0;
+}
+
+/* Nobody else holds a reference, as with nearly all: the frame is ours from here on. */
+static bool add_to_run(struct domain *d, mfn_t mfn, struct run *run)
+{
+    u64 word = frame_word(mfn);
+    do {
+        if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_PINNED | FW_REF_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id) | 1))
+            return false;
+    } while (!frame_swap(mfn, &word, WORD_OURS));
+    m2p_set(mfn, pfn_of(INVALID_FRAME));
+    *frame_mark(mfn) = d->mm.mark;
+    if (mfn.value != run->first + run->count || run->count == RUN_MAX)
+        end_run(d, run);
+    if (run->count++ == 0)
+        run->first = mfn.value;
+    return true;
 }
 
 static void drop_frame(struct domain *d, mfn_t mfn)
@@ -67,36 +87,39 @@ static void drop_frame(struct domain *d, mfn_t mfn)
 /* The next frame that looks like d's, or end. A free frame's links may look so too; whoever handles it looks closer. */
 static unsigned long next_owned(const struct domain *d, unsigned long at, unsigned long end)
 {
-    const u64 owner = FW_OWNER(d->id);
+    const struct frame *frame = frame_table + at, *last = frame_table + end;
+    u32 owner = d->id;
 
-    while (at < end && (READ_ONCE(frame_table[at].word) & FW_OWNER_MASK) != owner)
-        at++;
-    return at;
+    while (frame < last && fw_owner(READ_ONCE(frame->word)) != owner)
+        frame++;
+    return (unsigned long)(frame - frame_table);
 }
 
 #define SCAN_CHUNK 4096 /* frames passed over between two looks at more urgent work */
 
 static int run_stage(struct domain *d)
 {
-    unsigned stage = d->mm.relinquish_stage;
     unsigned long end = MIN(d->mm.mfn_high, max_frame);
+    bool frames = d->mm.relinquish_stage == STAGE_FRAMES;
+    struct run run = {0, 0};
     int rc = 0;
     spin_lock(&d->mm.page_lock);
-    while (rc == 0 && d->mm.relinquish_next < end && (stage != STAGE_FRAMES || d->mm.tot_pages)) {
+    while (rc == 0 && d->mm.relinquish_next < end && (!frames || d->mm.tot_pages > run.count)) {
         unsigned long stop = MIN(end, d->mm.relinquish_next + SCAN_CHUNK);
         d->mm.relinquish_next = next_owned(d, d->mm.relinquish_next, stop);
         if (d->mm.relinquish_next < stop) {
             mfn_t mfn = mfn_of(d->mm.relinquish_next);
-            if (stage == STAGE_FRAMES)
+            if (!frames)
+                rc = drop_table(d, mfn);
+            else if (!add_to_run(d, mfn, &run))
                 drop_frame(d, mfn);
-            else
-                rc = drop_table(d, mfn, stage);
             if (rc || ++d->mm.relinquish_next & 63)
                 continue;
         }
         if (hypercall_preempt_check())
             rc = -ERESTART;
     }
+    end_run(d, &run);
     spin_unlock(&d->mm.page_lock);
     return rc;
 }
@@ -115,8 +138,6 @@ int domain_relinquish_memory(struct domain *d)
         }
         d->mm.relinquish_stage++;
         d->mm.relinquish_next = d->mm.mfn_low;
-        if (d->mm.relinquish_stage == STAGE_L4 && d->is_32bit)
-            d->mm.relinquish_stage = STAGE_L3;
     }
     linear_free(d);
     return 0;

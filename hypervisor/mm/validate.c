@@ -67,6 +67,20 @@ int validate_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned
     return 0;
 }
 
+/* The entry where work stopped may have a child that was left half done: a table of the level below, or one of the same
+ * level behind a linear mapping, which has no such child itself whatever its entries say. */
+static int finish_child(mfn_t child, struct domain *d, enum frame_type type, unsigned slot, bool preemptible)
+{
+    int rc = frame_dismantle_partial(child, d, child_type(d, type, slot), preemptible);
+    enum frame_type is = mfn_valid(child) ? page_type(child) : FRAME_NONE;
+    if (rc || d->mm.linear_below || !same_level(is, type))
+        return rc;
+    d->mm.linear_below = true;
+    rc = frame_dismantle_partial(child, d, is, preemptible);
+    d->mm.linear_below = false;
+    return rc;
+}
+
 int release_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned *done, bool preemptible)
 {
     u64 *table = mfn_to_virt(mfn);
@@ -75,11 +89,9 @@ int release_entries(mfn_t mfn, struct domain *d, enum frame_type type, unsigned 
         *done = 0;
         return 0;
     }
-    /* The entry where work stopped may have a child that was left half done. */
-    if ((type == FRAME_L3 || type == FRAME_L4) && *done < table_entries(d, type) && (table[*done] & PTE_P) &&
-        !is_ours(type, *done) && !mfn_equal(pte_mfn(table[*done]), mfn)) {
-        enum frame_type child = type == FRAME_L4 ? FRAME_L3 : d->is_32bit && *done == 3 ? FRAME_L2_COMPAT : FRAME_L2;
-        int rc = frame_dismantle_partial(pte_mfn(table[*done]), d, child, preemptible);
+    if (*done < table_entries(d, type) && (table[*done] & PTE_P) && !is_ours(type, *done) &&
+        !mfn_equal(pte_mfn(table[*done]), mfn)) {
+        int rc = finish_child(pte_mfn(table[*done]), d, type, *done, preemptible);
         if (rc)
             return rc;
     }

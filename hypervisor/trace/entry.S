@@ -10,30 +10,23 @@
 
     .section .text.entry, "ax", @progbits
 
-# One stub of four bytes a vector: the exceptions, then INT 0x80 and INT 0x82.
+# One stub of four bytes for each of traced_vectors.
     .globl traced_stubs
-    .balign 4
 traced_stubs:
-    .set vector, 0
-    .rept 22
-    .balign 4
-    pushq   $vector
+    .set gate, 0
+    .rept TRACED_GATES
+    pushq   $gate
     jmp     traced_gate
-    .set vector, vector + 1
+    .set gate, gate + 1
     .endr
-    .balign 4
-    pushq   $-128
-    jmp     traced_gate
-    .balign 4
-    pushq   $-126
-    jmp     traced_gate
 
+# rsp: the gate's number, or where a pad goes on; the plain stub takes its place, or it stays.
 traced_gate:
     SAVE_REGS
     cld
     mov     %rsp, %rdi
     call    trace_gate
-    mov     %rax, REGS_ERROR_CODE(%rsp)   # the plain stub, where the vector was
+    mov     %rax, REGS_ERROR_CODE(%rsp)
     RESTORE_REGS
     ret
 
@@ -45,16 +38,10 @@ traced_pads:
     .set frame_rsp, (cpu + 1) * STACK_ORDER_SIZE - PERCPU_SIZE + REGS_RSP
     mov     %rsp, stacks_base + frame_rsp(%rip)
     lea     stacks_base + frame_rsp(%rip), %rsp
-    call    traced_syscall
+    .byte   0xE8                          # call, and jmp below, never short: a pad has 25 bytes
+    .long   traced_gate - . - 4
     pop     %rsp
-    .byte   0xE9                          # jmp, never short: a pad has 25 bytes
-    .long   syscall_pads + cpu * 96 - . - 4
+    .byte   0xE9
+    .long   syscall_pads + cpu * PADS_SIZE - . - 4
     .set cpu, cpu + 1
     .endr
-
-traced_syscall:
-    SAVE_REGS
-    mov     %rsp, %rdi
-    call    trace_syscall
-    RESTORE_REGS
-    ret

@@ -103,39 +103,49 @@ static void hypercall(u64 op, u64 a, u64 b, u64 c)
         record_subcalls(a, b);
 }
 
-/* The general registers, the guest's rip in rcx. */
-void trace_syscall(const struct cpu_regs *regs)
+static void record_syscall(const struct cpu_regs *regs)
 {
-    watch_way_out();
     if (current->kernel_mode)
         hypercall((u32)regs->rax, regs->rdi, regs->rsi, regs->rdx);
     else
         record_at(PARAVANE_ABI_TRC_USER_CALL, regs->rcx, NULL, VECTOR_SYSCALL);
 }
 
-/* The general registers, the vector, and what the CPU pushed: an error code if this one has any, rip, cs and so on. */
-const char *trace_gate(const struct cpu_regs *regs)
+/* `frame`: what the CPU pushed: an error code if this vector has any, rip, cs and so on. */
+static void record_trap(const struct cpu_regs *regs, unsigned vector, const u64 *frame)
 {
-    const u64 *hardware = (const u64 *)&regs->error_code + 1;
-    unsigned vector = (u8)regs->error_code;
-    bool has_code = vector_has_error_code(vector);
-    u32 code = has_code ? (u32)*hardware++ : 0;
-    u64 rip = hardware[0], address;
+    u32 code = 0, has_code = vector_has_error_code(vector);
+    u64 address;
 
-    if (!(hardware[1] & 3))
-        return cpu_plain_gate(vector);
-    watch_way_out();
+    if (has_code)
+        code = (u32)*frame++;
+    if (!(frame[1] & 3))
+        return;
     if (vector == HYPERCALL_VECTOR) {
         hypercall((u32)regs->rax, (u32)regs->rbx, (u32)regs->rcx, (u32)regs->rdx);
     } else if (vector == TRAP_PF) {
         address = read_cr2();
-        record_at(TRC_PV_PAGE_FAULT, rip, &address, code);
+        record_at(TRC_PV_PAGE_FAULT, frame[0], &address, code);
     } else if (vector >= 32) {
-        record_at(PARAVANE_ABI_TRC_USER_CALL, rip, NULL, vector);
+        record_at(PARAVANE_ABI_TRC_USER_CALL, frame[0], NULL, vector);
     } else {
-        record_at(TRC_PV_TRAP, rip, NULL, vector | (u32)has_code << 15 | code << 16);
+        record_at(TRC_PV_TRAP, frame[0], NULL, vector | has_code << 15 | code << 16);
     }
-    return cpu_plain_gate(vector);
+}
+
+/* The general registers; behind them, from a landing pad of SYSCALL, where it goes on; from a gate, its number and what
+ * the CPU pushed. Where to go on. */
+const void *trace_gate(const struct cpu_regs *regs)
+{
+    const s64 *behind = (const s64 *)&regs->error_code;
+
+    watch_way_out(); /* from ourselves too: it does no harm */
+    if (*behind < 0) {
+        record_syscall(regs);
+        return (const void *)*behind;
+    }
+    record_trap(regs, traced_vectors[*behind], (const u64 *)behind + 1);
+    return cpu_plain_gate((unsigned)*behind);
 }
 
 static void traced_return_work(struct cpu_regs *regs)
@@ -147,8 +157,7 @@ static void traced_return_work(struct cpu_regs *regs)
     if (this_cpu()->softirq_pending)
         return;
     u32 extra[] = {name_of(v),
-                   vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER) |
-                       (v->is_32bit ? PARAVANE_ABI_TRC_32BIT : 0),
+                   vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER),
                    (u32)regs->rip, (u32)(regs->rip >> 32)};
     record(PARAVANE_ABI_TRC_RETURN, extra, ARRAY_SIZE(extra));
     if (half_full) {
@@ -234,10 +243,9 @@ static void list_rings(u32 pages)
 
     info->tbuf_size = (u16)pages;
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        rings[cpu] = (struct trace_ring){
-            .shared = (struct t_buf *)(all_rings + cpu * pages * PAGE_SIZE),
-            .size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf),
-        };
+        rings[cpu].shared = (struct t_buf *)(all_rings + cpu * pages * PAGE_SIZE);
+        rings[cpu].size = pages * PAGE_SIZE - (u32)sizeof(struct t_buf);
+        rings[cpu].prod = 0;
         info->mfn_offset[cpu] = (u16)(LIST_START + cpu * pages);
     }
     for (u32 i = 0; i < cpu_count * pages; i++)
@@ -253,8 +261,7 @@ static long set_size(u32 pages)
         return -EINVAL;
     if (pages) {
         pages = MIN(pages, (u32)RING_PAGES_MAX);
-        for (ring_order = 0; 1U << ring_order < pages * cpu_count; ring_order++)
-            ;
+        ring_order = 31U - (unsigned)__builtin_clz(2 * pages * cpu_count - 1); /* upward */
         all_rings = shared_pages(ring_order, true);
         info = (struct t_info *)shared_pages(INFO_ORDER, false);
         if (all_rings && info) {

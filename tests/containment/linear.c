@@ -99,6 +99,8 @@ static void hypervisor_seen_through_level_4(void)
             copied += HYPERVISOR_mmu_update((void *)window(slot, i / 4, i), 1, NULL, DOMID_SELF) != -XEN_EFAULT;
             copied += HYPERVISOR_mmu_update((void *)window(SLOT, slot, i), 1, NULL, DOMID_SELF) != -XEN_EFAULT;
             copied += HYPERVISOR_multicall((void *)window(slot, i / 4, i), 1) != -XEN_EFAULT;
+            copied += HYPERVISOR_mmuext_op((void *)window(slot, i / 4, i), 1, NULL, DOMID_SELF) != -XEN_EFAULT;
+            copied += HYPERVISOR_grant_table_op(GNTTABOP_copy, (void *)window(slot, i / 4, i), 1) != -XEN_EFAULT;
             copied += HYPERVISOR_xen_version(XENVER_get_features, (void *)window(slot, i / 4, i)) != -XEN_EFAULT;
         }
         CHECK(!probe_read((void *)(window(SLOT, SLOT, SLOT) + slot * 8), &value) || !(value & PTE_US) || slot == 256,

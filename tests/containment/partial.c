@@ -178,6 +178,27 @@ static void nested(void)
     demolish();
 }
 
+/* A table that is named by another of its own level, read-only, and by nothing else: letting go of the one lets go of
+ * the other, and when that is interrupted both must be finished, or what the lower one holds is held for ever. */
+static void named_by_its_own_level(void)
+{
+    pte_t *table = new_table();
+    unsigned long mfn = virt_to_mfn(table);
+
+    check_group("let go by a table of its own level");
+    build();
+    CHECK_EQ(mmuext(MMUEXT_PIN_L2_TABLE, mfns[1]), 0, "a table with children");
+    CHECK_EQ(mmuext(MMUEXT_PIN_L2_TABLE, mfn), 0, "and one more");
+    CHECK_EQ(mmu_update(entry_of(mfn, 9), pte_make(mfns[1], PTE_P | PTE_US)), 0, "which names it");
+    CHECK_EQ(mmuext(MMUEXT_UNPIN_TABLE, mfns[1]), 0, "that alone keeps it");
+    with_events(MMUEXT_UNPIN_TABLE, mfn, NULL);
+    CHECK(acted > 1, "it goes, interrupted");
+    for (unsigned int i = 0; i < CHILDREN; i++)
+        CHECK_EQ(pages_protect(children[i], 1, true), 0, "and no child is left a table");
+    drop_table(table);
+    demolish();
+}
+
 static unsigned long given;
 
 static void give_back(void)
@@ -214,6 +235,7 @@ int main(int argc, char **argv)
     rewritten();
     children_taken();
     nested();
+    named_by_its_own_level();
     given_back();
     return check_summary("partial");
 }

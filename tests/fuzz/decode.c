@@ -62,7 +62,8 @@ static bool by_modrm(const ZydisDecodedInstruction *theirs)
 /* Members of a group that no one carries out, whose operands are far pointers, or twice as wide, or tables. */
 static bool other_sizes(const struct insn *insn)
 {
-    return insn->opcode == 0x1C7 || insn->opcode == 0x101 || (insn->opcode >= 0xFE && insn->opcode < 0x100 && (insn->reg & 7) > 1);
+    return insn->opcode == 0x1C7 || insn->opcode == 0x101 ||
+           (insn->opcode >= 0xFE && insn->opcode < 0x100 && (insn->reg & 7) > 1);
 }
 
 /* Ports and numbers of bits are bytes without a sign. */
@@ -83,8 +84,8 @@ static void compare(const struct insn *insn, const ZydisDecodedInstruction *thei
     for (unsigned i = 0; i < theirs->operand_count; i++) {
         const ZydisDecodedOperand *operand = &operands[i];
 
-        if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->mem.type == ZYDIS_MEMOP_TYPE_MEM && by_modrm(theirs) &&
-            operand->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM) {
+        if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+            by_modrm(theirs) && operand->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM) {
             SAME("memory", insn_is_memory(insn), true);
             compare_memory(insn, operand);
             if (!other_sizes(insn))

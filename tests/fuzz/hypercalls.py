@@ -90,7 +90,8 @@ class Campaign:
         if ENDED not in text:
             self.machine.process.stdin.write(b"\x1d")
             self.machine.process.stdin.flush()
-            text += self.machine.read_until("vane> ")
+            text += self.machine.read_until("vane> ") + self.machine.step("list") + self.machine.step("debug-keys q")
+            text += self.machine.step("debug-keys r")
             self.machine.step("destroy fuzz")
         else:
             text += self.machine.read_until("vane> ")
@@ -205,7 +206,8 @@ def main():
     parser.add_argument("--calls", type=int, default=150000, help="of the first vCPU of each guest")
     parser.add_argument("--audit", type=float, default=10, help="seconds between two audits")
     parser.add_argument("--timeout", type=float, default=40, help="seconds after which a silent guest is destroyed")
-    parser.add_argument("--share", type=float, default=0.2, help="of the witness's ticks that must come")
+    parser.add_argument("--share", type=float, default=0.02,
+                        help="of the witness's ticks that must come, as the clock of a machine that may be busy counts them")
     parser.add_argument("--extra", default="", help="more of the fuzzing guest's command line: trace=N, skip=NAME")
     parser.add_argument("--coverage", help="file for the pairs of call and code")
     parser.add_argument("--verbose", action="store_true")

@@ -65,7 +65,8 @@ static void change(struct guest *guest, const struct step *step, const uint8_t *
         break;
     case 2:
         for (unsigned int i = 0; i < 1u + step->length % 32; i++, rx->req_prod++)
-            rx->ring[rx->req_prod % 256].req = (struct netif_rx_request){.id = (uint16_t)i, .gref = (step->slot + i) % 128};
+            rx->ring[rx->req_prod % 256].req =
+                (struct netif_rx_request){.id = (uint16_t)i, .gref = (step->slot + i) % 128};
         break;
     case 3:
         memcpy(page->bytes + step->slot * 7 % 3000, bytes, size);

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# make fuzz-stream SECONDS=n: libFuzzer with ASan and UBSan over what reads saved domains; the seconds are shared by the
-# fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
+# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n: the hypercall fuzzer, for as long as told.
+# make fuzz-host SECONDS=n: libFuzzer with ASan and UBSan over what reads what others wrote: saved domains, instructions,
+# kernels, configurations, the store's wire, block and network rings; the seconds are shared by the fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
 
 SECONDS ?= 300
 FUZZ_CC := clang
@@ -37,15 +38,15 @@ $(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D); $(HOSTCC) $(UNIT_CFLAGS) $^ -o $@
 
-.PHONY: fuzz-stream check-fuzz
-fuzz-stream: $(FUZZERS) $(B)/tests/fuzz/seeds
+.PHONY: fuzz fuzz-host fuzz-stream check-fuzz check-fuzz-hypercalls
+fuzz-host fuzz-stream: $(FUZZERS) $(B)/tests/fuzz/seeds
 	$(Q)tests/fuzz/run $(B)/tests/fuzz $(SECONDS)
 
 # A short run for each change: what would be found in seconds is not merged.
 check-fuzz: $(FUZZERS) $(B)/tests/fuzz/seeds
-	$(Q)tests/fuzz/run $(B)/tests/fuzz 20
+	$(Q)tests/fuzz/run $(B)/tests/fuzz 40
 
-CHECKS += check-fuzz
+CHECKS += check-fuzz check-fuzz-hypercalls
 
 # The hypercall fuzzer and its bystander, guests of both widths.
 $(B)/gen/hypercall_grammar.h: abi/hypercalls.tbl abi/structs.tbl abi/grammar.py abi/generate.py
@@ -60,3 +61,17 @@ $(B)/tests/fuzz.rd: scripts/ramdisk.py tests/guests/test.cfg $(foreach w,32 64,$
 	$(Q)mkdir -p $(@D)
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/test.cfg=tests/guests/test.cfg \
 	    $(foreach w,32 64,tests/fuzz$(w)=$(B)/guest$(w)/fuzz-hypercalls tests/witness$(w)=$(B)/guest$(w)/fuzz-witness)
+
+# A machine for each width at once, each for half of the seconds.
+FUZZ_SECONDS ?= 600
+WIDTH ?= both
+PLAYERS ?= 2
+FUZZ_CPUS := $(or $(CPUS),2)
+FUZZ_HYPERCALLS = tests/fuzz/hypercalls.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/fuzz.rd \
+                  --cpus $(FUZZ_CPUS) --players $(PLAYERS) --coverage $(B)/tests/fuzz.coverage $(SEED:%=--seed %)
+
+fuzz: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
+	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width $(WIDTH) --seconds $(SECONDS)
+
+check-fuzz-hypercalls: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
+	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width both --seconds $$(($(FUZZ_SECONDS) / 2))

@@ -193,6 +193,28 @@ static void test_unmap_and_replace(void)
     pages_free(spare, 1);
 }
 
+/* A mapping that replaced itself would stay when its references go: a window onto the frame's next use. */
+static void test_replace_by_itself(void)
+{
+    domid_t self = pv_domid();
+    char *page = pages_alloc(1), *at = vspace_alloc(1);
+    int gref = grant_access(self, virt_to_mfn(page), false);
+    grant_handle_t handle = 0;
+    struct gnttab_unmap_and_replace op;
+
+    check_group("a mapping as its own replacement");
+    CHECK_EQ(map(self, (grant_ref_t)gref, GNTMAP_host_map, at, &handle), GNTST_okay, "a mapped grant");
+    op = (struct gnttab_unmap_and_replace){
+        .host_addr = (unsigned long)at, .new_addr = (unsigned long)at, .handle = handle};
+    CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_unmap_and_replace, &op, 1), 0, "a mapping cannot replace");
+    CHECK_EQ(op.status, GNTST_general_error, "itself");
+    CHECK(grant_end_access((grant_ref_t)gref) != 0, "it is still a mapping of the grant");
+    pte_write(at, 0);
+    page[0] = 1;
+    CHECK(!probe_write(at, 1), "which the kernel can drop");
+    vspace_free(at, 1);
+}
+
 static void test_many(void)
 {
     enum { COUNT = 200 };
@@ -232,6 +254,7 @@ int main(int argc, char **argv)
         test_refusals();
         test_copying();
         test_unmap_and_replace();
+        test_replace_by_itself();
         test_many();
     }
     check_summary("grants");

@@ -330,6 +330,21 @@ static void test_calls(void)
 
 static volatile unsigned int cpus_seen;
 
+static volatile unsigned int fault_seen;
+
+static void touch_nothing(void *arg)
+{
+    *(volatile char *)arg = 1;
+}
+
+static void fault_on_cpu(void *arg)
+{
+    struct fault fault = {0};
+
+    if (!fault_catch(touch_nothing, (void *)0x70000000UL, &fault))
+        fault_seen = fault.vector;
+}
+
 static void on_cpu(void *arg)
 {
     if (smp_cpu_id() == (unsigned int)(uintptr_t)arg)
@@ -361,6 +376,11 @@ static void test_smp(void)
         cpus_seen = expected = 0;
     }
     CHECK(smp_start(cpus, on_cpu, NULL) < 0, "a vCPU that does not exist is refused");
+    if (cpus > 1) {
+        CHECK_EQ(smp_start(1, fault_on_cpu, NULL), 0, "a vCPU starts that will fault");
+        CHECK(wait_down(1), "and goes on behind it");
+        CHECK_EQ(fault_seen, TRAP_PF, "its trap table has each handler at its vector's place");
+    }
 }
 
 static void test_balloon(void)

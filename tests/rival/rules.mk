@@ -34,3 +34,9 @@ check-rival-tools: setup
 bench-migration: setup
 	$(Q)$(MAKE) --no-print-directory $(B)/paravane $(B)/dom0 $(B)/tests/rival/moved
 	$(Q)BUILD=$(B) $(PYTHON) tests/rival/downtime.py $(COLUMNS)
+
+# Genuine xentrace in a Linux dom0 on Paravane, and xenalyze.
+.PHONY: check-rival-tracing
+check-rival-tracing: setup
+	$(Q)$(MAKE) --no-print-directory $(B)/paravane
+	$(Q)BUILD=$(B) $(PYTHON) tests/rival/tracing.py

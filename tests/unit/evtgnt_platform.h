@@ -20,6 +20,8 @@ extern char *fake_ram;
 #define HV_VIRT_END     0xFFFF880000000000UL
 
 struct vcpu;
+#define SOFTIRQ_TRACE 31 /* never raised here */
+
 struct percpu {
     struct cpu_regs regs;
     struct vcpu *vcpu;
