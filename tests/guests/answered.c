@@ -34,6 +34,11 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0, "an update without translation");
     CHECK_EQ(HYPERVISOR_set_gdt((void *)nowhere, 512), -XEN_EFAULT, "frames named in a hole");
     CHECK_EQ(HYPERVISOR_mmuext_op((void *)nowhere, 1, NULL, DOMID_SELF), -XEN_EFAULT, "operations in a hole");
+#ifdef __x86_64__
+    CHECK_EQ(HYPERVISOR_set_debugreg(7, 1UL << 32), -XEN_EINVAL, "the upper half of register 7 is zero");
+    traps[0].address = 1UL << 63;
+    CHECK_EQ(HYPERVISOR_set_trap_table(traps), -XEN_EINVAL, "a handler at an address that is none");
+#endif
     CHECK_EQ(HYPERVISOR_set_debugreg(9, 0), -XEN_ENODEV, "a debug register that is none");
     CHECK_EQ(HYPERVISOR_get_debugreg(9), -XEN_ENODEV, "nor can it be read");
     CHECK_EQ(HYPERVISOR_fpu_taskswitch(0), 0, "the FPU is there for us");
@@ -142,6 +147,35 @@ static void test_callbacks(void)
     CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, (void *)nowhere), -XEN_EFAULT, "a period in a hole");
 }
 
+/* Mistakes of old: each was told as success, or with another error, once. */
+static void test_mended(void)
+{
+    struct evtchn_init_control control = {.control_gfn = ~0ULL >> 12, .vcpu = 0};
+    struct evtchn_expand_array expand = {.array_gfn = virt_to_mfn(page)};
+    char *other = pages_alloc(1);
+    unsigned int done = 0;
+    struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
+
+    check_group("what was wrong once");
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_init_control, &control), -XEN_EINVAL, "a control block in no page");
+    CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_expand_array, &expand), -XEN_EOPNOTSUPP,
+             "leaves the domain with its bitmaps");
+    CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, (unsigned int *)nowhere, DOMID_SELF), 0,
+             "what is done is done, though its count has nowhere to go");
+    CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_IO), -XEN_EPERM, "devices' pages have no translations to flush");
+    CHECK_EQ(
+        HYPERVISOR_update_va_mapping((unsigned long)other, pte_make(virt_to_mfn(page), PTE_P | PTE_RW), UVMF_INVLPG), 0,
+        "a page for the kernel alone");
+#ifdef __x86_64__
+    CHECK_EQ(pte_read(other) >> 52 & 1, 1, "is marked as that, since ring 3 needs the user bit");
+    CHECK_EQ(pte_read(other) & (PTE_US | PTE_G), PTE_US, "and is not global");
+    HYPERVISOR_update_va_mapping((unsigned long)other, pte_make(virt_to_mfn(page), PTE_KERNEL_RW), UVMF_INVLPG);
+    CHECK_EQ(pte_read(other) & (PTE_US | PTE_G), PTE_US | PTE_G, "one for all is global, as entries say on Xen");
+#else
+    CHECK_EQ(ext(MMUEXT_NEW_USER_BASEPTR, 1), -XEN_EINVAL, "a 32-bit kernel has one set of tables");
+#endif
+}
+
 static void test_grants(void)
 {
     struct gnttab_get_version version = {.dom = NOBODY};
@@ -211,6 +245,7 @@ int main(int argc, char **argv)
     test_memory();
     test_version();
     test_callbacks();
+    test_mended();
     test_grants();
     test_hardware();
     return check_summary("answered") != 0;
