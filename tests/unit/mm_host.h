@@ -19,7 +19,10 @@ struct percpu {
     struct vcpu *running;
     unsigned cpu;
     unsigned long cr3_loaded;
+    unsigned softirq_pending;
 };
+#define SOFTIRQ_TRACE 31 /* never raised here */
+#define let_interrupts_in() ((void)0)
 extern struct percpu host_cpu;
 extern unsigned cpu_count;
 #define this_cpu()     (&host_cpu)
