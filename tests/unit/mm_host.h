@@ -22,7 +22,7 @@ struct percpu {
     unsigned long cr3_loaded;
     unsigned softirq_pending;
 };
-#define SOFTIRQ_TRACE 31 /* never raised here */
+#define SOFTIRQ_TRACE       31 /* never raised here */
 #define let_interrupts_in() ((void)0)
 extern struct percpu host_cpu;
 extern unsigned cpu_count;
@@ -30,6 +30,6 @@ extern unsigned cpu_count;
 #define percpu_of(cpu) (&host_cpu)
 #define current        (host_cpu.running)
 #define let_interrupts_in()
-#define SOFTIRQ_TRACE  31 /* never raised here */
+#define SOFTIRQ_TRACE 31 /* never raised here */
 
 #endif
