@@ -336,8 +336,9 @@ static void report(struct show *show)
         (unsigned long long)us % 1000, request->path ? ", written to " : "", request->path ? request->path : "");
     if (capture->lost)
         say(vane,
-            request->kib * 4 <= RING_KIB_MAX ? "note: %llu more were lost: the rings were full; -b %llu makes larger ones\n"
-                                             : "note: %llu more were lost: the rings of %llu KiB were full\n",
+            request->kib * 4 <= RING_KIB_MAX
+                ? "note: %llu more were lost: the rings were full; -b %llu makes larger ones\n"
+                : "note: %llu more were lost: the rings of %llu KiB were full\n",
             (unsigned long long)capture->lost,
             (unsigned long long)request->kib * (request->kib * 4 <= RING_KIB_MAX ? 4 : 1));
     if (capture->broken)
@@ -390,11 +391,8 @@ static int parse_view(struct vane *vane, struct request *request, int *argc, cha
         const char *brief, *full;
         enum view view;
     } views[] = {
-        {"-s", "--summary", VIEW_SUMMARY},
-        {NULL, "--flame", VIEW_FLAME},
-        {NULL, "--flame=folded", VIEW_FOLDED},
-        {NULL, "--timeline", VIEW_TIMELINE},
-        {NULL, "--xentrace", VIEW_XENTRACE},
+        {"-s", "--summary", VIEW_SUMMARY},   {NULL, "--flame", VIEW_FLAME},       {NULL, "--flame=folded", VIEW_FOLDED},
+        {NULL, "--timeline", VIEW_TIMELINE}, {NULL, "--xentrace", VIEW_XENTRACE},
     };
     unsigned int chosen = 0;
 

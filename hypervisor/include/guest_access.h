@@ -41,9 +41,9 @@ int write_guest_layout(unsigned long to, const void *from, u32 sizes, const char
 
 /* One structure of the current vCPU's width, as macros so that a literal layout folds. read: from guest into the native
  * shape; write: back. 0 or -EFAULT. */
-#define guest_struct_size(layout)                layout_size(layout, current->is_32bit)
-#define read_guest_struct(to, from, layout)      read_guest_layout(to, from, layout_sizes(layout), layout)
-#define write_guest_struct(to, from, layout)     write_guest_layout(to, from, layout_sizes(layout), layout)
+#define guest_struct_size(layout)            layout_size(layout, current->is_32bit)
+#define read_guest_struct(to, from, layout)  read_guest_layout(to, from, layout_sizes(layout), layout)
+#define write_guest_struct(to, from, layout) write_guest_layout(to, from, layout_sizes(layout), layout)
 /* An unsigned long of the current width, element index of an array. */
 int read_guest_long(unsigned long *to, unsigned long array, unsigned long index) MUST_CHECK;
 int write_guest_long(unsigned long array, unsigned long index, unsigned long value) MUST_CHECK;

@@ -130,7 +130,7 @@ struct domain_mm {
     struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
-    bool linear_below; /* the table being released is one behind a linear mapping; page lock */
+    bool linear_below;           /* the table being released is one behind a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
     u64 linear_slots[8];         /* slots of level-4 tables that ever held a linear mapping */
     struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */

@@ -69,7 +69,7 @@ static inline bool mfn_equal(mfn_t a, mfn_t b)
 #define barrier()             __asm__ volatile("" ::: "memory")
 #define PRINTF(fmt, first)    __attribute__((format(printf, fmt, first)))
 /* Expanded at each use even where code is to be small: for what every hypercall passes. */
-#define IN_PLACE   static inline __attribute__((always_inline))
+#define IN_PLACE static inline __attribute__((always_inline))
 /* Small code in a file of fast code, for what is seldom called. */
 #define COLD       __attribute__((cold))
 #define NORETURN   __attribute__((noreturn))

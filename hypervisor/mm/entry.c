@@ -34,7 +34,8 @@ static COLD int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
     return 0;
 }
 
-static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper, unsigned owner)
+static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper,
+                                                       unsigned owner)
 {
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : 0;
     if (!mfn_valid(mfn) || (fw_type(word) != FRAME_FREE && fw_owner(word) == OWNER_IO))

@@ -67,7 +67,8 @@ static void settle_partial(mfn_t mfn, unsigned done, bool had_own_reference)
 }
 
 /* The frame is BUSY with `done` entries taken. Ends VALIDATED with one type reference, or PARTIAL. */
-static COLD int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
+static COLD int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed,
+                         bool preemptible)
 {
     int rc =
         type == FRAME_DESCRIPTOR ? validate_descriptors(mfn, d) : validate_entries(mfn, d, type, &done, preemptible);
@@ -86,7 +87,8 @@ static COLD int validate(mfn_t mfn, struct domain *d, enum frame_type type, unsi
 }
 
 /* The frame is BUSY, entries [0, done) hold references: drop them. */
-static COLD int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed, bool preemptible)
+static COLD int dismantle(mfn_t mfn, struct domain *d, enum frame_type type, unsigned done, bool resumed,
+                          bool preemptible)
 {
     if (unlikely(READ_ONCE(d->mm.shadow) != NULL))
         shadow_table_gone(d, mfn);

@@ -156,9 +156,8 @@ static void traced_return_work(struct cpu_regs *regs)
     return_to_guest_work(regs);
     if (this_cpu()->softirq_pending)
         return;
-    u32 extra[] = {name_of(v),
-                   vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER),
-                   (u32)regs->rip, (u32)(regs->rip >> 32)};
+    u32 extra[] = {name_of(v), vector << 8 | (guest_in_kernel(v, regs) ? 0 : PARAVANE_ABI_TRC_USER), (u32)regs->rip,
+                   (u32)(regs->rip >> 32)};
     record(PARAVANE_ABI_TRC_RETURN, extra, ARRAY_SIZE(extra));
     if (half_full) {
         half_full = false;

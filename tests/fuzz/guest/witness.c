@@ -13,7 +13,7 @@
 #include <pv/threads.h>
 #include <pv/time.h>
 
-enum { RESERVE = 512, PAGES_MAX = 16384, TICK_NS = 10000000, CHECKED = 64 };
+enum { RESERVE = 512, PAGES_MAX = 16384, TICK_NS = 10000000, CHECKED = 8 };
 
 static uint64_t *pages[PAGES_MAX];
 static unsigned int page_count, next, damaged;
