@@ -15,3 +15,5 @@ long check_watch(unsigned long number, unsigned long first, long result);
 #endif
 
 #endif
+
+#endif
