@@ -15,5 +15,3 @@ long check_watch(unsigned long number, unsigned long first, long result);
 #endif
 
 #endif
-
-#endif
