@@ -12,7 +12,6 @@
 long check_watch(unsigned long number, unsigned long first, long result);
 
 #define PV_HYPERCALL_WATCH(number, first, result) check_watch((number), (first), (result))
-
 #endif
 
 #endif
