@@ -36,7 +36,7 @@ syscall_pads:
 
     .balign 64
 lstar_entry:
-    cmp     $HYPERCALL_IRET, %eax
+    cmp     $HYPERCALL_IRET, %rax         # whole: a user's may be anything
     je      iret64
 lstar_long_way:
     movq    $GUEST64_SS, 8(%rsp)

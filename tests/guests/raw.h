@@ -24,7 +24,8 @@ unsigned long raw_ud2(unsigned long *flags);
 extern char raw_ud2_at[];
 extern char user_breakpoint[], user_fault[], user_undefined[], user_int80[], user_spin[];
 #ifdef __x86_64__
-extern char user_syscall[];
+extern char user_syscall[], user_syscall_wide[];
+extern unsigned long raw_ax; /* rax at the last entry by raw_escape */
 #endif
 
 /* Position of the words in raw_frame, without the error code that may sit before RAW_IP. */

@@ -9,12 +9,13 @@
 
 .bss
 .balign 16
-.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip
+.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip, raw_ax
 raw_frame: .skip 128
 raw_sp: .skip 8
 raw_count: .skip 8
 raw_has_error: .skip 8
 raw_skip: .skip 8
+raw_ax: .skip 8
 saved_sp: .skip 8
 
 .data
@@ -72,6 +73,7 @@ raw_upcall:
 
 .globl raw_escape
 raw_escape:
+    mov %rax, raw_ax(%rip)
     record
     mov shared_info(%rip), %rcx
     movb $0, (%rcx)
@@ -108,11 +110,15 @@ raw_user_run:
     ud2
 
 /* User code, entered by raw_user_run. */
-.globl user_breakpoint, user_syscall, user_fault, user_undefined, user_int80
+.globl user_breakpoint, user_syscall, user_syscall_wide, user_fault, user_undefined, user_int80
 user_breakpoint:
     int3
     ud2
 user_syscall:
+    syscall
+    ud2
+user_syscall_wide: /* a number whose lower half is iret's */
+    movabs $0x500000017, %rax
     syscall
     ud2
 user_fault:
