@@ -123,8 +123,9 @@ static int hand_out(struct domain *d, mfn_t first, unsigned order)
         if (unlikely(logging_domains)) /* m2p_set found no owner yet */
             frame_written(mfn_add(first, i));
     }
-    if (first.value < READ_ONCE(d->mm.mfn_low) || first.value + count > READ_ONCE(d->mm.mfn_high))
-        note_owned(d, first, count);
+    u64 parts = (2UL << ((first.value + count - 1) >> part_shift())) - (1UL << (first.value >> part_shift()));
+    if (parts & ~READ_ONCE(d->mm.parts))
+        __atomic_fetch_or(&d->mm.parts, parts, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (likely(!READ_ONCE(d->dying)))
         return 0;
@@ -235,14 +236,19 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
 
 unsigned long decrease_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
+    struct frame_run run = {0, 0};
     unsigned long i, frame;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         if (get_frame(&frame, r->list, i))
             break;
-        for (unsigned long j = 0; j < 1UL << r->order; j++)
-            if (give_back(d, mfn_of(frame + j)))
-                return i;
+        for (unsigned long j = 0; j < 1UL << r->order; j++) {
+            mfn_t mfn = mfn_of(frame + j);
+            if (!frame_run_add(d, mfn, &run) && give_back(d, mfn))
+                goto out;
+        }
     }
+out:
+    frame_run_end(d, &run);
     return i;
 }
 

@@ -18,15 +18,15 @@ struct vcpu;
 struct percpu {
     struct vcpu *running;
     unsigned cpu;
-    unsigned long cr3_loaded;
     unsigned softirq_pending;
+    unsigned long cr3_loaded;
 };
+#define SOFTIRQ_TRACE       31 /* never raised here */
+#define let_interrupts_in() ((void)0)
 extern struct percpu host_cpu;
 extern unsigned cpu_count;
 #define this_cpu()     (&host_cpu)
 #define percpu_of(cpu) (&host_cpu)
 #define current        (host_cpu.running)
-#define let_interrupts_in() ((void)0)
-#define SOFTIRQ_TRACE       31 /* never raised here */
 
 #endif
