@@ -8,11 +8,7 @@
 #ifndef TESTS_GUESTS_WATCH_H
 #define TESTS_GUESTS_WATCH_H
 
-<<<<<<< HEAD
-#ifndef __ASSEMBLY__
-=======
 #ifndef __ASSEMBLER__
->>>>>>> main
 long check_watch(unsigned long number, unsigned long first, long result);
 
 #define PV_HYPERCALL_WATCH(number, first, result) check_watch((number), (first), (result))
