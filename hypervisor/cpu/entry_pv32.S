@@ -9,7 +9,7 @@
 
     .section .text.entry, "ax", @progbits
     .globl hypercall_entry32
-    .balign 64
+    .balign 16
 hypercall_entry32:
     cmp     $HYPERCALL_IRET, %eax
     je      iret32

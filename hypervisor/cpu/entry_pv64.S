@@ -14,7 +14,7 @@
 
 # The landing pads, three for each CPU: lstar, cstar, sysenter.
     .globl syscall_pads
-    .balign 64
+    .balign 16
 syscall_pads:
     .set cpu, 0
     .rept 8
@@ -34,7 +34,7 @@ syscall_pads:
     .set cpu, cpu + 1
     .endr
 
-    .balign 64
+    .balign 16
 lstar_entry:
     cmp     $HYPERCALL_IRET, %rax         # whole: a user's may be anything
     je      iret64
