@@ -98,7 +98,7 @@ class Allocations(threading.Thread):
         self.stub = Stub(path)
         self.functions = {address: name for name, address in symbols([*FAILURES, VERSION]).items()}
         self.left = self.failed = 0
-        self.broken = None
+        self.broken = self.errand = None
         self.stub.settle()
         for address in self.functions:
             self.stub.must(f"Z0,{address:x},1")
@@ -123,6 +123,15 @@ class Allocations(threading.Thread):
         self.stub.set_register(RIP, self.stub.word(stack))
         self.stub.set_register(RSP, stack + 8)
 
+    def change_word(self, symbol, index, change):
+        """At the next stop, changes a 64-bit word of the array that a pointer of the hypervisor leads to."""
+        pointer = symbols([symbol])[symbol]
+
+        def errand():
+            address = self.stub.word(pointer) + 8 * index
+            self.stub.must(f"M{address:x},8:{change(self.stub.word(address)).to_bytes(8, 'little').hex()}")
+        self.errand = errand
+
     def step_over(self, address):
         self.stub.must(f"z0,{address:x},1")
         self.stub.ask("s")
@@ -131,6 +140,9 @@ class Allocations(threading.Thread):
     def stopped(self):
         address = self.stub.register(RIP)
         name = self.functions.get(address)
+        if self.errand:
+            self.errand()
+            self.errand = None
         if name == VERSION:
             number = (self.stub.register(RDI) & 0xFFFFFFFF) - ARM
             if 0 <= number < 0x10000:

@@ -6,10 +6,11 @@ An allocation that fails is the path that nobody walks by hand, and where what w
 """
 import re
 
+import pexpect
 import pytest
 
 from faulty import FaultyMachine
-from machine import DOM0_MEM, built, config, ramdisk
+from machine import AUDIT, DOM0_MEM, booted, built, config, ramdisk
 from test_leaks import assert_same, settled
 
 OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info guest_loglvl=none"
@@ -70,3 +71,29 @@ def test_calls_of_a_guest(machine, width):
     machine.wait_gone(f"faults{width}")
     assert_same(machine, before, slack=8)
 
+
+@pytest.mark.parametrize("change, found", [(1, ("0", "1")), (-1, ("1", "0"))], ids=["leak", "dangling"])
+def test_audit_can_fail(machine, change, found):
+    """The audit that ends every test: a reference that nobody holds is found, and one that nobody counted."""
+    frame = int(re.search(r"shared info page at mfn (\w+)", machine.debug_key("q"))[1], 16)
+    for difference, answer in ((change, found), (-change, ("0", "0"))):
+        machine.allocations.change_word("frame_table", frame, lambda word: word + difference)
+        machine.command("create -p /examples/hello32.cfg; destroy hello32")  # allocates: only then is it done
+        assert machine.allocations.errand is None
+        assert machine.audit().groups() == answer
+
+
+def test_audit_of_each_end():
+    """debug=frames: the audit runs by itself when a domain has ended, and before the machine goes off."""
+    with booted(append=OPTIONS + " debug=frames") as machine:
+        lines = machine.command("create /examples/ticker.cfg; destroy ticker", keep=True)
+        assert len(AUDIT.findall(lines)) == 1, lines
+        machine.send("poweroff\r")
+        machine.expect(pexpect.EOF)
+        assert AUDIT.findall(machine.text()) == [("0", "0")] * 2
+
+
+def test_debug_of_nothing_known():
+    """debug= knows frames alone: anything else is a warning."""
+    with booted(append=OPTIONS + " debug=everything") as machine:
+        assert "not understood and ignored: debug=everything" in machine.text()
