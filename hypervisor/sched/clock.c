@@ -6,6 +6,8 @@
  * CMOS clock is being updated.
  */
 #include "sched/clock.h"
+#include "cpu/features.h"
+#include "dev/io.h"
 #include "time.h"
 
 #define PIT_HZ        1193182
@@ -17,19 +19,6 @@
 #define LOOKS         16
 #define PATIENCE      1000000 /* port reads after which the PIT is taken for dead */
 #define TSC_FALLBACK  1000000000ULL
-
-static inline u8 port_read(u16 port)
-{
-    u8 value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void port_write(u16 port, u8 value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
 
 /* One look at the channel, which counts down and wraps at 65536: its count was latched at tsc, give or take width / 2. */
 struct pit_sample {
@@ -43,11 +32,11 @@ static struct pit_sample pit_look(void)
     u64 before = read_tsc();
     u8 low;
 
-    port_write(PIT_COMMAND, 0x80); /* latch channel 2 */
+    outb(PIT_COMMAND, 0x80); /* latch channel 2 */
     s.width = read_tsc() - before;
     s.tsc = before + s.width / 2;
-    low = port_read(PIT_CHANNEL2);
-    s.count = (u16)(port_read(PIT_CHANNEL2) << 8 | low);
+    low = inb(PIT_CHANNEL2);
+    s.count = (u16)(inb(PIT_CHANNEL2) << 8 | low);
     return s;
 }
 
@@ -110,21 +99,16 @@ static u64 measure_stretches(void)
 
 static u64 measure_by_pit(void)
 {
-    u8 gate = port_read(PIT_GATE);
+    u8 gate = inb(PIT_GATE);
     u64 result;
 
-    port_write(PIT_GATE, (u8)((gate & ~2) | 1)); /* count, speaker off */
-    port_write(PIT_COMMAND, 0xB4);               /* channel 2, both bytes, rate generator */
-    port_write(PIT_CHANNEL2, 0);
-    port_write(PIT_CHANNEL2, 0);
+    outb(PIT_GATE, (u8)((gate & ~2) | 1)); /* count, speaker off */
+    outb(PIT_COMMAND, 0xB4);               /* channel 2, both bytes, rate generator */
+    outb(PIT_CHANNEL2, 0);
+    outb(PIT_CHANNEL2, 0);
     result = measure_stretches();
-    port_write(PIT_GATE, gate);
+    outb(PIT_GATE, gate);
     return result;
-}
-
-static void cpuid(u32 leaf, u32 out[4])
-{
-    __asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
 }
 
 /* CPUs that know their crystal's frequency say the TSC's exactly. */
@@ -132,10 +116,10 @@ static u64 tsc_by_cpuid(void)
 {
     u32 r[4];
 
-    cpuid(0, r);
+    cpuid(0, 0, r);
     if (r[0] < 0x15)
         return 0;
-    cpuid(0x15, r);
+    cpuid(0x15, 0, r);
     return r[0] && r[1] && r[2] ? (u64)r[2] * r[1] / r[0] : 0;
 }
 
@@ -182,8 +166,8 @@ u64 seconds_of_date(unsigned year, unsigned month, unsigned day, unsigned hour, 
 
 static u8 cmos_read(u8 index)
 {
-    port_write(0x70, index);
-    return port_read(0x71);
+    outb(0x70, index);
+    return inb(0x71);
 }
 
 struct cmos_date {

@@ -8,3 +8,5 @@ $(eval $(call unit_test,mm_frames,tests/unit/test_mm_frames.c $(MM_UNIT_FILES),$
 $(eval $(call unit_test,mm_heap,tests/unit/test_mm_heap.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_shadow,tests/unit/test_mm_shadow.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_updates,tests/unit/test_mm_updates.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
+$(eval $(call unit_test,mm_reservation,tests/unit/test_mm_reservation.c tests/unit/guest_faults.c \
+    $(MM_UNIT_FILES),$(MM_UNIT_FLAGS) -D_GNU_SOURCE))

@@ -13,6 +13,7 @@
 struct percpu host_cpu;
 unsigned cpu_count = 1;
 struct fake fake;
+char fake_log[2048];
 struct domain *domain_zero;
 u32 stale_cpus;
 u64 pte_disallowed_address = PTE_ADDRESS & ~((1UL << 40) - 1);
@@ -33,6 +34,7 @@ void fake_start(void)
     free(frame_table);
     frame_table = calloc(FAKE_FRAMES, sizeof(*frame_table));
     fake = (struct fake){0};
+    fake_log[0] = 0;
     domain_count = 0;
     stale_cpus = 0;
     compat_m2p_l2e[0] = 0x123000 | PTE_P | PTE_PSE;
@@ -101,6 +103,10 @@ void panic(const char *format, ...)
 void logf(enum log_level level, const char *format, ...)
 {
     va_list args;
+    size_t used = strlen(fake_log);
+    va_start(args, format);
+    vsnprintf(fake_log + used, sizeof(fake_log) - used, format, args);
+    va_end(args);
     if (level != LOG_ERROR || strncmp(format, "frame audit", 11) == 0)
         return;
     va_start(args, format);

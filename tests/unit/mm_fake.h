@@ -23,6 +23,7 @@ struct fake {
     void (*on_m2p)(mfn_t mfn); /* called before each m2p_set */
 };
 extern struct fake fake;
+extern char fake_log[2048]; /* what was logged, as far as it fits */
 
 void fake_start(void); /* fresh RAM: all but the first 16 frames are free */
 struct domain *fake_domain(unsigned id, bool is_32bit, unsigned long max_pages);

@@ -20,7 +20,6 @@ struct percpu {
     unsigned cpu;
     unsigned softirq_pending;
     unsigned long cr3_loaded;
-    unsigned softirq_pending;
 };
 #define SOFTIRQ_TRACE       31 /* never raised here */
 #define let_interrupts_in() ((void)0)
@@ -29,7 +28,5 @@ extern unsigned cpu_count;
 #define this_cpu()     (&host_cpu)
 #define percpu_of(cpu) (&host_cpu)
 #define current        (host_cpu.running)
-#define let_interrupts_in()
-#define SOFTIRQ_TRACE 31 /* never raised here */
 
 #endif
