@@ -19,8 +19,7 @@ static unsigned long wrong, unexplained;
 
 static void complain(mfn_t mfn, const char *what)
 {
-    wrong++;
-    if (wrong <= 20)
+    if (++wrong + unexplained <= 20)
         logf(LOG_ERROR, "frame %lx (word %016lx): %s\n", mfn.value, (unsigned long)frame_word(mfn), what);
 }
 
@@ -47,11 +46,11 @@ static void tally_leaf(u64 entry)
     mfn_t mfn = pte_mfn(entry);
     u64 word = mfn_valid(mfn) ? frame_word(mfn) : FW_OWNER(OWNER_IO);
     if (fw_type(word) == FRAME_FREE)
-        complain(mfn, "mapped by a guest, and free");
+        complain(mfn, "mapped, and free");
     else if (fw_owner(word) != OWNER_IO) {
         hold(mfn, entry & PTE_RW);
         if ((entry & PTE_RW) && !counts_as(word, FRAME_WRITABLE))
-            complain(mfn, "mapped writable, but is of another type");
+            complain(mfn, "mapped writable, of another type");
     }
 }
 
@@ -80,7 +79,7 @@ static void tally_table(mfn_t mfn, u64 word, const struct domain *d)
             u64 child = frame_word(pte_mfn(entry));
             bool linear = same_level(fw_type(child), type) && counts_as(child, fw_type(child)) && !(entry & PTE_RW);
             if (!linear && !counts_as(child, below(d, type, i)))
-                complain(pte_mfn(entry), "an entry points to it, but it is no validated table of the level below");
+                complain(pte_mfn(entry), "a table, but not of that level");
         } else if (entry & PTE_RW) {
             complain(mfn, "a writable linear mapping");
         }
@@ -98,7 +97,7 @@ static void tally_frame(mfn_t mfn)
         hold(mfn, false);
     if (d == NULL) {
         if (fw_owner(word) < OWNER_IO)
-            complain(mfn, "its owner does not exist");
+            complain(mfn, "no such owner");
         return;
     }
     if ((word & FW_SHARED) && type <= FRAME_WRITABLE)
@@ -152,7 +151,7 @@ unsigned long frames_audit(bool exact)
         order++;
     tallies = hv_alloc_pages(order);
     if (tallies == NULL) {
-        logf(LOG_ERROR, "no memory for the frame audit\n");
+        logf(LOG_ERROR, "frame audit: no memory\n");
         return 0;
     }
     wrong = unexplained = 0;

@@ -20,6 +20,9 @@ FAILURES = {"hv_alloc": 0, "heap_take": 2 ** 64 - 1}
 VERSION = "do_xen_version"
 ARM = 0x7FA00000
 RAX, RDI, RSP, RIP = 0, 5, 7, 16
+# Of a frame's word: allocated, of domain 0, of the type writable, validated; hypervisor/include/mm.h.
+DOM0S_WRITABLE = 1 << 23 | 1 << 39 | 1 << 44
+TYPE_COUNT_AND_REFERENCES = 0x1FFFF << 47 | (1 << 23) - 1
 
 
 def symbols(names):
@@ -98,7 +101,8 @@ class Allocations(threading.Thread):
         self.stub = Stub(path)
         self.functions = {address: name for name, address in symbols([*FAILURES, VERSION]).items()}
         self.left = self.failed = 0
-        self.broken = None
+        self.broken = self.errand = self.victim = None
+        self.at = 0x8000
         self.stub.settle()
         for address in self.functions:
             self.stub.must(f"Z0,{address:x},1")
@@ -123,6 +127,20 @@ class Allocations(threading.Thread):
         self.stub.set_register(RIP, self.stub.word(stack))
         self.stub.set_register(RSP, stack + 8)
 
+    def change_references(self, difference):
+        """At the next stop, adds to the reference count of a frame that dom0 has mapped writable, always the same."""
+        pointer = symbols(["frame_table"])["frame_table"]
+
+        def errand():
+            frames = self.stub.word(pointer)
+            while self.victim is None:
+                self.at += 1
+                if self.stub.word(frames + 8 * self.at) & ~TYPE_COUNT_AND_REFERENCES == DOM0S_WRITABLE:
+                    self.victim = self.at
+            address = frames + 8 * self.victim
+            self.stub.must(f"M{address:x},8:{(self.stub.word(address) + difference).to_bytes(8, 'little').hex()}")
+        self.errand = errand
+
     def step_over(self, address):
         self.stub.must(f"z0,{address:x},1")
         self.stub.ask("s")
@@ -131,6 +149,9 @@ class Allocations(threading.Thread):
     def stopped(self):
         address = self.stub.register(RIP)
         name = self.functions.get(address)
+        if self.errand:
+            self.errand()
+            self.errand = None
         if name == VERSION:
             number = (self.stub.register(RDI) & 0xFFFFFFFF) - ARM
             if 0 <= number < 0x10000:
