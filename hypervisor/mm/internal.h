@@ -61,6 +61,13 @@ static inline bool frame_swap(mfn_t mfn, u64 *expected, u64 desired)
                                        __ATOMIC_SEQ_CST);
 }
 
+/* The words of frames in a row that nobody else changes. */
+IN_PLACE void set_frame_words(unsigned long first, unsigned long count, u64 word)
+{
+    u64 *at = &frame_table[first].word;
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(word) : "memory");
+}
+
 static inline u64 frame_word(mfn_t mfn)
 {
     return READ_ONCE(frame_table[mfn.value].word);
