@@ -85,7 +85,7 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref, u32 offse
     }
 }
 
-static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
+static NOINLINE int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
                            bool write)
 {
     int status;
@@ -104,7 +104,7 @@ static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *f
     return take_page(end->mfn, current->domain, write);
 }
 
-static inline void drop_end(struct copy_end *end)
+static NOINLINE void drop_end(struct copy_end *end)
 {
     if (end->write)
         page_put_and_type(end->mfn);
