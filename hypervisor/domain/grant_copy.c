@@ -140,6 +140,21 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
     return GNTST_okay;
 }
 
+/* The granted frame is d's, the other the caller's. */
+IN_PLACE int copy_by_grant(const struct gnttab_copy *op, mfn_t granted, const struct domain *d, bool write)
+{
+    mfn_t from = granted, to = mfn_of(op->dest.u.gmfn);
+    const struct domain *from_owner = d, *to_owner = current->domain;
+
+    if (write) {
+        from = mfn_of(op->source.u.gmfn);
+        to = granted;
+        from_owner = to_owner;
+        to_owner = d;
+    }
+    return copy_frames(op, from, from_owner, to, to_owner);
+}
+
 static NOINLINE int copy_general(const struct gnttab_copy *op)
 {
     struct copy_end source, dest;
@@ -181,8 +196,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
         else if (unlikely(by->offset < use.start || by->offset + op->len > use.start + use.length))
             status = GNTST_general_error;
         else
-            status = write ? copy_frames(op, mfn_of(own->u.gmfn), caller, use.mfn, d)
-                           : copy_frames(op, use.mfn, d, mfn_of(own->u.gmfn), caller);
+            status = copy_by_grant(op, use.mfn, d, write);
         grant_unuse(d, by->u.ref, !write, 1);
     }
     if (d != caller)
