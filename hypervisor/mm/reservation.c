@@ -177,21 +177,27 @@ static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
     return *preempted;
 }
 
-/* One frame number of the list, which lies in a good range: adjust_reservation looked. */
+/* One frame number of the list, which lies in a good range: adjust_reservation looked. But since the last look at what
+ * waits, another CPU may have made a linear mapping of the slot where it lies. */
 static int get_frame(unsigned long *frame, unsigned long list, unsigned long i)
 {
     u32 narrow;
-    if (current->is_32bit) {
+    const struct vcpu *v = current;
+    if (v->is_32bit) {
         GET_GUEST_WORD(narrow, list + i * sizeof(u32), fault);
         *frame = narrow;
     } else {
-        GET_GUEST_WORD(*frame, list + i * sizeof(u64), fault);
+        unsigned long at = list + i * sizeof(u64);
+        if (unlikely(!guest_words_ok(v->mm.words_hole, at, sizeof(u64), false)))
+            goto fault;
+        GET_GUEST_WORD(*frame, at, fault);
     }
     return 0;
 fault:
     return -EFAULT;
 }
 
+/* A linear mapping is read-only. */
 static int put_frame(unsigned long list, unsigned long i, unsigned long frame)
 {
     if (current->is_32bit)

@@ -8,3 +8,5 @@ $(eval $(call unit_test,evtchn,tests/unit/test_evtchn.c $(EVTGNT_FAKE),$(EVTGNT_
 $(eval $(call unit_test,evtchn_fifo,tests/unit/test_evtchn_fifo.c $(EVTGNT_FAKE),$(EVTGNT_FLAGS)))
 $(eval $(call unit_test,grant,tests/unit/test_grant.c $(EVTGNT_FAKE),$(EVTGNT_FLAGS)))
 $(eval $(call unit_test,grant_races,tests/unit/test_grant_races.c $(EVTGNT_FAKE),$(EVTGNT_FLAGS)))
+$(eval $(call unit_test,evtgnt_limits,tests/unit/test_evtgnt_limits.c tests/unit/guest_faults.c $(EVTGNT_FAKE),\
+    $(EVTGNT_FLAGS) -D_GNU_SOURCE))

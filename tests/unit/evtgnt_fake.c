@@ -3,7 +3,9 @@
  *
  * See evtgnt_fake.h.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,9 @@ struct domain *domain_zero;
 unsigned long max_frame = FAKE_FRAMES;
 unsigned fake_kicks[FAKE_DOMAINS][FAKE_VCPUS], fake_wakes[FAKE_DOMAINS][FAKE_VCPUS];
 int fake_allocations_left = -1;
-unsigned fake_flushes, fake_messages;
+unsigned fake_flushes, fake_messages, fake_written_count;
+mfn_t fake_written_last;
+char fake_log[4096];
 int fake_map_host_status, fake_unmap_host_status, fake_pirq_error;
 void (*fake_at_flush)(void);
 
@@ -47,6 +51,12 @@ void panic(const char *format, ...)
 
 void logf(enum log_level level, const char *format, ...)
 {
+    size_t used = strlen(fake_log);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(fake_log + used, sizeof(fake_log) - used, format, args);
+    va_end(args);
     __atomic_add_fetch(&fake_messages, 1, __ATOMIC_RELAXED);
 }
 
@@ -194,6 +204,8 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
 
 void frame_written(mfn_t mfn)
 {
+    fake_written_count++;
+    fake_written_last = mfn;
 }
 
 void page_put_and_type(mfn_t mfn)
@@ -380,6 +392,8 @@ void fake_setup(unsigned count)
     memset(fake_wakes, 0, sizeof(fake_wakes));
     memset(mappings, 0, sizeof(mappings));
     fake_allocations_left = -1;
+    fake_written_count = 0;
+    fake_log[0] = 0;
     fake_map_host_status = fake_unmap_host_status = fake_pirq_error = 0;
     fake_at_flush = NULL;
     slab_objects = 0;

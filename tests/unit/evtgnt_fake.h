@@ -25,7 +25,9 @@ extern struct fake_frame fake_frames[FAKE_FRAMES];
 extern struct domain *fake_domains[FAKE_DOMAINS];
 extern unsigned fake_kicks[FAKE_DOMAINS][FAKE_VCPUS], fake_wakes[FAKE_DOMAINS][FAKE_VCPUS];
 extern int fake_allocations_left; /* -1: no limit */
-extern unsigned fake_flushes, fake_messages;
+extern unsigned fake_flushes, fake_messages, fake_written_count;
+extern mfn_t fake_written_last;
+extern char fake_log[4096]; /* what was logged, as far as it fits */
 extern int fake_map_host_status, fake_unmap_host_status, fake_pirq_error;
 extern void (*fake_at_flush)(void);
 

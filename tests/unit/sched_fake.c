@@ -14,7 +14,9 @@ struct percpu fake_cpus[MAX_CPUS];
 unsigned fake_this, cpu_count, fake_switches;
 ns_t fake_now;
 u32 fake_ran_on[FAKE_DOMAINS];
-void (*fake_check)(void);
+void (*fake_check)(void), (*fake_relax)(void);
+int fake_events_after = -1;
+char fake_log[4096];
 spinlock_t domain_list_lock;
 
 static struct domain *domains[FAKE_DOMAINS];
@@ -32,10 +34,21 @@ void spin_lock_contended(spinlock_t *l)
 
 void smp_serve_requests(void)
 {
+    unsigned cpu = fake_this;
+
+    if (fake_relax)
+        fake_relax();
+    fake_this = cpu;
 }
 
 void logf(enum log_level level, const char *format, ...)
 {
+    size_t used = strlen(fake_log);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(fake_log + used, sizeof(fake_log) - used, format, args);
+    va_end(args);
 }
 
 void guest_logf(enum log_level level, const char *format, ...)
@@ -59,7 +72,7 @@ void raise_softirq(unsigned cpu, enum softirq which)
 
 bool vcpu_events_deliverable(struct vcpu *v)
 {
-    return false;
+    return fake_events_after >= 0 && fake_events_after-- == 0;
 }
 
 void guest_periodic_enter(struct vcpu *v, ns_t now)
@@ -72,7 +85,14 @@ void guest_periodic_leave(struct vcpu *v)
 
 struct domain *domain_first(void)
 {
-    return NULL;
+    struct domain *first = NULL;
+
+    for (unsigned id = FAKE_DOMAINS; id-- > 0;)
+        if (domains[id]) {
+            domains[id]->next = first;
+            first = domains[id];
+        }
+    return first;
 }
 
 void context_switch(struct vcpu *prev, struct vcpu *next)
@@ -108,7 +128,9 @@ void fake_machine(unsigned cpus)
     cpu_count = cpus;
     fake_now = 1000 * MS;
     fake_switches = 0;
-    fake_check = NULL;
+    fake_check = fake_relax = NULL;
+    fake_events_after = -1;
+    fake_log[0] = 0;
     sched_rate_limit = MS;
     sched_init();
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
