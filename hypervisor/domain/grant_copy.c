@@ -86,7 +86,7 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref, u32 offse
 }
 
 static NOINLINE int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
-                           bool write)
+                             bool write)
 {
     int status;
 
