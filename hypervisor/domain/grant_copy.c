@@ -85,8 +85,8 @@ static int follow_grant(struct copy_end *end, unsigned domid, u32 ref, u32 offse
     }
 }
 
-static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
-                           bool write)
+static NOINLINE int take_end(struct copy_end *end, const struct gnttab_copy_ptr *from, u32 length, bool by_grant,
+                             bool write)
 {
     int status;
 
@@ -104,7 +104,7 @@ static inline int take_end(struct copy_end *end, const struct gnttab_copy_ptr *f
     return take_page(end->mfn, current->domain, write);
 }
 
-static inline void drop_end(struct copy_end *end)
+static NOINLINE void drop_end(struct copy_end *end)
 {
     if (end->write)
         page_put_and_type(end->mfn);
@@ -138,6 +138,21 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
     page_put_and_type(to);
     page_put(from);
     return GNTST_okay;
+}
+
+/* The granted frame is d's, the other the caller's. */
+IN_PLACE int copy_by_grant(const struct gnttab_copy *op, mfn_t granted, const struct domain *d, bool write)
+{
+    mfn_t from = granted, to = mfn_of(op->dest.u.gmfn);
+    const struct domain *from_owner = d, *to_owner = current->domain;
+
+    if (write) {
+        from = mfn_of(op->source.u.gmfn);
+        to = granted;
+        from_owner = to_owner;
+        to_owner = d;
+    }
+    return copy_frames(op, from, from_owner, to, to_owner);
 }
 
 static NOINLINE int copy_general(const struct gnttab_copy *op)
@@ -181,8 +196,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
         else if (unlikely(by->offset < use.start || by->offset + op->len > use.start + use.length))
             status = GNTST_general_error;
         else
-            status = write ? copy_frames(op, mfn_of(own->u.gmfn), caller, use.mfn, d)
-                           : copy_frames(op, use.mfn, d, mfn_of(own->u.gmfn), caller);
+            status = copy_by_grant(op, use.mfn, d, write);
         grant_unuse(d, by->u.ref, !write, 1);
     }
     if (d != caller)

@@ -276,7 +276,12 @@ static long unmap_one(unsigned long va, bool replace, struct unmap *u)
         .handle = op.handle,
     };
     op.status = (s16)begin_unmap(&request, u);
-    return copy_to_guest(va + offsetof(struct gnttab_unmap_grant_ref, status), &op.status, sizeof(op.status));
+    if (unlikely(!guest_words_ok(current->mm.words_hole, va, sizeof(op), current->is_32bit)))
+        return -EFAULT;
+    PUT_GUEST_WORD(va + offsetof(struct gnttab_unmap_grant_ref, status), op.status, fault);
+    return 0;
+fault:
+    return -EFAULT;
 }
 
 long grant_unmap_some(unsigned long va, unsigned count, bool replace)

@@ -146,8 +146,8 @@ static int claim(struct domain *d, unsigned ref, unsigned user, bool readonly, b
     return GNTST_okay;
 }
 
-static int use_locked(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,
-                      struct grant_use *out)
+static __attribute__((noinline)) int use_locked(struct domain *d, unsigned ref, unsigned user, bool readonly,
+                                                bool for_map, unsigned uses, struct grant_use *out)
 {
     struct grant_active *act;
     int status;

@@ -208,6 +208,9 @@ static inline u64 *frame_mark(mfn_t mfn)
     return mfn_to_virt(mfn);
 }
 
+/* Both M2Ps for frames of RAM in a row that nobody has yet: whoever gets them logs them. */
+void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count);
+
 /* d's last use of the frame has ended: back to the heap. Its accounting is the caller's. */
 void frame_leaves(struct domain *d, mfn_t mfn);
 /* relinquish.c: frames in a row that have become ours and go to the heap together. */

@@ -222,6 +222,16 @@ void m2p_set(mfn_t mfn, pfn_t pfn)
         frame_written(mfn);
 }
 
+void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count)
+{
+    u64 *wide = (u64 *)M2P_WRITABLE + first.value;
+    u32 *narrow = (u32 *)M2P_COMPAT_WRITABLE + first.value;
+    for (unsigned long i = 0; i < count; i++) {
+        wide[i] = pfn.value + i;
+        narrow[i] = (u32)(pfn.value + i);
+    }
+}
+
 pfn_t m2p_get(mfn_t mfn)
 {
     return pfn_of(mfn_valid(mfn) ? ((const u64 *)M2P_WRITABLE)[mfn.value] : INVALID_FRAME);

@@ -223,17 +223,6 @@ unsigned long increase_reservation(struct domain *d, const struct reservation *r
     return i;
 }
 
-/* In both M2Ps, before they are handed out. */
-static void name_frames(mfn_t first, unsigned long pfn, unsigned long count)
-{
-    u64 *wide = (u64 *)M2P_WRITABLE + first.value;
-    u32 *narrow = (u32 *)M2P_COMPAT_WRITABLE + first.value;
-    for (unsigned long i = 0; i < count; i++) {
-        wide[i] = pfn + i;
-        narrow[i] = (u32)(pfn + i);
-    }
-}
-
 unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
     unsigned bits = extent_address_bits(d, r->flags);
@@ -242,7 +231,7 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
         mfn_t first;
         if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
-        name_frames(first, pfn, 1UL << r->order);
+        m2p_set_row(first, pfn_of(pfn), 1UL << r->order);
         if (hand_out(d, first, r->order) || put_frame(r->list, i, first.value))
             break;
     }

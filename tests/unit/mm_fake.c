@@ -225,6 +225,12 @@ void m2p_set(mfn_t mfn, pfn_t pfn)
     fake.m2p[mfn.value] = pfn;
 }
 
+void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count)
+{
+    for (unsigned long i = 0; i < count; i++)
+        m2p_set(mfn_add(first, i), pfn_of(pfn.value + i));
+}
+
 pfn_t m2p_get(mfn_t mfn)
 {
     return mfn_valid(mfn) ? fake.m2p[mfn.value] : pfn_of(INVALID_FRAME);
