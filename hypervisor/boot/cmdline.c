@@ -201,6 +201,12 @@ static bool set_conswitch(const char *v)
     return true;
 }
 
+static bool set_debug(const char *v)
+{
+    options.audit_frames = strcmp(v, "frames") == 0;
+    return options.audit_frames;
+}
+
 static bool set_sched(const char *v)
 {
     return strcmp(v, "credit2") == 0;
@@ -221,6 +227,7 @@ static const struct option {
     {"conswitch", set_conswitch},
     {"console_to_ring", set_console_to_ring},
     {"sched", set_sched},
+    {"debug", set_debug},
 };
 
 static void reject(const char *word)

@@ -13,6 +13,7 @@ struct options {
     unsigned dom0_max_vcpus;    /* 0: as many as CPUs */
     unsigned max_cpus;
     enum log_level log_level, guest_log_level;
+    bool audit_frames; /* debug=frames: at each domain's end and the machine's */
     bool noreboot;
     bool serial; /* console=com1 */
     u16 serial_port;

@@ -4,6 +4,7 @@
  * Offsets and sizes that assembly needs; the build turns each line of the output into a #define.
  */
 #include "domain.h"
+#include "guest_access.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"#define " #name " %c0\"" : : "i"(value))
 
@@ -35,6 +36,8 @@ void asm_offsets(void)
     DEFINE(VCPU_KERNEL_SS, offsetof(struct vcpu, kernel_ss));
     DEFINE(VCPU_KERNEL_TABLE, offsetof(struct vcpu, mm.kernel_table));
     DEFINE(VCPU_USER_TABLE, offsetof(struct vcpu, mm.user_table));
+    DEFINE(VCPU_WORDS_HOLE, offsetof(struct vcpu, mm.words_hole));
+    DEFINE(WORDS_MAX, GUEST_WORDS_MAX);
     DEFINE(VCPU_CR3, offsetof(struct vcpu, mm.cr3));
     DEFINE(VCPU_CR2, offsetof(struct vcpu, ctrlreg[2]));
     DEFINE(VCPU_TRAPS, offsetof(struct vcpu, traps));

@@ -56,6 +56,8 @@ iret32:
     mov     VCPU_DOMAIN(%rdx), %rcx
     testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
     jnz     iret32_long_way
+    cmpq    $0, DOMAIN_SHADOW(%rcx)       # a fault that is mended there has overwritten what lies below rsp
+    jne     iret32_long_way
     mov     AT(REGS_RSP), %ecx
     cmp     $-24, %ecx                    # six words
     ja      iret32_long_way

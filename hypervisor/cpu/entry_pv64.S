@@ -181,8 +181,13 @@ iret64:
     mov     VCPU_DOMAIN(%rax), %rcx
     testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
     jnz     iret64_long_way
+    cmpq    $0, DOMAIN_SHADOW(%rcx)       # a fault that is mended there has overwritten what lies below rsp
+    jne     iret64_long_way
     mov     AT(REGS_RSP), %r11
-    CHECK_ADDRESS %r11, %rcx, iret64_again
+    mov     $(WORDS_MAX - HV_VIRT_START), %rcx # guest_words_ok
+    add     %r11, %rcx
+    cmp     VCPU_WORDS_HOLE(%rax), %rcx
+    jb      iret64_again
     GUEST_ACCESS iret64_again, mov (%r11), %rcx  # the lowest first, as in entry_bounce.S
     mov     %rcx, AT(REGS_RAX)
     GUEST_ACCESS iret64_again, mov 24(%r11), %ecx
@@ -230,9 +235,6 @@ iret64_in_syscall:
 
 # What mm_toggle_cr3 does.
 iret64_to_user:
-    mov     VCPU_DOMAIN(%rax), %rcx
-    cmpq    $0, DOMAIN_SHADOW(%rcx)
-    jne     iret64_again
     cmpl    $0, stale_cpus(%rip)
     jne     iret64_again
     cmpq    $-1, VCPU_USER_TABLE(%rax)

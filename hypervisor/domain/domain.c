@@ -8,6 +8,7 @@
  * that it has and drops the first; while another domain still maps one of its pages it stays listed as dying.
  */
 #include "domain.h"
+#include "boot/cmdline.h"
 #include "cpu/cpu.h"
 #include "domain/lifecycle.h"
 
@@ -424,6 +425,8 @@ int domain_kill(struct domain *d)
     grant_warn_leaks(d);
     drop_shared_info(d);
     domain_put(d);
+    if (options.audit_frames)
+        frames_audit(false);
     send_global_virq(VIRQ_DOM_EXC);
     return 0;
 }

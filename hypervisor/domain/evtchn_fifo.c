@@ -305,15 +305,15 @@ void fifo_destroy(struct domain *d)
     hv_free(fifo);
 }
 
-void evtchn_frames_written(struct domain *d)
+void evtchn_frames(struct domain *d, void (*visit)(mfn_t mfn))
 {
     spin_lock(&d->evtchn.lock);
     for (unsigned i = 0; d->evtchn.fifo && i < d->evtchn.fifo->pages; i++)
-        frame_written(virt_to_mfn(d->evtchn.fifo->array[i]));
+        visit(virt_to_mfn(d->evtchn.fifo->array[i]));
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         const struct evtchn_fifo_vcpu *queues = d->vcpus[i] ? d->vcpus[i]->evtchn.fifo : NULL;
         if (queues && queues->control)
-            frame_written(virt_to_mfn(queues->control));
+            visit(virt_to_mfn(queues->control));
     }
     spin_unlock(&d->evtchn.lock);
 }

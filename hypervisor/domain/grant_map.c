@@ -331,6 +331,19 @@ int grant_release_mappings(struct domain *d)
     return 0;
 }
 
+void grant_device_frames(struct domain *d, void (*visit)(mfn_t mfn, bool writable))
+{
+    struct domain_grant *g = &d->grant;
+
+    spin_lock(&g->lock);
+    for (unsigned handle = 0; handle < g->maptrack_limit; handle++) {
+        const struct grant_maptrack *map = handle_of(g, handle);
+        if (map->granter && (map->flags & GNTMAP_device_map))
+            visit(mfn_of(grant_active_of(&map->granter->grant, map->ref)->mfn), !(map->flags & GNTMAP_readonly));
+    }
+    spin_unlock(&g->lock);
+}
+
 void grant_frames_written(struct domain *d)
 {
     struct domain_grant *g = &d->grant;

@@ -20,6 +20,8 @@ static void shutdown_machine(unsigned reason)
     const char *what = reason < ARRAY_SIZE(reasons) ? reasons[reason] : "stopped for an unknown reason";
 
     logf(LOG_ERROR, "dom0 %s\n", what);
+    if (options.audit_frames)
+        frames_audit(false);
     if (reason == SHUTDOWN_poweroff || (options.noreboot && reason != SHUTDOWN_reboot))
         machine_poweroff();
     machine_restart();

@@ -64,7 +64,7 @@ void vcpu_mark_events_pending(struct vcpu *v);
 bool vcpu_events_deliverable(struct vcpu *v); /* pending and not masked */
 long evtchn_alloc_unbound(struct domain *d, unsigned remote_domid, u32 *port);
 void evtchn_dump(struct domain *d);
-void evtchn_frames_written(struct domain *d); /* pages of the FIFO form are counted as written (mm.h) */
+void evtchn_frames(struct domain *d, void (*visit)(mfn_t mfn)); /* guest pages of the FIFO form: referenced, writable */
 /* pirqs are dev/irq.c's. */
 long pirq_bind(struct vcpu *v, unsigned pirq, bool share);
 void pirq_unbind(struct domain *d, unsigned pirq);

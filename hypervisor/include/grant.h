@@ -38,6 +38,8 @@ void grant_free(struct domain *d); /* memory, after the last reference is gone *
 int grant_frame_mfn(struct domain *d, unsigned index, bool status, unsigned long *mfn);
 void grant_warn_leaks(struct domain *d);
 void grant_dump(struct domain *d);
+/* Frames that d's device mappings of others' pages hold. */
+void grant_device_frames(struct domain *d, void (*visit)(mfn_t mfn, bool writable));
 void grant_frames_written(struct domain *d); /* those mapped writable by others are counted as written (mm.h) */
 
 #endif

@@ -123,12 +123,12 @@ struct domain_mm {
     spinlock_t lock;      /* reservation counts */
     spinlock_t page_lock; /* all changes of this domain's page tables */
     unsigned long tot_pages, max_pages, outstanding_claim;
-    unsigned long mfn_low, mfn_high; /* every frame owned lies in [low, high) */
-    unsigned long shared_frames;     /* our pages it holds (shared_info, grant table) */
-    u64 mark;                        /* what it leaves in frames it gives back; no other domain ever has the same */
-    u32 dirty_cpus;                  /* CPUs whose CR3 is one of its tables */
-    struct domain *next_owner;       /* mm/owner.c: domains that own frames; holds a reference while it is there */
-    unsigned long relinquish_next;   /* frame where domain_relinquish_memory goes on */
+    u64 parts;                     /* of the machine's memory, each of 64: where it ever owned a frame */
+    unsigned long shared_frames;   /* our pages it holds (shared_info, grant table) */
+    u64 mark;                      /* what it leaves in frames it gives back; no other domain ever has the same */
+    u32 dirty_cpus;                /* CPUs whose CR3 is one of its tables */
+    struct domain *next_owner;     /* mm/owner.c: domains that own frames; holds a reference while it is there */
+    unsigned long relinquish_next; /* frame where domain_relinquish_memory goes on */
     u8 relinquish_stage;
     bool linear_below;           /* the table being released is one behind a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */

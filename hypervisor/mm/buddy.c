@@ -117,8 +117,7 @@ static void give_locked(unsigned long frame, unsigned order, bool dirty)
 void heap_give(mfn_t first, unsigned order, bool dirty)
 {
     spin_lock(&heap_lock);
-    for (unsigned long i = 0; i < 1UL << order; i++)
-        set_word(first.value + i, FW_TYPE(FRAME_FREE));
+    set_frame_words(first.value, 1UL << order, FW_TYPE(FRAME_FREE));
     give_locked(first.value, order, dirty);
     spin_unlock(&heap_lock);
 }
@@ -126,8 +125,7 @@ void heap_give(mfn_t first, unsigned order, bool dirty)
 void heap_give_cleaned(mfn_t first, unsigned order)
 {
     spin_lock(&heap_lock);
-    for (unsigned long i = 0; i < 1UL << order; i++)
-        set_word(first.value + i, FW_TYPE(FRAME_FREE));
+    set_frame_words(first.value, 1UL << order, FW_TYPE(FRAME_FREE));
     cleaning -= 1UL << order;
     give_locked(first.value, order, false);
     spin_unlock(&heap_lock);
@@ -183,8 +181,7 @@ mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty)
     spin_lock(&heap_lock);
     unsigned long frame = take_locked(order, limit, dirty);
     if (frame != LINK_NONE)
-        for (unsigned long i = 0; i < 1UL << order; i++)
-            set_word(frame + i, word);
+        set_frame_words(frame, 1UL << order, word);
     spin_unlock(&heap_lock);
     return mfn_of(frame == LINK_NONE ? INVALID_FRAME : frame);
 }
@@ -206,8 +203,7 @@ int heap_take_dirty(unsigned order, u64 word, mfn_t *first)
         }
         free_count -= 1UL << found;
         cleaning += 1UL << found;
-        for (unsigned long i = 0; i < 1UL << found; i++)
-            set_word(frame + i, word);
+        set_frame_words(frame, 1UL << found, word);
         *first = mfn_of(frame);
     }
     spin_unlock(&heap_lock);

@@ -61,6 +61,13 @@ static inline bool frame_swap(mfn_t mfn, u64 *expected, u64 desired)
                                        __ATOMIC_SEQ_CST);
 }
 
+/* The words of frames in a row that nobody else changes. */
+IN_PLACE void set_frame_words(unsigned long first, unsigned long count, u64 word)
+{
+    u64 *at = &frame_table[first].word;
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(word) : "memory");
+}
+
 static inline u64 frame_word(mfn_t mfn)
 {
     return READ_ONCE(frame_table[mfn.value].word);
@@ -121,7 +128,11 @@ struct domain *owner_domain(unsigned domid);
 int charge_frames(struct domain *d, unsigned long count) MUST_CHECK; /* -ENOMEM past the maximum, said in the log */
 void charge_shared(struct domain *d);
 void uncharge_shared(struct domain *d);
-void note_owned(struct domain *d, mfn_t mfn, unsigned long count);
+/* Which of the 64 parts of the machine's memory a frame lies in: a part has 2^part_shift() frames. */
+static inline unsigned part_shift(void)
+{
+    return 58 - (unsigned)__builtin_clzl(max_frame);
+}
 void owned_frame_released(mfn_t mfn, u64 word); /* the last reference is gone */
 
 struct domain *owner_next(struct domain *d); /* NULL: the first; for the audit, in no order */
@@ -199,6 +210,12 @@ static inline u64 *frame_mark(mfn_t mfn)
 
 /* d's last use of the frame has ended: back to the heap. Its accounting is the caller's. */
 void frame_leaves(struct domain *d, mfn_t mfn);
+/* relinquish.c: frames in a row that have become ours and go to the heap together. */
+struct frame_run {
+    unsigned long first, count;
+};
+bool frame_run_add(struct domain *d, mfn_t mfn, struct frame_run *run);
+void frame_run_end(struct domain *d, struct frame_run *run);
 #define WORD_OURS (FW_ALLOCATED | FW_OWNER(OWNER_NONE) | 1)
 
 /* alloc.c */

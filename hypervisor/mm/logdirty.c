@@ -98,7 +98,7 @@ void frame_written(mfn_t mfn)
 static void log_held_frames(struct domain *d)
 {
     grant_frames_written(d);
-    evtchn_frames_written(d);
+    evtchn_frames(d, frame_written);
     for (unsigned i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i] && d->vcpus[i]->info_mfn.value != INVALID_FRAME)
             frame_written(d->vcpus[i]->info_mfn);

@@ -73,7 +73,7 @@ static int pin(struct domain *d, mfn_t mfn, enum frame_type type, bool preemptib
     if ((word & FW_PINNED) == 0 && !d->dying)
         return 0;
     if ((word & FW_PINNED) == 0) /* a dying domain's pins are taken back: ours may have come too late for that */
-        word = __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
     else
         rc = -EINVAL;
     table_release(d, mfn);

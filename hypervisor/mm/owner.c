@@ -117,15 +117,6 @@ void uncharge_shared(struct domain *d)
         domain_put(d);
 }
 
-void note_owned(struct domain *d, mfn_t mfn, unsigned long count)
-{
-    spin_lock(&d->mm.lock);
-    if (d->mm.mfn_high == 0 || mfn.value < d->mm.mfn_low)
-        d->mm.mfn_low = mfn.value;
-    d->mm.mfn_high = MAX(d->mm.mfn_high, mfn.value + count);
-    spin_unlock(&d->mm.lock);
-}
-
 void frame_leaves(struct domain *d, mfn_t mfn)
 {
     m2p_set(mfn, pfn_of(INVALID_FRAME));

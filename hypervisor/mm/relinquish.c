@@ -41,13 +41,9 @@ static int drop_table(struct domain *d, mfn_t mfn)
     return rc;
 }
 
-/* Frames in a row that have become ours and go to the heap together. */
-struct run {
-    unsigned long first, count;
-};
 #define RUN_MAX 512
 
-static void end_run(struct domain *d, struct run *run)
+void frame_run_end(struct domain *d, struct frame_run *run)
 {
     if (run->count == 0)
         return;
@@ -58,8 +54,10 @@ static void end_run(struct domain *d, struct run *run)
 }
 
 /* Nobody else holds a reference, as with nearly all: the frame is ours from here on. */
-static bool add_to_run(struct domain *d, mfn_t mfn, struct run *run)
+bool frame_run_add(struct domain *d, mfn_t mfn, struct frame_run *run)
 {
+    if (!mfn_valid(mfn))
+        return false;
     u64 word = frame_word(mfn);
     do {
         if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_PINNED | FW_REF_MASK)) != (FW_ALLOCATED | FW_OWNER(d->id) | 1))
@@ -68,7 +66,7 @@ static bool add_to_run(struct domain *d, mfn_t mfn, struct run *run)
     m2p_set(mfn, pfn_of(INVALID_FRAME));
     *frame_mark(mfn) = d->mm.mark;
     if (mfn.value != run->first + run->count || run->count == RUN_MAX)
-        end_run(d, run);
+        frame_run_end(d, run);
     if (run->count++ == 0)
         run->first = mfn.value;
     return true;
@@ -84,9 +82,16 @@ static void drop_frame(struct domain *d, mfn_t mfn)
     page_put(mfn);
 }
 
-/* The next frame that looks like d's, or end. A free frame's links may look so too; whoever handles it looks closer. */
+/* The next frame that may be d's, or one at or behind end. A free frame's links may look so too, or the end of a part of
+ * memory is reached; whoever handles it looks closer. */
 static unsigned long next_owned(const struct domain *d, unsigned long at, unsigned long end)
 {
+    unsigned part = (unsigned)(at >> part_shift());
+    u64 ahead = READ_ONCE(d->mm.parts) >> part;
+
+    if (!(ahead & 1))
+        return ahead ? (unsigned long)(part + (unsigned)__builtin_ctzl(ahead)) << part_shift() : max_frame;
+    end = MIN(end, (part + 1UL) << part_shift());
     const struct frame *frame = frame_table + at, *last = frame_table + end;
     u32 owner = d->id;
 
@@ -99,19 +104,19 @@ static unsigned long next_owned(const struct domain *d, unsigned long at, unsign
 
 static int run_stage(struct domain *d)
 {
-    unsigned long end = MIN(d->mm.mfn_high, max_frame);
+    unsigned long end = max_frame;
     bool frames = d->mm.relinquish_stage == STAGE_FRAMES;
-    struct run run = {0, 0};
+    struct frame_run run = {0, 0};
     int rc = 0;
     spin_lock(&d->mm.page_lock);
-    while (rc == 0 && d->mm.relinquish_next < end && (!frames || d->mm.tot_pages > run.count)) {
+    while (rc == 0 && d->mm.relinquish_next < end && d->mm.tot_pages > run.count) {
         unsigned long stop = MIN(end, d->mm.relinquish_next + SCAN_CHUNK);
         d->mm.relinquish_next = next_owned(d, d->mm.relinquish_next, stop);
         if (d->mm.relinquish_next < stop) {
             mfn_t mfn = mfn_of(d->mm.relinquish_next);
             if (!frames)
                 rc = drop_table(d, mfn);
-            else if (!add_to_run(d, mfn, &run))
+            else if (!frame_run_add(d, mfn, &run))
                 drop_frame(d, mfn);
             if (rc || ++d->mm.relinquish_next & 63)
                 continue;
@@ -119,7 +124,7 @@ static int run_stage(struct domain *d)
         if (hypercall_preempt_check())
             rc = -ERESTART;
     }
-    end_run(d, &run);
+    frame_run_end(d, &run);
     spin_unlock(&d->mm.page_lock);
     return rc;
 }
@@ -137,7 +142,7 @@ int domain_relinquish_memory(struct domain *d)
                 return rc;
         }
         d->mm.relinquish_stage++;
-        d->mm.relinquish_next = d->mm.mfn_low;
+        d->mm.relinquish_next = 0;
     }
     linear_free(d);
     return 0;
@@ -146,7 +151,7 @@ int domain_relinquish_memory(struct domain *d)
 void domain_mm_dump(struct domain *d)
 {
     unsigned long types[16] = {0}, pinned = 0, unowned = 0;
-    for (unsigned long i = d->mm.mfn_low; i < MIN(d->mm.mfn_high, max_frame); i++) {
+    for (unsigned long i = next_owned(d, 0, max_frame); i < max_frame; i = next_owned(d, i + 1, max_frame)) {
         u64 word = frame_word(mfn_of(i));
         if (!owned_by(word, d))
             continue;

@@ -118,13 +118,13 @@ static int take_frames(struct domain *d, unsigned order, unsigned address_bits, 
 static int hand_out(struct domain *d, mfn_t first, unsigned order)
 {
     unsigned long count = 1UL << order;
-    for (unsigned long i = 0; i < count; i++) {
-        WRITE_ONCE(frame_table[first.value + i].word, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
-        if (unlikely(logging_domains)) /* m2p_set found no owner yet */
+    set_frame_words(first.value, count, FW_ALLOCATED | FW_OWNER(d->id) | FW_VALID(FRAME_WRITABLE) | 1);
+    if (unlikely(logging_domains)) /* their M2P entries came while they had no owner yet */
+        for (unsigned long i = 0; i < count; i++)
             frame_written(mfn_add(first, i));
-    }
-    if (first.value < READ_ONCE(d->mm.mfn_low) || first.value + count > READ_ONCE(d->mm.mfn_high))
-        note_owned(d, first, count);
+    u64 parts = (2UL << ((first.value + count - 1) >> part_shift())) - (1UL << (first.value >> part_shift()));
+    if (parts & ~READ_ONCE(d->mm.parts))
+        __atomic_fetch_or(&d->mm.parts, parts, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (likely(!READ_ONCE(d->dying)))
         return 0;
@@ -177,21 +177,27 @@ static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
     return *preempted;
 }
 
-/* One frame number of the list, which lies in a good range: adjust_reservation looked. */
+/* One frame number of the list, which lies in a good range: adjust_reservation looked. But since the last look at what
+ * waits, another CPU may have made a linear mapping of the slot where it lies. */
 static int get_frame(unsigned long *frame, unsigned long list, unsigned long i)
 {
     u32 narrow;
-    if (current->is_32bit) {
+    const struct vcpu *v = current;
+    if (v->is_32bit) {
         GET_GUEST_WORD(narrow, list + i * sizeof(u32), fault);
         *frame = narrow;
     } else {
-        GET_GUEST_WORD(*frame, list + i * sizeof(u64), fault);
+        unsigned long at = list + i * sizeof(u64);
+        if (unlikely(!guest_words_ok(v->mm.words_hole, at, sizeof(u64), false)))
+            goto fault;
+        GET_GUEST_WORD(*frame, at, fault);
     }
     return 0;
 fault:
     return -EFAULT;
 }
 
+/* A linear mapping is read-only. */
 static int put_frame(unsigned long list, unsigned long i, unsigned long frame)
 {
     if (current->is_32bit)
@@ -217,6 +223,17 @@ unsigned long increase_reservation(struct domain *d, const struct reservation *r
     return i;
 }
 
+/* In both M2Ps, before they are handed out. */
+static void name_frames(mfn_t first, unsigned long pfn, unsigned long count)
+{
+    u64 *wide = (u64 *)M2P_WRITABLE + first.value;
+    u32 *narrow = (u32 *)M2P_COMPAT_WRITABLE + first.value;
+    for (unsigned long i = 0; i < count; i++) {
+        wide[i] = pfn + i;
+        narrow[i] = (u32)(pfn + i);
+    }
+}
+
 unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
     unsigned bits = extent_address_bits(d, r->flags);
@@ -225,8 +242,7 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
         mfn_t first;
         if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
             break;
-        for (unsigned long j = 0; j < 1UL << r->order; j++)
-            m2p_set(mfn_add(first, j), pfn_of(pfn + j));
+        name_frames(first, pfn, 1UL << r->order);
         if (hand_out(d, first, r->order) || put_frame(r->list, i, first.value))
             break;
     }
@@ -235,14 +251,19 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
 
 unsigned long decrease_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
 {
+    struct frame_run run = {0, 0};
     unsigned long i, frame;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         if (get_frame(&frame, r->list, i))
             break;
-        for (unsigned long j = 0; j < 1UL << r->order; j++)
-            if (give_back(d, mfn_of(frame + j)))
-                return i;
+        for (unsigned long j = 0; j < 1UL << r->order; j++) {
+            mfn_t mfn = mfn_of(frame + j);
+            if (!frame_run_add(d, mfn, &run) && give_back(d, mfn))
+                goto out;
+        }
     }
+out:
+    frame_run_end(d, &run);
     return i;
 }
 

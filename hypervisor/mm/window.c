@@ -31,8 +31,9 @@ static unsigned gdt_pages(const struct vcpu *v)
 static void load_gdt(const struct vcpu *v, u64 *entries)
 {
     unsigned count = v->idle ? 0 : gdt_pages(v);
-    for (unsigned i = 0; i < GDT_PAGES; i++)
-        entries[i] = i < count ? pte_of(v->gdt_frames[i], WINDOW_FLAGS) : 0;
+    for (unsigned i = 0; i < count; i++)
+        *entries++ = pte_of(v->gdt_frames[i], WINDOW_FLAGS);
+    memset(entries, 0, (GDT_PAGES - count) * sizeof(*entries));
 }
 
 /* The CR3 load that follows flushes the old translations. Once prev's entries are gone nobody looks at its LDT from

@@ -21,20 +21,47 @@ import sys
 EXPLAINED = "tests/analysis/explained.tsv"
 FINDING = re.compile(r"^([\w./-]+\.[ch]):\d+:(?:\d+:)? (?:warning|error|performance|portability): (.*?) \[([\w.+=-]+)\]\s*$", re.M)
 CPPCHECK = ["cppcheck", "-q", "--enable=warning,performance,portability", "--std=c11", "--inline-suppr",
-            "--suppress=missingInclude", "--template={file}:{line}: {severity}: {message} [{id}]"]
+            "--suppress=missingInclude", "-U__ASSEMBLER__", "-D__GNUC__=12", "-D__OPTIMIZE__", "--template={file}:{line}: {severity}: {message} [{id}]"]
 
 
 def run(command):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def own_headers(compiler):
+    """Where the compiler keeps the headers that come with it."""
+    return run([compiler, "-print-file-name=include"]).stdout.strip()
+
+
+GCC_HEADERS, CLANG_HEADERS = own_headers("gcc"), own_headers("clang")
+
+
 def analysers(name, flags, wide):
     """The command of each analyser for one file."""
     plain = [flag for flag in flags if not flag.startswith("-W")]
-    includes = [flag for flag in flags if flag.startswith(("-I", "-D"))]
-    yield "gcc", ["gcc", *plain, "-O1", "-fanalyzer", "-fdiagnostics-plain-output", "-S", "-o", "/dev/null", name]
-    yield "clang", ["clang", "--analyze", *plain, "-Wno-everything", "--analyzer-output", "text", "-o", "/dev/null", name]
-    yield "cppcheck", [*CPPCHECK, "--platform=" + ("unix64" if wide else "unix32"), *includes, name]
+    theirs = [CLANG_HEADERS if flag == GCC_HEADERS else flag for flag in plain]
+    places = [flag for flag in plain if flag.startswith(("-I", "-D"))]
+    places += ["-I" + place for option, place in zip(plain, plain[1:]) if option == "-isystem"]
+    machine = ["--platform=unix64", "-D__x86_64__"] if wide else ["--platform=unix32", "-D__i386__"]
+    return (["gcc", *plain, "-O1", "-fanalyzer", "-fdiagnostics-plain-output", "-S", "-o", "/dev/null", name],
+            ["clang", "--analyze", *theirs, "-Wno-everything", "--analyzer-output", "text", "-o", "/dev/null", name],
+            [*CPPCHECK, *machine, *places, name])
+
+
+def findings_of(command, text, workplace):
+    """[(file, checker, message)] of one analyser, from the last time it saw this text if there was one."""
+    kept = os.path.join(workplace, hashlib.sha256((repr(command) + text).encode()).hexdigest())
+    if not os.path.exists(kept):
+        result = run(command)
+        if result.returncode and command[0] != "cppcheck":
+            return [(command[-1], command[0], "did not finish: " + result.stderr.strip()[-300:])]
+        found = FINDING.findall(result.stdout + result.stderr)
+        with open(kept + ".new", "w", encoding="utf-8") as keep:
+            keep.write("\n".join("\t".join((place, checker, message)) for place, message, checker in found
+                                 if not place.startswith(("/", "build/"))))
+        os.rename(kept + ".new", kept)
+    with open(kept, encoding="utf-8") as keep:
+        return [tuple(line.split("\t")) for line in keep.read().splitlines()]
 
 
 def findings(name, flags, wide, workplace):
@@ -42,19 +69,7 @@ def findings(name, flags, wide, workplace):
     text = run(["gcc", *flags, "-w", "-E", "-P", name])
     if text.returncode:
         return [(name, "preprocessor", text.stderr.strip().splitlines()[-1])]
-    kept = os.path.join(workplace, hashlib.sha256((name + repr(flags) + text.stdout).encode()).hexdigest())
-    if not os.path.exists(kept):
-        output = ""
-        for tool, command in analysers(name, flags, wide):
-            result = run(command)
-            if result.returncode and tool != "cppcheck":
-                return [(name, tool, "did not finish: " + result.stderr.strip()[-300:])]
-            output += result.stdout + result.stderr
-        with open(kept + ".new", "w", encoding="utf-8") as keep:
-            keep.write("\n".join("\t".join((f, c, m)) for f, m, c in FINDING.findall(output)))
-        os.rename(kept + ".new", kept)
-    with open(kept, encoding="utf-8") as keep:
-        return [tuple(line.split("\t")) for line in keep.read().splitlines()]
+    return [found for command in analysers(name, flags, wide) for found in findings_of(command, text.stdout, workplace)]
 
 
 def explained():

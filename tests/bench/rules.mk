@@ -35,5 +35,4 @@ bench-scale: $(BENCH_PRODUCTS) $(B)/guest64/dom0 $(B)/dom0.rd
 plots:
 	$(Q)for plot in rows domains crowd; do \
 	    gnuplot -e "data='$(B)/bench/$$plot.tsv'; output='docs/cost-$$plot.svg'" tests/bench/$$plot.gp && \
-	    sed -i '1a <!--\nSPDX-FileCopyrightText: 2026 The Paravane developers\nSPDX-License-Identifier: BSD-2-Clause\n-->' \
-	        docs/cost-$$plot.svg || exit 1; done
+	    sed -i '1r tests/bench/licence.xml' docs/cost-$$plot.svg || exit 1; done

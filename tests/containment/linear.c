@@ -169,6 +169,100 @@ static void slot_swapped_meanwhile(void)
     for (int i = 0; i < 3; i++)
         drop_table(chain[i]);
 }
+/* The same for a list of which one word after another is read, with looks at what else waits in between: the words must
+ * be the caller's to the end. What was read would show in the table of frames, as the number of a frame just given. */
+#define FIRST_TURNED 320
+#define ATTEMPTS     180
+#define LISTED       512UL
+#define OURS         0x7777UL
+#define NOT_OURS     0x5ec2e7UL
+
+static volatile unsigned int turn_slot, turned_slot;
+
+static void turn_slot_to_self(void *arg)
+{
+    struct race *race = arg;
+    unsigned long root = top_mfn();
+
+    while (race->running) {
+        if (turn_slot != turned_slot) {
+            time_spin_ns(turn_slot % 8 * 5000);
+            mmu_update(entry_of(root, turn_slot), pte_make(root, PTE_P | PTE_US));
+            mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+            turned_slot = turn_slot;
+        }
+        race->rounds++;
+    }
+}
+
+/* The first frame of two megabytes: the hypervisor's map of these, taken for an entry of level 1, is a map of it. */
+static unsigned long *aligned_page(void *pages, unsigned long count)
+{
+    for (unsigned long i = 0; i < count; i++, pages = (char *)pages + PAGE_SIZE)
+        if (virt_to_mfn(pages) % 512 == 0)
+            return pages;
+    return NULL;
+}
+
+static unsigned long frames_named(unsigned long pfn)
+{
+    const unsigned long *m2p = (const unsigned long *)HV_START;
+    unsigned long found = 0, value;
+
+    for (unsigned long mfn = 0; probe_read((void *)&m2p[mfn], &value); mfn += 512)
+        for (unsigned long i = 0; i < 512; i++)
+            found += m2p[mfn + i] == pfn;
+    return found;
+}
+
+static unsigned long populate_at(unsigned long list, unsigned long *words)
+{
+    struct xen_memory_reservation some = {.nr_extents = LISTED, .domid = DOMID_SELF};
+    long got;
+
+    for (unsigned long i = 0; i < LISTED; i++)
+        words[i] = OURS;
+    some.extent_start.p = (xen_pfn_t *)list;
+    got = HYPERVISOR_memory_op(XENMEM_populate_physmap, &some);
+    some.extent_start.p = words;
+    some.nr_extents = got > 0 ? (unsigned long)got : 0;
+    HYPERVISOR_memory_op(XENMEM_decrease_reservation, &some);
+    return some.nr_extents;
+}
+
+static void list_swapped_meanwhile(void)
+{
+    void *pages = pages_alloc(1024);
+    unsigned long *secret = aligned_page(pages, 1024), *words = pages_alloc(1), root = top_mfn();
+    unsigned long mfn = virt_to_mfn(secret), l2 = mfn >> 18, l1 = mfn >> 9 & 511, early = 0;
+    pte_t *chain[3] = {new_table(), new_table(), new_table()};
+    struct race race = {.arg = NULL};
+
+    CHECK(secret != NULL, "a page of ours lies at the beginning of two megabytes");
+    poke(&chain[0][l1], pte_make(virt_to_mfn(words), TABLE_FLAGS));
+    poke(&chain[1][l2], pte_make(virt_to_mfn(chain[0]), TABLE_FLAGS));
+    poke(&chain[2][262], pte_make(virt_to_mfn(chain[1]), TABLE_FLAGS));
+    for (unsigned long i = 0; i < LISTED; i++)
+        secret[i] = NOT_OURS;
+    if (race_start(&race, turn_slot_to_self)) {
+        for (unsigned int slot = FIRST_TURNED; slot < FIRST_TURNED + ATTEMPTS; slot++) {
+            mmu_update(entry_of(root, slot), pte_make(virt_to_mfn(chain[2]), TABLE_FLAGS));
+            turn_slot = slot;
+            early += populate_at(window(262, l2, l1) + ((slot - SLOT) << 39), words) != LISTED;
+            while (turned_slot != slot)
+                time_spin_ns(1000);
+            mmu_update(entry_of(root, slot), 0);
+            mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
+        }
+        race_stop(&race);
+        printf("  %lu of %u lists were cut short\n", early, ATTEMPTS);
+    }
+    CHECK_EQ(frames_named(NOT_OURS), 0, "no word of a list is read through the hypervisor's map of all memory");
+    for (int i = 2; i >= 0; i--)
+        drop_table(chain[i]);
+    pages_free(words, 1);
+    pages_free(pages, 1024);
+}
 #endif
 
 int main(int argc, char **argv)
@@ -183,6 +277,7 @@ int main(int argc, char **argv)
     slot_swapped_meanwhile();
     hypervisor_seen_through_level_4();
     hypervisor_seen_through_another();
+    list_swapped_meanwhile();
 #else
     writable_self(2);
     circle(2);

@@ -7,7 +7,7 @@
 
 CONTAINMENT := $(filter-out attack witness latency,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
-CONTAINMENT_WIDE :=
+CONTAINMENT_WIDE := through
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
 CONTAINMENT_64 := $(filter-out $(CONTAINMENT_NARROW),$(CONTAINMENT))
 
@@ -25,7 +25,7 @@ $(B)/tests/containment.rd: scripts/ramdisk.py tests/containment/contain.cfg $(CO
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/contain.cfg=tests/containment/contain.cfg \
 	    $(foreach k,$(CONTAINMENT_KERNELS) $(CONTAINMENT_WITNESSES),tests/$(subst /,-,$(k:$(B)/%=%))=$(k))
 
-CONTAINMENT_PAGING := linear tables partial stale
+CONTAINMENT_PAGING := linear tables partial stale frames
 CONTAINMENT_CPUS ?= 1,2,4
 .PHONY: check-containment
 check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd

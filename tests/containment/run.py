@@ -96,7 +96,7 @@ def attack(prompt, kernel, cpus, settings):
     else:
         text = prompt.run(f"create -c {create}", "the domain has ended") + prompt.read_until("vane> ")
     if CRASH_EXPECTED.search(text) and not SUMMARY.search(text):
-        text += "\nthe end: 1 passed, 0 failed\n" if CRASHED.search(text) else ""
+        text += "\nthe-end: 1 passed, 0 failed\n" if CRASHED.search(text) else ""
     passed, failed = report(f"{kernel} with {cpus} vCPU{'s' if cpus != 1 else ''}", text)
     problems = audit(prompt)
     for problem in problems:

@@ -8,8 +8,10 @@
 #ifndef TESTS_GUESTS_WATCH_H
 #define TESTS_GUESTS_WATCH_H
 
+#ifndef __ASSEMBLER__
 long check_watch(unsigned long number, unsigned long first, long result);
 
 #define PV_HYPERCALL_WATCH(number, first, result) check_watch((number), (first), (result))
+#endif
 
 #endif

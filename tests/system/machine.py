@@ -22,6 +22,10 @@ PROMPT = "vane> "
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
 LEAVE_CONSOLE = "\x1d"
+SWITCH_INPUT = "\x01\x01\x01"
+INPUT_TO = r"\*\*\* Serial input to (\w+)"
+AUDIT = re.compile(r"frame audit: \d+ frames, (\d+) wrong, (\d+) held by nobody known")
+AUDITS = 5  # a call on its way may hold a reference for a moment: what it holds is gone when asked again
 
 
 def torn(text):
@@ -53,6 +57,7 @@ class Machine:
         self.child = pexpect.spawn("qemu-system-x86_64", arguments, encoding="utf-8", codec_errors="replace",
                                    timeout=60, echo=False, dimensions=(50, 200), maxread=65536)
         self.child.delaybeforesend = None
+        self.audited = False  # from the first prompt on: there is a hypervisor of ours with frames to count
         self.transcript = []
         self.child.logfile_read = self
         self.marks = itertools.count(1)
@@ -77,7 +82,9 @@ class Machine:
         return ESCAPES.sub("", self.child.before)
 
     def prompt(self, timeout=60):
-        return self.expect(torn(PROMPT), timeout)
+        output = self.expect(torn(PROMPT), timeout)
+        self.audited = True
+        return output
 
     def send(self, text):
         self.child.send(text)
@@ -154,14 +161,48 @@ class Machine:
         self.command(f"debug-keys {key}")
         return "".join(line.removeprefix("(XEN) ") for line in self.hypervisor_lines()[before:])
 
+    def switch_input(self, to):
+        """The serial line's input goes to Paravane itself, or to DOM0: whatever dom0 does, the keys work."""
+        for _ in range(2):
+            self.send(SWITCH_INPUT)
+            self.expect(INPUT_TO, timeout=20)
+            if self.child.match.group(1) == to:
+                return
+
+    def audit(self):
+        """The last of a few frame audits: the match of AUDIT, of which no number but the frames' is to be above 0."""
+        self.switch_input("Paravane")
+        for _ in range(AUDITS):
+            self.send("f")
+            self.expect(AUDIT, timeout=30)
+            if self.child.match.groups() == ("0", "0"):
+                break
+        result = self.child.match
+        self.switch_input("DOM0")
+        return result
+
+    def audit_at_end(self):
+        """Every test with a machine has this one test more: what it did left no frame with a count that is not so."""
+        if not self.audited or not self.child.isalive():
+            return
+        try:
+            found = self.audit()
+        except pexpect.EOF:
+            return  # it was about to power off
+        assert found.groups() == ("0", "0"), f"after the test, {found.group()}: {self.text()[-3000:]}"
+
     def close(self):
         self.child.close(force=True)
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, failure, *_):
+        try:
+            if failure is None:
+                self.audit_at_end()
+        finally:
+            self.close()
 
 
 def booted(**options):

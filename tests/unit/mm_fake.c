@@ -247,7 +247,11 @@ void grant_frames_written(struct domain *d)
 {
 }
 
-void evtchn_frames_written(struct domain *d)
+void grant_device_frames(struct domain *d, void (*visit)(mfn_t mfn, bool writable))
+{
+}
+
+void evtchn_frames(struct domain *d, void (*visit)(mfn_t mfn))
 {
 }
 
