@@ -9,6 +9,7 @@
 #include "mm/internal.h"
 
 #define FAKE_FRAMES 4096
+#define KERNEL_ONLY (1UL << 52) /* how genuine Xen marks what a 64-bit guest maps for its kernel alone */
 
 struct fake {
     unsigned flushes;       /* flush_tlb_mask calls */

@@ -248,7 +248,7 @@ START_TEST(a_pinned_table_goes_back)
     frame_table[table.value].word |= FW_PINNED;
     set_list(list, 0, table.value);
     set_list(list, 1, page.value);
-    set_list(list, 2, page.value);         /* a second time */
+    set_list(list, 2, page.value); /* a second time */
     ck_assert_int_eq(call(XENMEM_decrease_reservation, 0, RESERVATION(list, 3)), 2);
     ck_assert_uint_eq(free_frames(), before);
 }

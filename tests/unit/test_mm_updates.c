@@ -66,7 +66,7 @@ START_TEST(test_map_and_unmap)
 {
     mfn_t a = fake_page(d), b = fake_page(d);
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P | PTE_RW), MMU_NORMAL_PT_UPDATE, SELF), 0);
-    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_RW | PTE_US));
+    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_RW | PTE_US) | KERNEL_ONLY);
     ck_assert_int_eq(update(l1, 9, pte_of(b, PTE_P), MMU_NORMAL_PT_UPDATE, SELF), 0);
     ck_assert_uint_eq(refs(a), 1);
     ck_assert_uint_eq(refs(b), 2);
@@ -84,9 +84,9 @@ START_TEST(test_preserve_ad)
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P | PTE_RW), MMU_NORMAL_PT_UPDATE, SELF), 0);
     fake_table(l1)[9] |= PTE_A | PTE_D;
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P), MMU_PT_UPDATE_PRESERVE_AD, SELF), 0);
-    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_A | PTE_D | PTE_US));
+    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_A | PTE_D | PTE_US) | KERNEL_ONLY);
     ck_assert_int_eq(update(l1, 9, pte_of(a, PTE_P), MMU_NORMAL_PT_UPDATE, SELF), 0);
-    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_US));
+    ck_assert_uint_eq(fake_table(l1)[9], pte_of(a, PTE_P | PTE_US) | KERNEL_ONLY);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(test_trapped_writes)
     ck_assert_uint_eq(fw_count(frame_word(a)), 1);
     expected = 1;
     ck_assert_int_eq(ptwr_write(v, 9 * 8, 8, 0, &expected), -EAGAIN);
-    ck_assert_uint_eq(expected, value);
+    ck_assert_uint_eq(expected, value | PTE_G); /* marked as user mode's */
     ck_assert_int_eq(ptwr_write(v, 9 * 8, 8, 0, &expected), 0);
     ck_assert_uint_eq(refs(a), 1);
     ck_assert_int_eq(ptwr_write(v, 9 * 8, 8, pte_of(l1, PTE_P | PTE_RW), NULL), -EBUSY);
