@@ -8,10 +8,15 @@ HV_DIRS := boot cpu mm emulate domain sched hypercall control trace dev lib
 HV_C := $(filter-out hypervisor/cpu/asm_offsets.c,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
         $(wildcard dom0-tools/builder/elf*.c)
 HV_S := $(filter-out hypervisor/boot/container.S,$(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S)))
+ifneq ($(SPECULATION),1)
+HV_C := $(filter-out hypervisor/cpu/speculation.c,$(HV_C))
+HV_S := $(filter-out hypervisor/cpu/entry_speculation.S,$(HV_S))
+endif
 HV_OBJ := $(HV_C:%.c=$(B)/hv/%.o) $(HV_S:%.S=$(B)/hv/%.o) $(B)/hv/gen/hypercall_table.o
 
 HV_CC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
-HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc
+HV_INCLUDES := -Ihypervisor/include -Ihypervisor -I. -I$(B)/gen -Ihypervisor/lib/libc $(if $(filter 1,$(SPECULATION)),-DSPECULATION)
+HV_RETPOLINES := -mindirect-branch=thunk -mindirect-branch-register -mfunction-return=thunk -mharden-sls=all
 # Fast where a guest's every operation passes, small elsewhere, smallest where a guest passes seldom or never: -Oz pays
 # for bytes with instructions, about two in a hundred.
 HV_HOT := $(addprefix $(B)/hv/hypervisor/,hypercall/multicall.o \
@@ -30,7 +35,7 @@ HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),
 HV_GCC_HOT := $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
 HV_SMALLEST := $(if $(findstring clang,$(CC)),-Os,-Oz -fno-move-loop-invariants -fno-tree-loop-im \
     -fno-tree-dominator-opts -fno-caller-saves -fno-inline-functions-called-once -fno-if-conversion)
-HV_GCC := $(if $(findstring clang,$(CC)),,-mpreferred-stack-boundary=3 -fno-ipa-sra)
+HV_GCC := $(if $(findstring clang,$(CC)),,-mpreferred-stack-boundary=3 -fno-ipa-sra $(if $(filter 1,$(SPECULATION)),$(HV_RETPOLINES)))
 HV_CFLAGS = -std=gnu11 $(HV_OPTIMIZE) -g -m64 -ffreestanding -nostdinc -isystem $(HV_CC_INCLUDE) \
     -fPIE -mno-red-zone -mgeneral-regs-only $(HV_GCC) -fno-stack-protector -fno-asynchronous-unwind-tables \
     -fno-strict-aliasing -fno-common -fno-jump-tables -fno-delete-null-pointer-checks -fcf-protection=none \
@@ -82,5 +87,10 @@ $(B)/paravane: $(B)/hv/paravane.flat hypervisor/boot/container.S hypervisor/boot
 	$(Q)nm $(B)/paravane.elf64 | $(PYTHON) scripts/container.py $< > $(B)/hv/container.h
 	$(Q)$(CC) -m32 -include $(B)/hv/container.h -c hypervisor/boot/container.S -o $(B)/hv/container.o
 	$(Q)ld -m elf_i386 -T hypervisor/boot/container.lds --no-warn-rwx-segments -z max-page-size=4096 $(B)/hv/container.o -o $@
+
+# build/speculation/paravane: the same for CPUs that guess (docs/caveats.md). `make SPECULATION=1 B=DIR` builds it elsewhere.
+.PHONY: speculation
+speculation:
+	$(Q)$(MAKE) --no-print-directory SPECULATION=1 B=$(B)/speculation $(B)/speculation/paravane
 
 ALL += $(B)/paravane

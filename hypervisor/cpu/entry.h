@@ -99,6 +99,26 @@
     cmp     $-16, \scratch
     je      \ours
 .endm
+
+/* Handler eax, which is below 64, of the table at r10; and the first of trace_calls. */
+#ifdef SPECULATION
+    .macro CALL_HYPERCALL
+    and     $63, %eax                     # below 64 while the CPU guesses, too
+    mov     (%r10, %rax, 8), %r10
+    call    call_r10
+    .endm
+    .macro CALL_TRACED
+    mov     trace_calls(%rip), %r10
+    call    call_r10
+    .endm
+#else
+    .macro CALL_HYPERCALL
+    call    *(%r10, %rax, 8)
+    .endm
+    .macro CALL_TRACED
+    call    *trace_calls(%rip)
+    .endm
+#endif
 #endif
 
 #endif

@@ -28,7 +28,7 @@ long_way32:
     cmp     $64, %eax
     jae     1f
     lea     hypercall_table_pv32(%rip), %r10
-    call    *(%r10, %rax, 8)
+    CALL_HYPERCALL
 2:  mov     %eax, %eax
     mov     %rax, REGS_RAX(%rsp)
     jmp     return_to_guest

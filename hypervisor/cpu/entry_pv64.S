@@ -54,7 +54,7 @@ lstar_long_way:
     cmp     $64, %eax
     jae     bad_hypercall
     lea     hypercall_table_pv64(%rip), %r10
-    call    *(%r10, %rax, 8)
+    CALL_HYPERCALL
 hypercall_done:
     mov     %rax, REGS_RAX(%rsp)
 
@@ -86,7 +86,7 @@ exit_event:
     jne     exit_syscall
 exit_work:
     mov     %rsp, %rdi
-    call    *trace_calls(%rip)            # return_to_guest_work
+    CALL_TRACED                           # return_to_guest_work
     jmp     return_to_guest_syscall
 
 bad_hypercall:
@@ -136,7 +136,7 @@ return_to_guest:
     cmpb    $0, 1(%rax)                   # masked
     jne     exit_iret
 1:  mov     %rsp, %rdi
-    call    *trace_calls(%rip)            # return_to_guest_work
+    CALL_TRACED                           # return_to_guest_work
     jmp     return_to_guest
 exit_iret:
     RESTORE_OTHERS

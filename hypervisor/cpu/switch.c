@@ -161,6 +161,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     }
     load_state(prev, next);
     sched_context_saved(prev);
+    speculation_switch(next);
     update_runstate_area(next);
     update_vcpu_time(next);
     reset_stack_to_guest();

@@ -210,7 +210,7 @@ static int start_fifo(struct domain *d)
 
 long fifo_init_control(struct domain *d, unsigned vcpu, u64 gfn, unsigned offset)
 {
-    struct vcpu *v = vcpu < d->max_vcpus ? d->vcpus[vcpu] : NULL;
+    struct vcpu *v = vcpu < d->max_vcpus ? d->vcpus[nospec_index(vcpu, d->max_vcpus)] : NULL;
     char *page;
     int error = 0;
 

@@ -32,6 +32,7 @@ struct evtchn {
 
 static inline struct evtchn *port_channel(const struct domain *d, unsigned port)
 {
+    port = (unsigned)nospec_index(port, d->evtchn.table_ports);
     return &d->evtchn.buckets[port / PORTS_PER_BUCKET][port % PORTS_PER_BUCKET];
 }
 

@@ -27,7 +27,7 @@ union arguments {
 
 static struct vcpu *vcpu_of(struct domain *d, unsigned id)
 {
-    return id < d->max_vcpus ? d->vcpus[id] : NULL;
+    return id < d->max_vcpus ? d->vcpus[nospec_index(id, d->max_vcpus)] : NULL;
 }
 
 static bool virq_is_global(unsigned virq)
@@ -359,6 +359,7 @@ static __attribute__((noinline)) long other_operation(unsigned long cmd, unsigne
 
     if (cmd >= ARRAY_SIZE(operations) || !operations[cmd].perform)
         return -ENOSYS;
+    cmd = nospec_index(cmd, ARRAY_SIZE(operations));
     if (copy_from_guest(&a, arg, operations[cmd].size))
         return -EFAULT;
     result = operations[cmd].perform(&a);

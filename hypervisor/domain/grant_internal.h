@@ -48,11 +48,13 @@ struct grant_maptrack {
 
 IN_PLACE struct grant_entry_v1 *entry_v1(const struct domain_grant *g, unsigned ref)
 {
+    ref = (unsigned)nospec_index(ref, g->entries);
     return &((struct grant_entry_v1 *)g->shared[ref / GRANTS_PER_FRAME_V1])[ref % GRANTS_PER_FRAME_V1];
 }
 
 static inline union grant_entry_v2 *entry_v2(const struct domain_grant *g, unsigned ref)
 {
+    ref = (unsigned)nospec_index(ref, g->entries);
     return &((union grant_entry_v2 *)g->shared[ref / GRANTS_PER_FRAME_V2])[ref % GRANTS_PER_FRAME_V2];
 }
 
@@ -65,6 +67,7 @@ IN_PLACE u16 *entry_status(const struct domain_grant *g, unsigned ref)
 
 IN_PLACE struct grant_active *grant_active_of(const struct domain_grant *g, unsigned ref)
 {
+    ref = (unsigned)nospec_index(ref, g->active_pages * GRANTS_PER_ACTIVE_PAGE);
     return &g->active[ref / GRANTS_PER_ACTIVE_PAGE][ref % GRANTS_PER_ACTIVE_PAGE];
 }
 

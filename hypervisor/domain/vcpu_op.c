@@ -215,7 +215,7 @@ static long send_nmi(struct vcpu *v, unsigned long arg)
 long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg)
 {
     struct domain *d = current->domain;
-    struct vcpu *v = (u32)id < d->max_vcpus ? READ_ONCE(d->vcpus[(u32)id]) : NULL;
+    struct vcpu *v = (u32)id < d->max_vcpus ? READ_ONCE(d->vcpus[nospec_index((u32)id, d->max_vcpus)]) : NULL;
 
     if (!v)
         return -ENOENT;

@@ -93,7 +93,8 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
         if (unlikely(read_call(v, &c, list, is_32bit)))
             return -EFAULT;
         if (likely(c.op < HYPERCALL_SLOTS))
-            result = (u64)table[c.op](c.args[0], c.args[1], c.args[2], c.args[3], c.args[4]);
+            result =
+                (u64)table[nospec_index(c.op, HYPERCALL_SLOTS)](c.args[0], c.args[1], c.args[2], c.args[3], c.args[4]);
         /* An iret among the calls has left the kernel: the list is no longer in reach, and its result is the guest's. */
         if (unlikely(is_32bit ? (guest_regs()->cs & 3) != 1 : !v->kernel_mode))
             return (long)result;

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include "types.h"
+#include "speculation.h"
 
 void *memcpy(void *to, const void *from, size_t size);
 void *memmove(void *to, const void *from, size_t size);

@@ -70,7 +70,7 @@ IN_PLACE void set_frame_words(unsigned long first, unsigned long count, u64 word
 
 static inline u64 frame_word(mfn_t mfn)
 {
-    return READ_ONCE(frame_table[mfn.value].word);
+    return READ_ONCE(frame_table[nospec_index(mfn.value, max_frame)].word);
 }
 
 /* Page-table entries. */

@@ -262,7 +262,7 @@ static int perform(struct vcpu *v, struct domain *d, const struct op *op)
         if (d == NULL && operations[op->cmd] != op_superpage)
             return -EINVAL;
     }
-    return operations[op->cmd](v, d, op);
+    return operations[nospec_index(op->cmd, ARRAY_SIZE(operations))](v, d, op);
 }
 
 static int run_batch(unsigned long uops, unsigned count, struct domain *d, unsigned *done)

@@ -13,6 +13,8 @@
 struct percpu host_cpu;
 unsigned cpu_count = 1;
 struct fake fake;
+unsigned long host_m2p[FAKE_FRAMES];
+unsigned host_m2p_compat[FAKE_FRAMES];
 char fake_log[2048];
 struct domain *domain_zero;
 u32 stale_cpus;
@@ -34,6 +36,8 @@ void fake_start(void)
     free(frame_table);
     frame_table = calloc(FAKE_FRAMES, sizeof(*frame_table));
     fake = (struct fake){0};
+    memset(host_m2p, 0, sizeof(host_m2p));
+    memset(host_m2p_compat, 0, sizeof(host_m2p_compat));
     fake_log[0] = 0;
     domain_count = 0;
     stale_cpus = 0;
@@ -222,7 +226,8 @@ void m2p_set(mfn_t mfn, pfn_t pfn)
 {
     if (fake.on_m2p)
         fake.on_m2p(mfn);
-    fake.m2p[mfn.value] = pfn;
+    host_m2p[mfn.value] = pfn.value;
+    host_m2p_compat[mfn.value] = (unsigned)pfn.value;
 }
 
 void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count)
@@ -233,7 +238,7 @@ void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count)
 
 pfn_t m2p_get(mfn_t mfn)
 {
-    return mfn_valid(mfn) ? fake.m2p[mfn.value] : pfn_of(INVALID_FRAME);
+    return mfn_valid(mfn) ? pfn_of(host_m2p[mfn.value]) : pfn_of(INVALID_FRAME);
 }
 
 int clear_guest(unsigned long to, size_t size)
@@ -285,6 +290,8 @@ void mark_stale(const struct domain *d)
 
 void flush_stale(void)
 {
+    if (fake.on_flush)
+        fake.on_flush();
     if (stale_cpus)
         flush_tlb_mask(stale_cpus);
 }

@@ -18,13 +18,16 @@ struct fake {
     unsigned long continue_args[6];
     unsigned domains_put;
     unsigned ldt_invalidations;
-    pfn_t m2p[FAKE_FRAMES];
     bool panicked;
     bool threads;              /* several run: whoever finds a lock taken waits */
     void (*on_m2p)(mfn_t mfn); /* called before each m2p_set */
+    void (*on_flush)(void);    /* called when frames were taken from the heap, before they have an owner */
 };
 extern struct fake fake;
 extern char fake_log[2048]; /* what was logged, as far as it fits */
+
+extern unsigned long host_m2p[FAKE_FRAMES];
+extern unsigned host_m2p_compat[FAKE_FRAMES];
 
 void fake_start(void); /* fresh RAM: all but the first 16 frames are free */
 struct domain *fake_domain(unsigned id, bool is_32bit, unsigned long max_pages);

@@ -13,6 +13,14 @@
 
 #define DIRECTMAP_START 0x200000000000UL
 
+#include "layout.h"
+#undef M2P_WRITABLE
+#undef M2P_COMPAT_WRITABLE
+extern unsigned long host_m2p[];
+extern unsigned host_m2p_compat[];
+#define M2P_WRITABLE        ((unsigned long)host_m2p)
+#define M2P_COMPAT_WRITABLE ((unsigned long)host_m2p_compat)
+
 #define HYPERVISOR_PERCPU_H
 struct vcpu;
 struct percpu {

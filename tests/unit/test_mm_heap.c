@@ -203,8 +203,8 @@ START_TEST(test_populate_and_decrease)
     ck_assert_uint_eq(populate_physmap(d, &r, 0, &again), 4);
     ck_assert_uint_eq(d->mm.tot_pages, 8);
     for (unsigned i = 0; i < 4; i++) {
-        ck_assert_uint_eq(fake.m2p[list[i]].value, (i + 1) * 100);
-        ck_assert_uint_eq(fake.m2p[list[i] + 1].value, (i + 1) * 100 + 1);
+        ck_assert_uint_eq(host_m2p[list[i]], (i + 1) * 100);
+        ck_assert_uint_eq(host_m2p[list[i] + 1], (i + 1) * 100 + 1);
         saved[i] = list[i];
     }
     ck_assert_uint_eq(frames_audit(true), 0);
@@ -215,7 +215,7 @@ START_TEST(test_populate_and_decrease)
     ck_assert_uint_eq(decrease_reservation(d, &r, 0, &again), 0);
     ck_assert_uint_eq(d->mm.tot_pages, 0);
     ck_assert_uint_eq(free_frames(), before);
-    ck_assert_uint_eq(fake.m2p[saved[0]].value, INVALID_FRAME);
+    ck_assert_uint_eq(host_m2p[saved[0]], INVALID_FRAME);
     ck_assert_uint_eq(d->refs, 1);
 }
 END_TEST
@@ -252,7 +252,7 @@ START_TEST(test_exchange)
     ck_assert_int_eq(exchange_memory((unsigned long)&arg), 0);
     ck_assert_uint_eq(arg.done, 2);
     ck_assert_uint_eq(out[0] & 3, 0);
-    ck_assert_uint_eq(fake.m2p[out[0] + 3].value, 503);
+    ck_assert_uint_eq(host_m2p[out[0] + 3], 503);
     ck_assert_uint_eq(d->mm.tot_pages, 4);
     ck_assert_uint_eq(free_frames(), free_now);
     ck_assert(!page_get(mfn_of(in[0]), d));
@@ -334,11 +334,17 @@ END_TEST
 
 static struct domain *victim;
 
-static void destroy_victim(mfn_t mfn)
+static void destroy_now(void)
 {
     fake.on_m2p = NULL;
+    fake.on_flush = NULL;
     victim->dying = true;
     ck_assert_int_eq(domain_relinquish_memory(victim), 0);
+}
+
+static void destroy_victim(mfn_t mfn)
+{
+    destroy_now();
 }
 
 /* Destruction on another CPU passes by while frames are on their way to a domain: none stays with the dead one, and the
@@ -350,7 +356,7 @@ START_TEST(test_destroyed_while_populated)
     struct reservation r = {.list = (unsigned long)list, .nr_extents = 2, .order = 3};
     bool again;
     victim = fake_domain(2, false, 100);
-    fake.on_m2p = destroy_victim;
+    fake.on_flush = destroy_now;
     ck_assert_uint_eq(populate_physmap(victim, &r, 0, &again), 0);
     ck_assert_uint_eq(victim->mm.tot_pages, 0);
     ck_assert_uint_eq(victim->refs, 1);
@@ -358,7 +364,7 @@ START_TEST(test_destroyed_while_populated)
     ck_assert_uint_eq(frames_audit(true), 0);
     ck_assert_uint_eq(a->mm.tot_pages, 0);
     for (unsigned i = 16; i < FAKE_FRAMES; i++)
-        ck_assert(fake.m2p[i].value == 0 || fake.m2p[i].value == INVALID_FRAME);
+        ck_assert(host_m2p[i] == 0 || host_m2p[i] == INVALID_FRAME);
 }
 END_TEST
 

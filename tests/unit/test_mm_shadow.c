@@ -308,10 +308,10 @@ END_TEST
 START_TEST(test_number_out_of_range)
 {
     log_on();
-    fake.m2p[data[2].value] = pfn_of(INVALID_FRAME);
+    host_m2p[data[2].value] = INVALID_FRAME;
     ck_assert(fault(VA(2), WRITE));
     ck_assert(seen(VA(2)) & PTE_RW);
-    fake.m2p[data[3].value] = pfn_of(LOG_LEAVES * LOG_PER_LEAF - 1);
+    host_m2p[data[3].value] = LOG_LEAVES * LOG_PER_LEAF - 1;
     ck_assert(fault(VA(3), WRITE));
     ck_assert(seen(VA(3)) & PTE_RW);
     report(true);
