@@ -226,7 +226,7 @@ START_TEST(both_ends_bind_send_and_close_at_once)
     pthread_create(&threads[1], NULL, churn_channels, fake_domains[3]->vcpus[0]);
     pthread_create(&threads[2], NULL, churn_channels, fake_domains[3]->vcpus[1]);
     for (int i = 0; i < 3; i++)
-        for (unsigned port = 1; port < fake_domains[id]->evtchn.valid_ports; port++) {
+        pthread_join(threads[i], NULL);
     for (unsigned id = 2; id < 4; id++)
         for (unsigned port = 1; port < fake_domains[id]->evtchn.valid_ports; port++) {
             struct evtchn_status here = {.dom = (domid_t)id, .port = port}, there;
