@@ -74,4 +74,4 @@ fuzz: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
 	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width $(WIDTH) --seconds $(SECONDS)
 
 check-fuzz-hypercalls: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
-	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width both --seconds $$(($(FUZZ_SECONDS) / 2))
+	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width both --seconds $$(($(FUZZ_SECONDS) / 2)) $(if $(SEED),,--seed 1)
