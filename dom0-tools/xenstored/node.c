@@ -93,22 +93,33 @@ void node_put(struct node *node)
 static int compare_name(const struct node *node, const char *name, size_t len)
 {
     size_t common = node->name_len < len ? node->name_len : len;
-    int order = memcmp(node->name, name, common);
 
-    return order ? order : (node->name_len > len) - (node->name_len < len);
+    for (size_t i = 0; i < common; i++) /* most differ soon: quicker than memcmp */
+        if (node->name[i] != name[i])
+            return (unsigned char)node->name[i] - (unsigned char)name[i];
+    return (node->name_len > len) - (node->name_len < len);
 }
 
-/* Index of the child, or of the place where it belongs. */
-static unsigned int child_index(const struct node *node, const char *name, size_t len, bool *found)
+static bool is_named(const struct node *node, const char *name, size_t len)
+{
+    return node->name_len == len && memcmp(node->name, name, len) == 0;
+}
+
+/* Index of the child, or of the place where it belongs. Who asks for a child mostly asks for it again. */
+static unsigned int child_index(struct node *node, const char *name, size_t len, bool *found)
 {
     unsigned int low = 0, high = node->nr_children;
 
+    *found = node->recent_child < high && is_named(node->children[node->recent_child], name, len);
+    if (*found)
+        return node->recent_child;
     while (low < high) {
         unsigned int middle = low + (high - low) / 2;
         int order = compare_name(node->children[middle], name, len);
 
         if (order == 0) {
             *found = true;
+            node->recent_child = middle;
             return middle;
         }
         if (order < 0)
@@ -116,11 +127,10 @@ static unsigned int child_index(const struct node *node, const char *name, size_
         else
             high = middle;
     }
-    *found = false;
     return low;
 }
 
-struct node *node_child(const struct node *node, const char *name, size_t len)
+struct node *node_child(struct node *node, const char *name, size_t len)
 {
     bool found;
     unsigned int index = child_index(node, name, len, &found);
@@ -261,9 +271,10 @@ static void insert_child(struct node *node, struct node *child)
     bool found;
     unsigned int index = child_index(node, child->name, child->name_len, &found);
 
-    memmove(&node->children[index + 1], &node->children[index], (node->nr_children - index) * sizeof(*node->children));
+    for (unsigned int at = node->nr_children++; at > index; at--) /* newlib's memmove goes up byte by byte */
+        node->children[at] = node->children[at - 1];
     node->children[index] = child;
-    node->nr_children++;
+    node->recent_child = index;
 }
 
 /* The nodes that `rest` names, one below the other; only the last one has the value. */

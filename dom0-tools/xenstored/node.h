@@ -6,8 +6,8 @@
  * change copies exactly those nodes on its path that somebody else still refers to. So a snapshot costs one reference,
  * and a change that nobody watches over costs no copy at all.
  *
- * The rule that this file keeps: a node with more than one reference is never modified. An operation that fails for
- * want of memory leaves a tree with the same contents.
+ * The rule that this file keeps: a node with more than one reference is never modified, but for its guess which child
+ * will be asked for next. An operation that fails for want of memory leaves a tree with the same contents.
  */
 #ifndef XENSTORED_NODE_H
 #define XENSTORED_NODE_H
@@ -32,8 +32,9 @@ struct node {
     unsigned int nr_children;
     unsigned int max_children;
     unsigned int name_len;
-    struct node **children; /* sorted by name; holds a reference to each */
-    struct value *value;    /* NULL when empty */
+    unsigned int recent_child; /* where one was found or put last; a guess */
+    struct node **children;    /* sorted by name; holds a reference to each */
+    struct value *value;       /* NULL when empty */
     struct perm_set *perms;
     struct node *next_free;
     uint64_t generation;          /* of the last change of value or permissions, or of the creation */
@@ -56,7 +57,7 @@ struct node *node_find(struct node *root, const char *path);
 
 /* The deepest existing node on the path; `*rest` points at what remains of it, "" when the path exists in full. */
 struct node *node_find_nearest(struct node *root, const char *path, const char **rest);
-struct node *node_child(const struct node *node, const char *name, size_t len);
+struct node *node_child(struct node *node, const char *name, size_t len);
 
 /* How many nodes the remainder of a path names. */
 unsigned int path_components(const char *rest);

@@ -13,35 +13,41 @@
 #include "watch.h"
 #include "xenstored.h"
 
-struct watch *watch_find(const struct client *client, const char *path, const char *token)
+static struct watch *find_hashed(const struct client *client, const char *path, uint32_t hash, const char *token)
 {
     struct watch *watch;
 
-    LIST_FOREACH(watch, &client->watches, link)
+    LIST_FOREACH(watch, &client->xenstored->watches.buckets[hash % WATCH_BUCKETS], by_path)
     {
-        if (!strcmp(watch->path, path) && !strcmp(watch->token, token))
+        if (watch->hash == hash && watch->client == client && !strcmp(watch->path, path) &&
+            !strcmp(watch->token, token))
             return watch;
     }
     return NULL;
+}
+
+struct watch *watch_find(const struct client *client, const char *path, const char *token)
+{
+    return find_hashed(client, path, hash_bytes(HASH_START, path, strlen(path)), token);
 }
 
 int watch_add(struct client *client, const char *path, size_t skip, const char *token, unsigned int depth,
               struct watch **out)
 {
     size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
+    uint32_t hash = hash_bytes(HASH_START, path, path_size - 1);
     struct watch *watch;
 
-    if (watch_find(client, path, token))
+    if (find_hashed(client, path, hash, token))
         return EEXIST;
     watch = malloc(sizeof(*watch) + path_size + token_size);
     if (!watch)
         return ENOMEM;
-    *watch = (struct watch){.client = client, .skip = skip, .depth = depth};
+    *watch = (struct watch){.client = client, .skip = skip, .depth = depth, .hash = hash};
     memcpy(watch->path, path, path_size);
     memcpy(watch->path + path_size, token, token_size);
     watch->token = watch->path + path_size;
-    watch->hash = hash_bytes(HASH_START, path, path_size - 1);
-    LIST_INSERT_HEAD(&client->xenstored->watches.buckets[watch->hash % WATCH_BUCKETS], watch, by_path);
+    LIST_INSERT_HEAD(&client->xenstored->watches.buckets[hash % WATCH_BUCKETS], watch, by_path);
     LIST_INSERT_HEAD(&client->watches, watch, link);
     client->nr_watches++;
     *out = watch;

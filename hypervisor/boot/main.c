@@ -43,7 +43,7 @@ static void boot_on_own_stack(void)
     dom0_build();
     for (unsigned i = 0; i < boot_info.module_count; i++)
         boot_release(boot_info.modules[i].start, boot_info.modules[i].end);
-    logf(LOG_INFO, "starting dom0\n");
+    logf(LOG_INFO, "RAM %lu KiB, ours %lu KiB; starting dom0\n", total_frames * 4, hypervisor_frames * 4);
     reset_stack_and_call(start_dom0);
 }
 

@@ -216,7 +216,7 @@ static int grow_ports(struct domain *d)
 
     if (e->valid_ports >= e->table_ports)
         return -ENOSPC;
-    bucket = hv_alloc_pages(0);
+    bucket = hv_alloc(PORTS_PER_BUCKET * sizeof(*bucket));
     if (!bucket)
         return -ENOMEM;
     for (unsigned i = 0; i < PORTS_PER_BUCKET; i++)
@@ -388,7 +388,7 @@ COLD int evtchn_close_all(struct domain *d)
     struct domain_evtchn *e = &d->evtchn;
     unsigned closed = 0;
 
-    for (unsigned word = 0; word < e->valid_ports / 64; word++) {
+    for (unsigned word = 0; word * 64 < e->valid_ports; word++) {
         u64 used;
         while ((used = READ_ONCE(e->used[word]) & ~(word == 0 ? 1UL : 0UL)) != 0) {
             (void)evtchn_close(d, word * 64 + (unsigned)__builtin_ctzl(used));
@@ -405,13 +405,14 @@ COLD int evtchn_init(struct domain *d, unsigned max_port)
     struct domain_evtchn *e = &d->evtchn;
 
     e->max_port = MIN(max_port, EVTCHN_FIFO_NR_CHANNELS - 1U);
-    e->table_ports = (u32)ROUND_UP(e->max_port + 1, PORTS_PER_BUCKET);
+    e->table_ports = (u32)ROUND_UP(e->max_port + 1, 64); /* whole words of the bitmap */
     e->buckets = table_alloc(bucket_table_size(e));
     e->used = table_alloc(e->table_ports / 8);
-    if (!e->buckets || !e->used || grow_ports(d)) {
-        evtchn_free(d);
-        return -ENOMEM;
-    }
+    while (e->valid_ports < PORTS_AT_FIRST)
+        if (!e->buckets || !e->used || grow_ports(d)) {
+            evtchn_free(d);
+            return -ENOMEM;
+        }
     evtchn_take(d, 0, PORT_RESERVED, 0);
     e->first_free = 1;
     evtchn_shared_info_changed(d);
@@ -455,7 +456,7 @@ COLD void evtchn_free(struct domain *d)
     struct domain_evtchn *e = &d->evtchn;
 
     for (unsigned i = 0; e->buckets && i < e->valid_ports / PORTS_PER_BUCKET; i++)
-        hv_free_pages(e->buckets[i], 0);
+        hv_free(e->buckets[i]);
     table_free(e->buckets, bucket_table_size(e));
     table_free(e->used, e->table_ports / 8);
     hv_free(e->pirq_port);

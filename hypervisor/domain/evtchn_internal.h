@@ -25,10 +25,10 @@ struct evtchn {
         u32 pirq, virq;
     };
     struct domain *remote; /* interdomain: the other end's domain, alive as long as this channel */
-    u64 reserved;
 };
 
-#define PORTS_PER_BUCKET (PAGE_SIZE / sizeof(struct evtchn))
+#define PORTS_PER_BUCKET 32
+#define PORTS_AT_FIRST   64 /* exist from the start, as on Xen: few guests need more */
 
 static inline struct evtchn *port_channel(const struct domain *d, unsigned port)
 {

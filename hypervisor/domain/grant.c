@@ -40,13 +40,20 @@ static int grow_status(struct domain *d, unsigned wanted)
     return 0;
 }
 
-static int grow_active(struct domain_grant *g, unsigned wanted)
+/* The first page begins as what the short record of the tools' entries holds. That stays in its place: who maps an entry
+ * may be about to read there which frame it is. */
+static int grow_active(struct domain_grant *g, unsigned ref)
 {
-    while (g->active_pages < wanted) {
-        g->active[g->active_pages] = hv_alloc_pages(0);
-        if (!g->active[g->active_pages])
+    while (g->active_entries <= ref) {
+        unsigned page = g->active_entries / GRANTS_PER_ACTIVE_PAGE;
+        void *record = hv_alloc_pages(0);
+
+        if (!record)
             return -ENOMEM;
-        g->active_pages++;
+        if (page == 0)
+            memcpy(record, g->tools, sizeof(g->tools));
+        WRITE_ONCE(g->active[page], record);
+        g->active_entries = (page + 1) * (u32)GRANTS_PER_ACTIVE_PAGE;
     }
     return 0;
 }
@@ -54,12 +61,12 @@ static int grow_active(struct domain_grant *g, unsigned wanted)
 static void count_entries(struct domain_grant *g)
 {
     g->entries = g->frames * (u32)(g->version == 2 ? GRANTS_PER_FRAME_V2 : GRANTS_PER_FRAME_V1);
-    g->recorded = MIN(g->entries, g->active_pages * (u32)GRANTS_PER_ACTIVE_PAGE);
+    g->recorded = MIN(g->entries, g->active_entries);
 }
 
 int grant_record(struct domain_grant *g, unsigned ref)
 {
-    int error = grow_active(g, ref / GRANTS_PER_ACTIVE_PAGE + 1);
+    int error = grow_active(g, ref);
 
     count_entries(g);
     return error;
@@ -104,7 +111,11 @@ static int set_up(struct domain_grant *g)
     g->shared = table_alloc(shared_size(g));
     g->status = table_alloc(status_size(g));
     g->active = table_alloc(active_size(g));
-    return g->shared && g->status && g->active ? 0 : -ENOMEM;
+    if (!g->shared || !g->status || !g->active)
+        return -ENOMEM;
+    g->active[0] = g->tools;
+    g->active_entries = ARRAY_SIZE(g->tools);
+    return 0;
 }
 
 int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_frames)
@@ -147,7 +158,7 @@ void grant_free(struct domain *d)
 {
     struct domain_grant *g = &d->grant;
 
-    for (unsigned i = 0; i < g->active_pages; i++)
+    for (unsigned i = 0; i < g->active_entries / GRANTS_PER_ACTIVE_PAGE; i++)
         hv_free_pages(g->active[i], 0);
     for (unsigned i = 0; i < g->maptrack_limit / HANDLES_PER_PAGE; i++)
         hv_free_pages(g->maptrack[i], 0);
@@ -211,14 +222,12 @@ static void restore_reserved(const struct domain_grant *g, const struct reserved
 
 static bool in_use_past_reserved(const struct domain_grant *g)
 {
-    unsigned first = GNTTAB_NR_RESERVED_ENTRIES;
+    for (unsigned ref = GNTTAB_NR_RESERVED_ENTRIES, end; ref < g->recorded; ref = end) {
+        const struct grant_active *act = grant_active_of(g, ref);
 
-    for (unsigned left = g->recorded, page = 0; left; left -= GRANTS_PER_ACTIVE_PAGE, page++) {
-        const struct grant_active *act = g->active[page], *end = act + GRANTS_PER_ACTIVE_PAGE;
-        for (act += first; act < end; act++)
+        for (end = (unsigned)ROUND_UP(ref + 1, GRANTS_PER_ACTIVE_PAGE); ref < end; ref++, act++)
             if (act->uses)
                 return true;
-        first = 0;
     }
     return false;
 }
@@ -292,7 +301,7 @@ static const char *grant_counts(struct domain *d, char *out, size_t size)
     const struct domain_grant *g = &d->grant;
     unsigned used = 0;
 
-    for (unsigned ref = 0; ref < g->active_pages * GRANTS_PER_ACTIVE_PAGE; ref++)
+    for (unsigned ref = 0; ref < g->active_entries; ref++)
         used += grant_active_of(g, ref)->uses != 0;
     snprintf(out, size, "version %u, %u of %u frames, %u entries in use, %u mappings of others", g->version, g->frames,
              g->max_frames, used, g->maps_of_others);

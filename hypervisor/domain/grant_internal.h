@@ -18,21 +18,6 @@
 #define DEFAULT_GRANT_FRAMES    64
 #define MAX_MAPTRACK_FRAMES     1024
 
-/* An entry in use: what it stood for when it was first used. Later changes of the guest's do not matter until its last
- * user is gone. A read-only use counts as a read, any other as a write. */
-struct grant_active {
-    u32 mfn;
-    union {
-        struct {
-            u16 reads, writes;
-        };
-        u32 uses; /* 0: not in use */
-    };
-    domid_t domid;     /* who uses it */
-    u16 start, length; /* part of the page */
-    u16 copy_only;     /* not 0: may not be mapped */
-};
-
 enum { COPY_SUB_PAGE = 1, COPY_TRANSITIVE };
 
 #define MAX_USES 0x7FFF

@@ -354,7 +354,7 @@ void grant_frames_written(struct domain *d)
     struct domain_grant *g = &d->grant;
 
     spin_lock(&g->lock);
-    for (unsigned ref = 0; ref < g->active_pages * GRANTS_PER_ACTIVE_PAGE; ref++)
+    for (unsigned ref = 0; ref < g->active_entries; ref++)
         if (grant_active_of(g, ref)->writes)
             frame_written(mfn_of(grant_active_of(g, ref)->mfn));
     spin_unlock(&g->lock);

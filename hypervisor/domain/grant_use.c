@@ -225,9 +225,10 @@ int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool
 void grant_unuse(struct domain *d, unsigned ref, bool readonly, unsigned uses)
 {
     struct domain_grant *g = &d->grant;
-    struct grant_active *act = grant_active_of(g, ref);
+    struct grant_active *act;
 
     spin_lock(&g->lock);
+    act = grant_active_of(g, ref);
     act->uses -= readonly ? uses : uses << 16;
     if (likely(ref < g->entries))
         clear_unused_bits(entry_status(g, ref), act);

@@ -66,17 +66,16 @@ struct vcpu {
     struct cpu_regs regs; /* valid while not on a CPU */
     struct guest_entry event_callback, failsafe_callback, syscall_callback, syscall32_callback, sysenter_callback;
     u64 io_bitmap;
-    u32 io_bitmap_ports;
+    u32 io_bitmap_ports, gdt_entries;
     u64 ctrlreg[8];  /* virtual CR0 (TS), CR2, CR4 */
     u64 debugreg[8]; /* [5]: enable bits of I/O breakpoints, which DR7 of the CPU does not get */
     u64 fs_base, gs_base_kernel, gs_base_user;
     u64 tsc_aux;
     mfn_t gdt_frames[16];
-    u32 gdt_entries;
     u64 ldt_base;
     u32 ldt_entries;
-    u32 ldt_mapped; /* bit per LDT page in the window */
-    mfn_t ldt_frames[16];
+    u32 ldt_mapped;                 /* bit per LDT page in the window */
+    u32 ldt_frames[16];             /* mfns */
     void *xsave_block, *xsave_area; /* the area lies in the block, aligned to 64 bytes */
     u64 xcr0;                       /* components it has switched on */
     struct vcpu_sched sched;
@@ -128,7 +127,7 @@ struct domain {
     struct domain_time time;
     /* Created by domain_create; freed after the last domain_put. */
     struct domain *next; /* by ascending id */
-    char crash_text[128];
+    char crash_text[120];
 };
 
 extern struct domain *domain_zero;

@@ -27,7 +27,7 @@ struct vcpu_evtchn {
 struct domain_evtchn {
     spinlock_t lock;
     u32 valid_ports;          /* ports that have a struct evtchn; only grows */
-    struct evtchn **buckets;  /* pages of struct evtchn, allocated as ports are used */
+    struct evtchn **buckets;  /* of struct evtchn, allocated as ports are used */
     struct evtchn_fifo *fifo; /* NULL: 2-level */
     u64 *pending, *mask;      /* 2-level bitmaps in the shared page; the words are 1 << word_shift bits */
     u32 word_shift;

@@ -123,7 +123,7 @@ static void tally_vcpu(struct vcpu *v)
         hold(v->gdt_frames[i], true);
     for (unsigned i = 0; i < 16; i++)
         if (v->ldt_mapped >> i & 1)
-            hold(v->ldt_frames[i], true);
+            hold(mfn_of(v->ldt_frames[i]), true);
 }
 
 static void compare(mfn_t mfn, bool exact)

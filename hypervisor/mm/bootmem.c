@@ -129,8 +129,6 @@ void bootmem_init(struct boot_block *block)
     fill(maddr_to_virt(block->m2p), ~0UL, (block->m2p_bytes + block->compat_bytes) / 8);
     fill_frame_table();
     hypervisor_frames = total_frames - free_frames();
-    logf(LOG_INFO, "RAM %lu KiB, ours %lu KiB, heap %lu KiB\n", total_frames * 4, hypervisor_frames * 4,
-         free_frames() * 4);
 }
 
 bool bootmem_ram(unsigned index, u64 *start, u64 *end)

@@ -48,7 +48,7 @@ void mm_switch_windows(struct vcpu *prev, struct vcpu *next)
         return;
     spin_lock(&next->ldt_lock);
     for (unsigned i = 0; i < 16; i++)
-        ldt[i] = next->ldt_mapped >> i & 1 ? pte_of(next->ldt_frames[i], WINDOW_FLAGS) : 0;
+        ldt[i] = next->ldt_mapped >> i & 1 ? pte_of(mfn_of(next->ldt_frames[i]), WINDOW_FLAGS) : 0;
     spin_unlock(&next->ldt_lock);
 }
 
@@ -90,7 +90,7 @@ long set_gdt_frames(struct vcpu *v, const u64 *frames, unsigned entries)
 
 void invalidate_ldt(struct vcpu *v)
 {
-    mfn_t frames[16];
+    u32 frames[16];
     spin_lock(&v->ldt_lock);
     /* Asked before ldt_mapped is cleared: a CPU that leaves v meanwhile clears its window by that, or is still on it. */
     bool runs = runs_here(v) || __atomic_load_n(&v->sched.on_cpu, __ATOMIC_SEQ_CST);
@@ -106,7 +106,7 @@ void invalidate_ldt(struct vcpu *v)
         flush_tlb_mask(1U << cpu);
     for (unsigned i = 0; i < 16; i++)
         if (mapped >> i & 1)
-            page_put_and_type(frames[i]);
+            page_put_and_type(mfn_of(frames[i]));
 }
 
 /* The frame behind page `page` of v's LDT, with both references; v is current. */
@@ -135,12 +135,12 @@ bool mm_fixup_ldt_fault(struct vcpu *v, unsigned long offset)
     spin_lock(&v->ldt_lock);
     bool mapped = v->ldt_mapped >> page & 1, lost = mapped && !(*entry & PTE_P);
     if (lost) /* invalidate_ldt meant another vCPU, which had just left this CPU */
-        *entry = pte_of(v->ldt_frames[page], WINDOW_FLAGS);
+        *entry = pte_of(mfn_of(v->ldt_frames[page]), WINDOW_FLAGS);
     spin_unlock(&v->ldt_lock);
     if (mapped || !take_ldt_frame(v, page, &mfn))
         return lost;
     spin_lock(&v->ldt_lock);
-    v->ldt_frames[page] = mfn;
+    v->ldt_frames[page] = (u32)mfn.value;
     v->ldt_mapped |= 1U << page;
     *entry = pte_of(mfn, WINDOW_FLAGS);
     spin_unlock(&v->ldt_lock);

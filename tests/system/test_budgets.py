@@ -73,11 +73,11 @@ def test_instructions_of_create():
 
 
 def test_memory_of_ours():
-    """On 2 GiB the hypervisor keeps at most 1% for itself before the first guest. A RAM disk, which it gives back once
-    dom0 has it, would count here."""
-    with booted(memory="2048M", cpus=2, initrd=f"{BUILD}/dom0") as machine:
+    """On 2 GiB the hypervisor keeps at most 12 MiB for itself before the first guest: its image, frame table and both M2Ps,
+    its stacks and what it knows of dom0. The boot loader's modules are given back by then; kept, they would show here."""
+    with booted(memory="2048M", cpus=2) as machine:
         ours = int(re.search(r"ours (\d+) KiB", machine.text())[1])
         print(f"ours: {ours} KiB of 2 GiB")
-        assert ours <= 20 * 1024
+        assert ours <= 12 * 1024
         machine.send("poweroff\r")
         machine.child.expect(pexpect.EOF)
