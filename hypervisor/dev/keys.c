@@ -75,7 +75,7 @@ static const struct {
     {'e', events, "event channels"},
     {'g', grants, "grant tables"},
     {'m', memory, "memory"},
-    {'f', audit, "audit the frames"},
+    {'f', audit, "audit frames"},
     {'r', sched_dump, "run queues"},
     {'d', registers, "registers and stack of this CPU"},
     {'R', machine_restart, "restart the machine"},

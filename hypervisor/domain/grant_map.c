@@ -343,7 +343,7 @@ void grant_device_frames(struct domain *d, void (*visit)(mfn_t mfn, bool writabl
     spin_lock(&g->lock);
     for (unsigned handle = 0; handle < g->maptrack_limit; handle++) {
         const struct grant_maptrack *map = handle_of(g, handle);
-        if (map->granter && (map->flags & GNTMAP_device_map))
+        if (map->flags & GNTMAP_device_map) /* then all of it is filled in */
             visit(mfn_of(grant_active_of(&map->granter->grant, map->ref)->mfn), !(map->flags & GNTMAP_readonly));
     }
     spin_unlock(&g->lock);

@@ -50,7 +50,7 @@ static void tally_leaf(u64 entry)
     else if (fw_owner(word) != OWNER_IO) {
         hold(mfn, entry & PTE_RW);
         if ((entry & PTE_RW) && !counts_as(word, FRAME_WRITABLE))
-            complain(mfn, "mapped writable, of another type");
+            complain(mfn, "writable, of another type");
     }
 }
 
@@ -79,9 +79,9 @@ static void tally_table(mfn_t mfn, u64 word, const struct domain *d)
             u64 child = frame_word(pte_mfn(entry));
             bool linear = same_level(fw_type(child), type) && counts_as(child, fw_type(child)) && !(entry & PTE_RW);
             if (!linear && !counts_as(child, below(d, type, i)))
-                complain(pte_mfn(entry), "a table, but not of that level");
+                complain(pte_mfn(entry), "no table of that level");
         } else if (entry & PTE_RW) {
-            complain(mfn, "a writable linear mapping");
+            complain(mfn, "writable linear mapping");
         }
     }
 }
@@ -126,7 +126,7 @@ static void tally_vcpu(struct vcpu *v)
             hold(mfn_of(v->ldt_frames[i]), true);
 }
 
-static void compare(mfn_t mfn, bool exact)
+static void compare(mfn_t mfn)
 {
     u64 word = frame_word(mfn);
     const struct tally *t = &tallies[mfn.value];
@@ -136,11 +136,11 @@ static void compare(mfn_t mfn, bool exact)
     unsigned long types = fw_count(word), references = word & FW_REF_MASK;
     bool more_types = !(word & FW_PARTIAL) && t->types < types;
     if (t->references > references || (!(word & FW_PARTIAL) && t->types > types) || (more_types && type_is_table(type)))
-        complain(mfn, "its counts are wrong");
+        complain(mfn, "counts are wrong");
     else if (more_types || (t->references < references && fw_owner(word) != OWNER_NONE)) {
         unexplained++;
+        wrong--;
         complain(mfn, "held by nobody known");
-        wrong -= !exact;
     }
 }
 
@@ -168,10 +168,10 @@ unsigned long frames_audit(bool exact)
             if (d->vcpus[i])
                 tally_vcpu(d->vcpus[i]);
     for (unsigned long i = 0; i < max_frame; i++)
-        compare(mfn_of(i), exact);
+        compare(mfn_of(i));
     for (struct domain *d = owner_next(NULL); d; d = owner_next(d))
         spin_unlock(&d->mm.page_lock);
     hv_free_pages(tallies, order);
     logf(LOG_ERROR, "frame audit: %lu frames, %lu wrong, %lu held by nobody known\n", max_frame, wrong, unexplained);
-    return wrong;
+    return exact ? wrong + unexplained : wrong;
 }
