@@ -174,7 +174,7 @@ static void flags(void)
 
 #define KEPT_AX  0x11111111UL
 #define KEPT_CX  0x22222222UL
-#define KEPT_DX  0x33333333UL /* 64-bit: r11 */
+#define KEPT_DX  0x33333333UL                   /* 64-bit: r11 */
 #define CROSSING (PAGE_SIZE - 2 * sizeof(long)) /* where a frame reaches into the second page */
 
 unsigned long kept_sp;

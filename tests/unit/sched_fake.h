@@ -17,8 +17,8 @@ extern unsigned fake_switches;
 extern u32 fake_ran_on[FAKE_DOMAINS]; /* CPUs that vCPU 0 of a domain was ever put on */
 extern void (*fake_check)(void);      /* called whenever all CPUs have settled */
 extern void (*fake_relax)(void);      /* called when one CPU waits for another */
-extern int fake_events_after;         /* so many looks for a deliverable event find none, the next one does; -1: never */
-extern char fake_log[4096];           /* what was logged, as far as it fits */
+extern int fake_events_after; /* so many looks for a deliverable event find none, the next one does; -1: never */
+extern char fake_log[4096];   /* what was logged, as far as it fits */
 
 void fake_machine(unsigned cpus);
 /* Domain `id`, its vCPUs up and wanting to run all the time. */

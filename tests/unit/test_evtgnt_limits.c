@@ -229,8 +229,14 @@ static int copy(struct gnttab_copy op)
     return op.status;
 }
 
-#define GMFN(frame, of) {.u.gmfn = (frame), .domid = (of)}
-#define GREF(number, of) {.u.ref = (number), .domid = (of)}
+#define GMFN(frame, of)                                                                                                \
+    {                                                                                                                  \
+        .u.gmfn = (frame), .domid = (of)                                                                               \
+    }
+#define GREF(number, of)                                                                                               \
+    {                                                                                                                  \
+        .u.ref = (number), .domid = (of)                                                                               \
+    }
 
 /* A copy by frame number is for one's own frames alone, and a page table is nobody's to write. */
 START_TEST(copies_refused)
@@ -266,10 +272,8 @@ END_TEST
 START_TEST(copies_by_reference)
 {
     mfn_t own = fake_guest_frame(fake_domains[0]);
-    struct gnttab_copy op = {.source = GREF(9, 1),
-                             .dest = GMFN(own.value, DOMID_SELF),
-                             .len = 16,
-                             .flags = GNTCOPY_source_gref};
+    struct gnttab_copy op = {
+        .source = GREF(9, 1), .dest = GMFN(own.value, DOMID_SELF), .len = 16, .flags = GNTCOPY_source_gref};
 
     *entry_v1(&granter->grant, 9) = (struct grant_entry_v1){GTF_permit_access, 0, (u32)page.value};
     *entry_v1(&fake_domains[0]->grant, 11) = (struct grant_entry_v1){GTF_permit_access, 0, (u32)own.value};
