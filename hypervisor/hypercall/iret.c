@@ -62,6 +62,32 @@ long do_iret(void)
     return (long)frame.rax;
 }
 
+#define MASK_EVENTS 4U /* in the flags of a trap_info */
+#define VM86_WORDS  9  /* eip, cs, eflags, esp, ss, es, ds, fs, gs */
+
+/* There is no virtual-8086 mode: the kernel gets a general protection fault as of its first instruction there, with the
+ * frame that lies at `from`. */
+static COLD bool refuse_vm86(struct vcpu *v, struct cpu_regs *regs, u32 from)
+{
+    const struct compact_trap *trap = &v->traps[TRAP_GP];
+    u32 frame[1 + VM86_WORDS] = {0}, sp = (u32)v->kernel_sp - (u32)sizeof(frame);
+    unsigned long base;
+
+    if (trap->address == 0 || !guest_segment_base(v, v->kernel_ss, &base) ||
+        copy_from_guest(frame + 1, from, VM86_WORDS * sizeof(u32)) ||
+        copy_to_guest((u32)(base + sp), frame, sizeof(frame)))
+        return false;
+    u32 flags = frame[3];
+    regs->rsp = sp;
+    regs->ss = v->kernel_ss;
+    regs->rip = trap->address;
+    regs->cs = trap->cs;
+    if (trap->flags & MASK_EVENTS)
+        flags &= ~(u32)X86_EFLAGS_IF;
+    set_flags(v, regs, flags & ~(X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF));
+    return true;
+}
+
 /* The stack holds eax, eip, cs, eflags, and esp, ss for ring 3. */
 long do_iret_pv32(void)
 {
@@ -72,7 +98,12 @@ long do_iret_pv32(void)
 
     if (!guest_segment_base(v, regs->ss, &base) || copy_from_guest(frame, (u32)(base + regs->rsp), 4 * sizeof(u32)))
         goto bad;
-    if ((frame[2] & 3) == 0 || (frame[3] & X86_EFLAGS_VM))
+    if (unlikely(frame[3] & X86_EFLAGS_VM)) {
+        if (!refuse_vm86(v, regs, (u32)(base + regs->rsp + sizeof(u32))))
+            goto bad;
+        return frame[0];
+    }
+    if ((frame[2] & 3) == 0)
         goto bad;
     if ((frame[2] & 3) == 1) {
         regs->rsp = (u32)(regs->rsp + 4 * sizeof(u32));

@@ -16,6 +16,8 @@
 #include "check.h"
 #include "raw.h"
 
+#define FLAG_VM 0x20000
+
 #define FLAG_IF 0x200UL
 #define FLAG_TF 0x100UL
 
@@ -291,6 +293,22 @@ static void run_user(unsigned int vector, unsigned int gate_flags, void *code)
 #endif
 }
 
+#ifndef __x86_64__
+/* A kernel that still runs real-mode programs returns to virtual-8086 mode: it must learn of the refusal as its program
+ * would have faulted, or one such program ends the domain. */
+static void check_no_vm86(void)
+{
+    set_gate(TRAP_GP, 4, raw_escape);
+    raw_user_run(user_int80, user_stack + sizeof(user_stack), FLAG_IF | FLAG_VM | 2, 0);
+    CHECK_EQ(raw_frame[0], 0, "an iret to virtual-8086 mode is a general protection fault, error code 0");
+    CHECK_EQ(raw(RAW_IP, 1), (unsigned long)user_int80, "of the instruction it would have gone to");
+    CHECK_EQ(raw(RAW_FLAGS, 1) & FLAG_VM, FLAG_VM, "and the frame says which mode that was");
+    CHECK_EQ(raw(RAW_SP, 1), (unsigned long)(user_stack + sizeof(user_stack)), "with the stack of that mode");
+    irq_enable();
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
+}
+#endif
+
 static void check_user_frame(int error, void *ip, const char *what)
 {
     printf("    %s\n", what);
@@ -335,6 +353,9 @@ static void test_user(void)
     run_user(TRAP_GP, 4, user_int80);
     check_user_frame(1, user_int80, "int 0x80 without a gate: a fault of the instruction");
     CHECK(raw(RAW_ERROR, 0) == 0x80 * 8 + 2 || raw(RAW_ERROR, 0) == 0x80 * 16 + 2, "whose code names the vector");
+#ifndef __x86_64__
+    check_no_vm86();
+#endif
     traps_register();
 }
 
