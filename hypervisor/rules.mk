@@ -27,13 +27,8 @@ HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,b
     emulate/gate.o emulate/port_io.o hypercall/callbacks.o hypercall/iret.o mm/audit.o mm/base.o mm/bootmem.o \
     mm/exchange.o mm/logdirty.o mm/memory_map.o mm/memory_op.o mm/pagemap.o mm/segments.o sched/policy.o sched/clock.o))
 # The smallest code, but what the headers expand in place stays there (HV_SELDOM: include/percpu.h and lib.h).
-<<<<<<< HEAD
-HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/vcpu_op.o domain/version.o mm/alloc.o mm/linear.o mm/mmuext.o mm/relinquish.o mm/reservation.o)
-=======
-HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/vcpu_op.o domain/version.o mm/mmuext.o mm/relinquish.o mm/reservation.o \
-    mm/linear.o \
-    domain/evtchn_ops.o domain/evtchn_fifo.o)
->>>>>>> green
+HV_SMALL := $(addprefix $(B)/hv/hypervisor/,domain/evtchn_fifo.o domain/vcpu_op.o domain/version.o mm/alloc.o mm/linear.o \
+    mm/mmuext.o mm/relinquish.o mm/reservation.o)
 HV_OPTIMIZE = $(if $(filter $@,$(HV_HOT)),-O2 -falign-functions=1 $(HV_GCC_HOT),$(if $(filter $(HV_SELDOM),$@),\
     $(HV_SMALLEST) -DHV_SELDOM,$(if $(filter $@,$(HV_SMALL)),$(HV_SMALLEST),-Os)))
 
