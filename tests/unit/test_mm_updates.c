@@ -286,7 +286,7 @@ START_TEST(test_unmapping_descriptors_drops_ldts)
     ck_assert_int_eq(update(l1, 30, pte_of(ldt, PTE_P), 0, SELF), 0);
     ck_assert_int_eq(page_get_and_type(ldt, d, FRAME_DESCRIPTOR, false), 0);
     d->vcpus[0]->ldt_mapped = 1;
-    d->vcpus[0]->ldt_frames[0] = ldt;
+    d->vcpus[0]->ldt_frames[0] = (u32)ldt.value;
     ck_assert_int_eq(update(l1, 30, 0, 0, SELF), 0);
     ck_assert_uint_eq(fake.ldt_invalidations, 1);
     page_put_and_type(ldt);
