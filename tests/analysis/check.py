@@ -86,7 +86,8 @@ def main():
     parser.add_argument("--guest", type=shlex.split)
     options = parser.parse_args()
     os.makedirs(options.workplace, exist_ok=True)
-    jobs = [(name, options.hypervisor, True) for name in sorted(glob.glob("hypervisor/*/*.c"))]
+    jobs = [(name, options.hypervisor + ["-DSPECULATION"] * name.endswith("speculation.c"), True)
+            for name in sorted(glob.glob("hypervisor/*/*.c"))]
     jobs += [(name, options.guest, False) for name in sorted(glob.glob("dom0-tools/*/*.c") + glob.glob("guest-pv/*/*.c"))]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda job: findings(*job, options.workplace), jobs))
