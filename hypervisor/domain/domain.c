@@ -12,27 +12,18 @@
 #include "cpu/cpu.h"
 #include "domain/lifecycle.h"
 
-#define TABLE_SPAN 512 /* domids a page of the table covers */
 #define VCPU_TRAPS 256
 
 struct domain *domain_zero;
 struct vcpu *idle_vcpus[MAX_CPUS];
 spinlock_t domain_list_lock;
 
-/* Both under domain_list_lock: the list by ascending domid, and the table by domid, whose pages come as needed. */
+/* Under domain_list_lock: the list by ascending domid; the table by domid is in reference.c. */
 static struct domain *first, *last;
-static struct domain **table[0x8000 / TABLE_SPAN];
 static unsigned next_domid = 1;
 
 static struct domain idle_domain; /* filled in with the first idle vCPU: zeroes take no room in the image */
 struct vcpu_info dummy_vcpu_info;
-
-static struct domain *lookup(unsigned domid)
-{
-    struct domain **page = domid < 0x8000 ? table[domid / TABLE_SPAN] : NULL;
-
-    return page ? page[domid % TABLE_SPAN] : NULL;
-}
 
 struct domain *domain_first(void)
 {
@@ -46,22 +37,12 @@ static struct domain *referenced(struct domain *d)
     return d;
 }
 
-struct domain *domain_get(unsigned domid)
-{
-    struct domain *d;
-
-    spin_lock(&domain_list_lock);
-    d = referenced(lookup(domid));
-    spin_unlock(&domain_list_lock);
-    return d;
-}
-
 struct domain *domain_get_from(unsigned domid)
 {
     struct domain *d;
 
     spin_lock(&domain_list_lock);
-    d = lookup(domid);
+    d = domain_lookup(domid);
     if (!d && last && last->id >= domid)
         for (d = first; d->id < domid; d = d->next)
             ;
@@ -119,7 +100,7 @@ static void link_domain(struct domain *d)
         first = d;
     if (!d->next)
         last = d;
-    table[d->id / TABLE_SPAN][d->id % TABLE_SPAN] = d;
+    domain_table[d->id / DOMAIN_TABLE_SPAN][d->id % DOMAIN_TABLE_SPAN] = d;
 }
 
 static void unlink_domain(struct domain *d)
@@ -132,16 +113,16 @@ static void unlink_domain(struct domain *d)
         first = d->next;
     if (last == d)
         last = before;
-    table[d->id / TABLE_SPAN][d->id % TABLE_SPAN] = NULL;
+    domain_table[d->id / DOMAIN_TABLE_SPAN][d->id % DOMAIN_TABLE_SPAN] = NULL;
 }
 
 /* Under the lock: the page of the table that holds domid exists after this. */
 static bool table_page(unsigned domid)
 {
-    struct domain ***page = &table[domid / TABLE_SPAN];
+    struct domain ***page = &domain_table[domid / DOMAIN_TABLE_SPAN];
 
     if (!*page)
-        *page = hv_alloc(TABLE_SPAN * sizeof(struct domain *));
+        *page = hv_alloc(DOMAIN_TABLE_SPAN * sizeof(struct domain *));
     return *page != NULL;
 }
 
@@ -152,7 +133,7 @@ static int pick_domid(unsigned *domid)
         unsigned candidate = next_domid;
 
         next_domid = next_domid == DOMID_LAST_USABLE ? 1 : next_domid + 1;
-        if (!lookup(candidate)) {
+        if (!domain_lookup(candidate)) {
             *domid = candidate;
             return 0;
         }
@@ -167,7 +148,7 @@ static int publish(struct domain *d, unsigned domid)
     spin_lock(&domain_list_lock);
     if (domid == DOMID_ANY)
         rc = pick_domid(&domid);
-    else if (lookup(domid))
+    else if (domain_lookup(domid))
         rc = -EEXIST;
     if (!rc && !table_page(domid))
         rc = -ENOMEM;
@@ -200,14 +181,10 @@ static void destroy(struct domain *d)
     send_global_virq(VIRQ_DOM_EXC);
 }
 
-void domain_put(struct domain *d)
+void domain_put_last(struct domain *d)
 {
-    u32 refs = READ_ONCE(d->refs);
     bool gone;
 
-    while (refs > 1)
-        if (__atomic_compare_exchange_n(&d->refs, &refs, refs - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-            return;
     spin_lock(&domain_list_lock);
     gone = __atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0;
     if (gone)

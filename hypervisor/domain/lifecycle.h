@@ -10,6 +10,19 @@
 
 extern struct vcpu_info dummy_vcpu_info; /* where a vCPU's info points when it has lost its own */
 
+/* By domid, under domain_list_lock; the pages come as needed. */
+#define DOMAIN_TABLE_SPAN 512 /* domids a page of the table covers */
+extern struct domain **domain_table[0x8000 / DOMAIN_TABLE_SPAN];
+
+IN_PLACE struct domain *domain_lookup(unsigned domid)
+{
+    struct domain **page = domid < 0x8000 ? domain_table[domid / DOMAIN_TABLE_SPAN] : NULL;
+
+    return page ? page[domid % DOMAIN_TABLE_SPAN] : NULL;
+}
+
+void domain_put_last(struct domain *d); /* drops a reference that may be the last */
+
 void vcpu_free(struct vcpu *v);
 int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset);
 void vcpu_unmap_info(struct vcpu *v);
