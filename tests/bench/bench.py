@@ -210,6 +210,7 @@ def quick():
           f"{cheaper} cheaper by over 2 %")
     if dearer:
         print('make bench-record WHY="..." says why and records the new cost.')
+    print(f"{len(last) - len(dearer)} passed, {len(dearer)} failed")
     return len(dearer)
 
 
