@@ -23,7 +23,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
 LEAVE_CONSOLE = "\x1d"
 SWITCH_INPUT = "\x01\x01\x01"
-INPUT_TO = r"\*\*\* Serial input to (\w+)"
+INPUT_TO = r"\*\*\* Serial input to (\w+) \(type"  # the whole word: output comes in pieces
 AUDIT = re.compile(r"frame audit: \d+ frames, (\d+) wrong, (\d+) held by nobody known")
 AUDITS = 5  # a call on its way may hold a reference for a moment: what it holds is gone when asked again
 
