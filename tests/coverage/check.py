@@ -16,6 +16,7 @@ import sys
 ROOMS = ("hypervisor/domain", "hypervisor/emulate", "hypervisor/mm", "hypervisor/sched", "dom0-tools/xenstored",
          "dom0-tools/stream", "dom0-tools/block", "dom0-tools/network")
 LINES, BRANCHES = 90, 80
+SLACK = 3  # what a test of racing threads reaches differs from run to run by so much
 EXCEPTIONS = "tests/coverage/exceptions.tsv"
 
 
@@ -53,7 +54,7 @@ def main():
         verdict = ""
         if lines < asked[0] or branches < asked[1]:
             verdict = f"FAIL: owes {asked[0]} and {asked[1]}"
-        elif name in excused and lines >= LINES and branches >= BRANCHES:
+        elif name in excused and lines >= LINES + SLACK and branches >= BRANCHES + SLACK:
             verdict = "FAIL: no exception is needed any more"
         failed += bool(verdict)
         print(f"  {name:46} {lines:5.1f} {branches:5.1f} {verdict}")

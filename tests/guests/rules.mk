@@ -104,7 +104,7 @@ check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --compare $(B)/xen $(B)/guest64/hello
 
-CHECKS += check-guests check-guests-traced check-guests-sharing check-guests-intel check-guests-domu
+CHECKS += check-guests check-guests-coverage check-guests-traced check-guests-sharing check-guests-intel check-guests-domu
 ifneq ($(XEN_IMAGE),)
 CHECKS += check-guests-xen check-hello-xen
 endif
