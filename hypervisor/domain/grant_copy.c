@@ -141,15 +141,16 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
 }
 
 /* The granted frame is d's, the other the caller's. */
-IN_PLACE int copy_by_grant(const struct gnttab_copy *op, mfn_t granted, const struct domain *d, bool write)
+IN_PLACE int copy_by_grant(const struct gnttab_copy *op, mfn_t granted, const struct domain *d,
+                           const struct domain *caller, bool write)
 {
     mfn_t from = granted, to = mfn_of(op->dest.u.gmfn);
-    const struct domain *from_owner = d, *to_owner = current->domain;
+    const struct domain *from_owner = d, *to_owner = caller;
 
     if (write) {
         from = mfn_of(op->source.u.gmfn);
         to = granted;
-        from_owner = to_owner;
+        from_owner = caller;
         to_owner = d;
     }
     return copy_frames(op, from, from_owner, to, to_owner);
@@ -180,7 +181,7 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
     bool write = op->flags & GNTCOPY_dest_gref;
     const struct gnttab_copy_ptr *by = write ? &op->dest : &op->source, *own = write ? &op->source : &op->dest;
     struct domain *caller = current->domain, *d = caller;
-    struct grant_use use;
+    mfn_t mfn;
     int status;
 
     if (unlikely(own->domid != DOMID_SELF))
@@ -189,15 +190,12 @@ static NOINLINE int copy_one_grant(const struct gnttab_copy *op)
         d = domain_get(by->domid);
     if (unlikely(!d))
         return GNTST_bad_domain;
-    status = grant_use(d, by->u.ref, caller->id, !write, false, 1, &use);
-    if (likely(!status)) {
-        if (unlikely(use.transitive))
-            status = copy_general(op);
-        else if (unlikely(by->offset < use.start || by->offset + op->len > use.start + use.length))
-            status = GNTST_general_error;
-        else
-            status = copy_by_grant(op, use.mfn, d, write);
+    mfn = grant_use_page(d, by->u.ref, caller->id, !write, false, 1);
+    if (likely(mfn.value != INVALID_FRAME)) {
+        status = copy_by_grant(op, mfn, d, caller, write);
         grant_unuse(d, by->u.ref, !write, 1);
+    } else {
+        status = copy_general(op);
     }
     if (d != caller)
         domain_put(d);

@@ -73,6 +73,9 @@ struct grant_use {
     u32 next_ref;
 };
 
+/* The common case of grant_use, alone: a whole page by a version 1 entry that is not in use. INVALID_FRAME: nothing was
+ * done, and grant_use must tell. */
+mfn_t grant_use_page(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses);
 /* Puts entry ref of d to use for domain `user`, `uses` times: GNTST_*. It says so to the granter by the reading and
  * writing bits. No frame reference is taken. for_map: only whole pages. */
 int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,

@@ -177,34 +177,34 @@ static __attribute__((noinline)) int use_locked(struct domain *d, unsigned ref, 
     return GNTST_okay;
 }
 
-/* The common case, version 1 and nobody else's use: one comparison judges the whole head. */
-IN_PLACE bool use_fast(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,
-                       struct grant_use *out)
+/* One comparison judges the whole head. No frame of an entry is INVALID_FRAME, which is wider than it. */
+mfn_t grant_use_page(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses)
 {
     struct domain_grant *g = &d->grant;
     u32 mask = 0xFFFF0000U | GTF_type_mask | (readonly ? 0 : GTF_readonly) | (for_map ? GTF_sub_page : 0), *word, old;
+    mfn_t mfn = mfn_of(INVALID_FRAME);
     struct grant_active *act;
 
-    if (g->version != 1 || ref >= g->recorded)
-        return false;
+    spin_lock(&g->lock);
+    if (unlikely(g->version != 1 || ref >= g->recorded))
+        goto out;
     act = grant_active_of(g, ref);
     word = (u32 *)entry_v1(g, ref);
     old = READ_ONCE(*word);
-    if (act->uses || (old & mask) != (user << 16 | GTF_permit_access))
-        return false;
-    if (!__atomic_compare_exchange_n(word, &old, old | (readonly ? GTF_reading : GTF_reading | GTF_writing), false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        return false;
+    if (unlikely(act->uses || (old & mask) != (user << 16 | GTF_permit_access)))
+        goto out;
+    if (unlikely(!__atomic_compare_exchange_n(word, &old, old | (readonly ? GTF_reading : GTF_reading | GTF_writing),
+                                              false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)))
+        goto out;
     act->mfn = READ_ONCE(((struct grant_entry_v1 *)word)->frame);
     act->uses = readonly ? uses : uses << 16;
     act->domid = (domid_t)user;
     act->start = act->copy_only = 0;
     act->length = PAGE_SIZE;
-    out->mfn = mfn_of(act->mfn);
-    out->start = 0;
-    out->length = PAGE_SIZE;
-    out->transitive = false;
-    return true;
+    mfn = mfn_of(act->mfn);
+out:
+    spin_unlock(&g->lock);
+    return mfn;
 }
 
 int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool for_map, unsigned uses,
@@ -212,12 +212,13 @@ int grant_use(struct domain *d, unsigned ref, unsigned user, bool readonly, bool
 {
     int status = GNTST_okay;
 
-    spin_lock(&d->grant.lock);
-    if (unlikely(!use_fast(d, ref, user, readonly, for_map, uses, out))) {
-        out->transitive = false;
+    *out = (struct grant_use){.length = PAGE_SIZE};
+    out->mfn = grant_use_page(d, ref, user, readonly, for_map, uses);
+    if (unlikely(out->mfn.value == INVALID_FRAME)) {
+        spin_lock(&d->grant.lock);
         status = use_locked(d, ref, user, readonly, for_map, uses, out);
+        spin_unlock(&d->grant.lock);
     }
-    spin_unlock(&d->grant.lock);
     return status;
 }
 
