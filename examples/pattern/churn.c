@@ -143,7 +143,7 @@ static void table_fill(struct table *table)
 
 static void entry_check(const struct table *table, unsigned int i)
 {
-    const pte_t changing = PTE_A | PTE_D;
+    const pte_t changing = PTE_A | PTE_D | PTE_G; /* a 64-bit guest reads G back of every page that user mode may see */
     pte_t entry = table->entries[i];
     unsigned long index = table->index[i];
 
