@@ -396,6 +396,8 @@ START_TEST(the_dump_says_what_is_pending)
     ck_assert(strstr(line, " pending") < strchr(line, '\n'));
     snprintf(expected, sizeof(expected), "port %u ipi vcpu 1", ipi);
     ck_assert_msg(strstr(fake_log, expected), "%s", fake_log);
+    evtchn_frames(fake_domains[0], frame_written); /* event words and control block, which we write */
+    ck_assert_uint_eq(fake_written_count, _i ? 2 : 0);
     if (_i) {
         ck_assert(!fifo_masked(fake_domains[0], virq));
         ck_assert(fifo_masked(fake_domains[0], 5000)); /* has no word */
