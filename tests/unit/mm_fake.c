@@ -111,7 +111,7 @@ void logf(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(fake_log + used, sizeof(fake_log) - used, format, args);
     va_end(args);
-    if (level != LOG_ERROR || strncmp(format, "frame audit", 11) == 0)
+    if (fake.quiet || level != LOG_ERROR || strncmp(format, "frame audit", 11) == 0)
         return;
     va_start(args, format);
     vfprintf(stderr, format, args);

@@ -19,6 +19,7 @@ struct fake {
     unsigned domains_put;
     unsigned ldt_invalidations;
     bool panicked;
+    bool quiet;                /* errors are wanted: fake_log has them, the terminal has not */
     bool threads;              /* several run: whoever finds a lock taken waits */
     void (*on_m2p)(mfn_t mfn); /* called before each m2p_set */
     void (*on_flush)(void);    /* called when frames were taken from the heap, before they have an owner */
