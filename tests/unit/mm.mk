@@ -7,6 +7,7 @@ MM_UNIT_FLAGS := -include tests/unit/mm_host.h -include tests/unit/other_cpu.h -
 $(eval $(call unit_test,mm_frames,tests/unit/test_mm_frames.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_audit,tests/unit/test_mm_audit.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_heap,tests/unit/test_mm_heap.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
+$(eval $(call unit_test,mm_linear,tests/unit/test_mm_linear.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_races,tests/unit/test_mm_races.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_shadow,tests/unit/test_mm_shadow.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_updates,tests/unit/test_mm_updates.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))

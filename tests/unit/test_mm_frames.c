@@ -389,6 +389,42 @@ START_TEST(test_io_frames)
 }
 END_TEST
 
+/* Memory that is not RAM, and still nobody's to map: the interrupt controllers are ours, and an address that the CPU does
+ * not have would fault with a bit that only the hypervisor could have set. */
+START_TEST(test_io_frames_kept_back)
+{
+    static const unsigned long kept[] = {0xFEE00, 0xFEC00, 0xFD00000, 0xFFFFFFF, 1UL << 28};
+    d->iopl_trusted = d->privileged = true;
+    for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
+        u64 entry = pte_of(mfn_of(kept[i]), PTE_P);
+        ck_assert_int_eq(l1e_get(&entry, d, OWNER_IO), -EPERM);
+    }
+    u64 after = pte_of(mfn_of(0xFCFFFFF), PTE_P);
+    ck_assert_int_eq(l1e_get(&after, d, OWNER_IO), 0);
+    ck_assert_int_eq(l1e_get(&after, d, other->id), -EPERM); /* names an owner that no I/O memory has */
+}
+END_TEST
+
+/* The rings of the trace buffer are shared with domain 0 and asked for in the hypervisor's own name. Nothing else is. */
+START_TEST(test_trace_rings)
+{
+    domain_zero = d;
+    void *ring = hv_alloc_pages(0);
+    mfn_t own = fake_page(d), theirs = virt_to_mfn(ring);
+    share_page_with_guest(ring, d, true);
+    u64 entry = pte_of(theirs, PTE_P | PTE_RW);
+    ck_assert_int_eq(l1e_get(&entry, other, OWNER_XEN), 0);
+    ck_assert_uint_eq(refs(theirs), 2);
+    l1e_put(entry, other);
+    u64 refused = pte_of(own, PTE_P);
+    ck_assert_int_eq(l1e_get(&refused, d, OWNER_XEN), -EBUSY);
+    domain_zero = other;
+    ck_assert_int_eq(l1e_get(&entry, other, OWNER_XEN), -EBUSY);
+    domain_zero = NULL;
+    unshare_page(ring);
+}
+END_TEST
+
 START_TEST(test_descriptors)
 {
     struct {
@@ -483,6 +519,8 @@ int main(void)
     tcase_add_test(t, test_failure_is_undone_in_pieces);
     tcase_add_test(t, test_shared_pages);
     tcase_add_test(t, test_io_frames);
+    tcase_add_test(t, test_io_frames_kept_back);
+    tcase_add_test(t, test_trace_rings);
     tcase_add_test(t, test_descriptors);
     tcase_add_test(t, test_descriptor_frames);
     tcase_add_test(t, test_freed_while_mapped);
