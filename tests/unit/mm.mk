@@ -10,6 +10,8 @@ $(eval $(call unit_test,mm_heap,tests/unit/test_mm_heap.c $(MM_UNIT_FILES),$(MM_
 $(eval $(call unit_test,mm_linear,tests/unit/test_mm_linear.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_races,tests/unit/test_mm_races.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_shadow,tests/unit/test_mm_shadow.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
+$(eval $(call unit_test,mm_shadow32,tests/unit/test_mm_shadow32.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
+$(eval $(call unit_test,mm_special,tests/unit/test_mm_special.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_updates,tests/unit/test_mm_updates.c $(MM_UNIT_FILES),$(MM_UNIT_FLAGS)))
 $(eval $(call unit_test,mm_reservation,tests/unit/test_mm_reservation.c tests/unit/guest_faults.c \
     $(MM_UNIT_FILES),$(MM_UNIT_FLAGS) -D_GNU_SOURCE))
