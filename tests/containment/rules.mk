@@ -52,4 +52,4 @@ check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus 1,2 neighbour
 
-CHECKS += check-containment-latency
+CHECKS += check-containment-latency check-containment-pairs
