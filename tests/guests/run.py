@@ -64,13 +64,16 @@ class Prompt:
     """The embedded dom0 on a serial line."""
 
     def __init__(self, options, cpus):
-        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
-        command[-1] = f"{options.dom0} ,{options.ramdisk}"
         self.timeout, self.seen = options.timeout, ""
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.read_until("vane> ")
+
+    def command(self, options, cpus):
+        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
+        command[-1] = f"{options.dom0} ,{options.ramdisk}"
+        return command
 
     def read_until(self, mark):
         """What came up to the mark, or all of it when the time is over; what came behind is kept."""
