@@ -45,7 +45,7 @@ CONTAINMENT_LATENCY := $(B)/guest32/contain-latency $(B)/guest64/contain-latency
 .PHONY: check-containment-latency check-containment-pairs
 check-containment-latency: $(B)/paravane $(CONTAINMENT_LATENCY)
 	@echo 'No hypercall goes a million instructions without looking for interrupts:'
-	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 120 $(CONTAINMENT_LATENCY)
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 300 $(CONTAINMENT_LATENCY)
 
 check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	@echo 'A domain that lends and one that takes more than that, in all pairs of widths, on 1 and 2 CPUs:'

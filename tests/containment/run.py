@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--ramdisk", required=True, help="with the kernels in /tests")
     parser.add_argument("--settings", default="", help="added to the configuration of each attacker")
     parser.add_argument("--cpus", default="1")
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=240)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
     results = []

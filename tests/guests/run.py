@@ -197,7 +197,7 @@ def main():
     parser.add_argument("--traced", action="store_true", help="the kernels switch tracing on first")
     parser.add_argument("--verdicts", help="a directory for the verdicts of each kernel")
     parser.add_argument("--icount", action="store_true", help="count instructions: one is a nanosecond; the kernel is told")
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=240)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
     total_passed = total_failed = 0
