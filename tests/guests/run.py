@@ -53,8 +53,8 @@ def boot(command, timeout):
 class Prompt:
     """The embedded dom0 on a serial line."""
 
-    def __init__(self, options, cpus):
-        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
+    def __init__(self, options, cpus, make_command=qemu_command):
+        command = make_command(options.hypervisor, options.dom0, cpus, 128, "")
         command[-1] = f"{options.dom0} ,{options.ramdisk}"
         self.timeout, self.seen = options.timeout, ""
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
