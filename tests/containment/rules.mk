@@ -7,7 +7,7 @@
 
 CONTAINMENT := $(filter-out attack witness latency,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
-CONTAINMENT_WIDE := through
+CONTAINMENT_WIDE := edge through
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
 CONTAINMENT_64 := $(filter-out $(CONTAINMENT_NARROW),$(CONTAINMENT))
 
