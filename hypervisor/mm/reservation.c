@@ -59,7 +59,7 @@ static void clean(struct domain *d, mfn_t first, unsigned order)
     if (order == 0 && *frame_mark(first) == d->mm.mark)
         *frame_mark(first) = 0;
     else if (!(d->initial && domain_zero == NULL))
-        memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
+        clear_pages(mfn_to_virt(first), order);
 }
 
 static void unpin(struct domain *d, mfn_t mfn)
