@@ -81,11 +81,7 @@ check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 GUEST_TEST_OWN := control logdirty trace absent
 XEN_PV32 := $(wildcard $(B)/cache/rival/xen-pv32)
 XEN_GUEST_TESTS := $(foreach t,$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS_WIDE)),$(B)/guest64/test-$(t))
-# Not yet in 32-bit: those that run user code in pages of the image, which are open to ring 3 from the start here and not
-# there.
-XEN_PV32_NOT_YET := traps entry emulation
-XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN) $(XEN_PV32_NOT_YET),$(GUEST_TESTS))),\
-    $(B)/guest32/test-$(t))
+XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS))),$(B)/guest32/test-$(t))
 $(B)/xen: $(XEN_IMAGE)
 	$(Q)mkdir -p $(@D); gzip -dc $< > $@
 
