@@ -243,6 +243,8 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
 {
     unsigned bits = extent_address_bits(d, r->flags);
     unsigned long i, pfn;
+    if (unlikely(r->flags & XENMEMF_populate_on_demand)) /* nothing here is */
+        return from;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
         if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
