@@ -143,12 +143,11 @@ void guest_logf(enum log_level level, const char *format, ...)
 {
 }
 
-void spin_lock_contended(spinlock_t *lock)
+void spin_wait(void)
 {
     if (!fake.threads)
         panic("deadlock: a lock is taken twice\n");
-    while (!spin_trylock(lock))
-        __builtin_ia32_pause();
+    __builtin_ia32_pause();
 }
 
 bool hypercall_preempt_check(void)
