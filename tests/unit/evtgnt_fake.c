@@ -172,6 +172,18 @@ void unshare_page(void *page)
     settle(f);
 }
 
+bool reclaim_page(void *page)
+{
+    struct fake_frame *f = &fake_frames[virt_to_mfn(page).value];
+
+    ck_assert(f->shared && f->allocated);
+    if (f->refs != 1)
+        return false;
+    domain_put(f->owner);
+    *f = (struct fake_frame){.allocated = true, .refs = 1};
+    return true;
+}
+
 bool page_get(mfn_t mfn, const struct domain *d)
 {
     bool got;
