@@ -83,6 +83,9 @@ static void test_domain(void)
     memset(&domctl.u, 0, sizeof(domctl.u));
     domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
     CHECK_EQ(call(XEN_DOMCTL_sendtrigger), 0, "an NMI");
+    domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_POWER;
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger), -XEN_EINVAL, "not a button that only a machine has");
+    domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
     domctl.u.sendtrigger.vcpu = 7;
     CHECK_EQ(call(XEN_DOMCTL_sendtrigger), -XEN_ESRCH, "not to a vCPU that is none");
     domctl.u.sendtrigger = (struct xen_domctl_sendtrigger){.trigger = 77};
@@ -246,11 +249,12 @@ static void test_machine(void)
 
 static void test_clocks(void)
 {
-    check_group("clocks");
+    check_group("clocks and keys");
     memset(&platform.u, 0, sizeof(platform.u));
     platform.u.settime32.secs = shared_info->wc_sec;
     platform.u.settime32.nsecs = shared_info->wc_nsec;
     CHECK_EQ(platform_call(XENPF_settime32), 0, "the wall clock may be set to what it is");
+    CHECK_EQ(HYPERVISOR_console_io(CONSOLEIO_read, PAGE_SIZE, page), 0, "no key was pressed");
 }
 
 static long pin(int cpu)
