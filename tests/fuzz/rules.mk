@@ -63,7 +63,7 @@ $(B)/tests/fuzz.rd: scripts/ramdisk.py tests/guests/test.cfg $(foreach w,32 64,$
 	    $(foreach w,32 64,tests/fuzz$(w)=$(B)/guest$(w)/fuzz-hypercalls tests/witness$(w)=$(B)/guest$(w)/fuzz-witness)
 
 # A machine for each width at once, each for half of the seconds.
-FUZZ_SECONDS ?= 120
+FUZZ_SECONDS ?= 600
 WIDTH ?= both
 PLAYERS ?= 2
 FUZZ_CPUS := $(or $(CPUS),2)

@@ -91,9 +91,9 @@ check-guests-xen: $(B)/paravane $(B)/xen $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
 	$(Q)rm -rf $(B)/tests/verdicts
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 2 --verdicts $(B)/tests/verdicts/here \
 	    $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
-	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 --timeout 120 --verdicts $(B)/tests/verdicts/genuine \
+	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 --timeout 300 --verdicts $(B)/tests/verdicts/genuine \
 	    $(XEN_GUEST_TESTS)
-	$(if $(XEN_GUEST_TESTS32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 120 \
+	$(if $(XEN_GUEST_TESTS32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 300 \
 	    --verdicts $(B)/tests/verdicts/genuine $(XEN_GUEST_TESTS32))
 	$(Q)tests/guests/differences.py $(B)/tests/verdicts/here $(B)/tests/verdicts/genuine tests/guests/exceptions.tsv
 
