@@ -56,11 +56,14 @@ class Prompt:
     def __init__(self, options, cpus, make_command=qemu_command):
         command = make_command(options.hypervisor, options.dom0, cpus, 128, "")
         command[-1] = f"{options.dom0} ,{options.ramdisk}"
-        self.timeout, self.seen = options.timeout, ""
+        self.start(command, options.timeout)
+        self.read_until("vane> ")
+
+    def start(self, command, timeout):
+        self.timeout, self.seen = timeout, ""
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.read_until("vane> ")
 
     def read_until(self, mark):
         """What came up to the mark, or all of it when the time is over; what came behind is kept."""
