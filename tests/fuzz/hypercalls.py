@@ -57,18 +57,15 @@ class Machine(run.Prompt):
 
     transcript = ""
 
-    def __init__(self, options, threads, kernel=None, arguments=""):
-        """With the embedded dom0, or with a kernel in its place."""
-        def command(*arguments):
-            """As for the guest tests, but the hypervisor keeps to itself what guests do wrong."""
-            words = [word.replace("guest_loglvl=all", "guest_loglvl=error") for word in run.qemu_command(*arguments)]
-            words[words.index("tcg")] = f"tcg,thread={threads}"
-            return words
+    def __init__(self, options, threads):
+        self.threads = threads
+        super().__init__(options, options.cpus)
 
-        if kernel is None:
-            super().__init__(options, options.cpus, command)
-        else:
-            self.start(command(options.hypervisor, kernel, options.cpus, 128, arguments, options.players + 1), options.timeout)
+    def command(self, options, cpus):
+        """As for the guest tests, but the hypervisor keeps to itself what guests do wrong."""
+        words = [word.replace("guest_loglvl=all", "guest_loglvl=error") for word in super().command(options, cpus)]
+        words[words.index("tcg")] = f"tcg,thread={self.threads}"
+        return words
 
     def wait_for(self, mark, silent):
         """Reads until the mark is among what was seen, or silent(clock, processor) says yes to the seconds without a word."""
@@ -97,6 +94,21 @@ class Machine(run.Prompt):
         if mark not in text:
             raise Finding(f"no answer to {line!r}:\n{self.transcript[-3000:]}")
         return text
+
+
+class MachineOfOne(Machine):
+    """The fuzzer in dom0's place."""
+
+    ready = "\n"
+
+    def __init__(self, options, threads, kernel, arguments):
+        self.initrd = f"{kernel} {arguments}"
+        super().__init__(options, threads)
+
+    def command(self, options, cpus):
+        words = super().command(options, cpus)
+        words[words.index("-append") + 1] += f" dom0_max_vcpus={options.players + 1}"
+        return words[:-1] + [self.initrd]
 
 
 class Campaign:
@@ -266,7 +278,8 @@ class Dom0Campaign(Campaign):
     def campaign(self):
         options, silence = self.options, self.options.silence
         arguments = f"seed={self.seed} calls={options.calls} players={options.players} {options.extra}".strip()
-        self.machine = Machine(options, self.threads(), f"{os.path.dirname(options.hypervisor)}/guest{self.width}/fuzz-hypercalls", arguments)
+        kernel = f"{os.path.dirname(options.hypervisor)}/guest{self.width}/fuzz-hypercalls"
+        self.machine = MachineOfOne(options, self.threads(), kernel, arguments)
         text, quiet = "", False
         try:
             while not DOM0_ENDED.search(text) and not quiet and not self.over():

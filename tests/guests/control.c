@@ -25,6 +25,8 @@
 #define TINY    8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
 #define LIVES   200
 #define MANY    60
+#define CR4_DE   8
+#define DR7_PORT 0x20002 /* the first breakpoint, on a port */
 
 static void *nowhere; /* an address without a page */
 static struct xen_domctl domctl;
@@ -498,6 +500,18 @@ static void test_context(void)
     CHECK_EQ(get_context(t.domid, 0), 0, "is taken");
     CHECK_EQ(c->user_regs.cs & 3, narrow ? 1 : 3, "but gets the ring of a guest kernel");
     CHECK_EQ(c->user_regs.ss & 3, narrow ? 1 : 3, "for its stack too");
+    /* Breakpoints on ports are kept apart, since it is we who execute IN and OUT. */
+    *c = good;
+    c->ctrlreg[4] = CR4_DE;
+    c->debugreg[0] = 0x80;
+    c->debugreg[7] = DR7_PORT;
+    CHECK_EQ(set_context(t.domid, c), 0, "a context with a breakpoint on a port");
+    CHECK_EQ(get_context(t.domid, 0), 0, "can be read");
+    CHECK_EQ(c->debugreg[7] & DR7_PORT, DR7_PORT, "and names it, or a domain that moves would lose it");
+    CHECK_EQ(c->debugreg[5], 0, "in its own place alone");
+    CHECK_EQ(set_context(t.domid, c), 0, "what was read can be set");
+    get_context(t.domid, 0);
+    CHECK_EQ(c->debugreg[7] & DR7_PORT, DR7_PORT, "and is the same");
     destroy(t.domid);
 }
 
