@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The hypercall fuzzer's driver: a machine with dom0, a witness, and one fuzzing guest after the other.
 
-hypercalls.py --seconds 600 --width both --cpus 2 [--seed S] [--calls N] runs for as long as told, a machine for each
-width, and replays with --seed S --rounds 1 --players 1. A guest that ends itself is nothing; a finding is a panic of the
-hypervisor, a machine that no longer answers, a damaged or starving witness, a frame audit that counts anew and gets
-something else, memory that does not come back. Each finding names the seed. Coverage goes to FILE (--coverage): every
+hypercalls.py --seconds 600 --width both --cpus 2 [--seed S] [--calls N] runs for as long as told, one machine at a time
+for each width, and replays with --seed S --rounds 1 --players 1 --alone. Beside each guest runs a second one that lends
+and borrows. A guest that ends itself is nothing; a finding is a panic of the hypervisor, a machine that no longer
+answers, a damaged or starving witness, a frame audit that counts anew and gets something else, memory that does not come
+back. Each finding names the seed. Coverage goes to FILE (--coverage): every
 call with every code it ever answered.
 """
 import argparse
@@ -25,12 +26,13 @@ PANIC = re.compile(r"^.*Panic on CPU.*$", re.M)
 AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 AT = re.compile(r"^fuzz: (?:at|ended after) (\d+)", re.M)
 NEW = re.compile(r"^fuzz: new (\S+) (-?\d+)\s*$", re.M)
-DOM0_ENDED = re.compile(r"(?:Hardware Dom0|dom0) (halted|crashed|rebooted|stopped [a-z ]+)")
+DOM0_ENDED = re.compile(r"(?:Hardware Dom0|dom0) (halted|crashed|rebooted|stopped [a-z ]+)|(restart) the machine")
 END = re.compile(r"the domain has ended \(([^)]+)\)")
 STUCK = re.compile(r"^fuzz: vCPU \d+ is still in (\S+), (?:running|runnable)", re.M)
 WITNESS = re.compile(r"witness: (\d+) ticks, latest (\d+) us, (\d+) damaged")
 SLEEPING = {"sched_op.block", "sched_op.poll", "sched_op_compat", "multicall", "vcpu_op.down", "iret", "nothing"}
 CREATED = re.compile(r"Domain (\d+) \(peer\)")
+NOISE = re.compile(r"[^\n -~]")  # what guests write into the console at random
 PEERS = 500  # what the seed of a second guest is ahead of the first's
 TICKS_A_SECOND = 100
 
@@ -73,7 +75,7 @@ class Machine(run.Prompt):
         while not run.find(mark, self.seen):
             if self.selector.select(0.2):
                 piece = os.read(self.process.stdout.fileno(), 65536)
-                self.seen += piece.decode("utf-8", "replace").replace("\r", "")
+                self.seen += NOISE.sub("", piece.decode("ascii", "ignore"))
                 since = time.monotonic(), processor_seconds(self.process)
                 if not piece:
                     raise Finding("the machine ended itself:\n" + (self.transcript + self.seen)[-3000:])
@@ -173,7 +175,7 @@ class Campaign:
         return calls
 
     def count_end(self, end):
-        self.ends[end.group(1) if end else "time over" if self.over() else "silence"] += 1
+        self.ends[next(filter(None, end.groups())) if end else "time over" if self.over() else "silence"] += 1
 
     def round(self):
         """One guest from creation to end."""
@@ -305,9 +307,14 @@ def summarize(campaigns, coverage):
     for one in campaigns:
         succeeded = {name for name, code in one.codes if int(code) >= 0}
         print(f"  fuzz {one.width}-bit: {one.calls} calls in {one.seconds:.0f} s ({one.calls / one.seconds:.0f} a second), "
-              f"{one.rounds} guests ({', '.join(f'{count} {how}' for how, count in one.ends.items())}), {one.audits} audits, {len(one.codes)} pairs of call and code, "
-              f"{len(succeeded)} calls succeeded, witness at most {one.worst_us / 1000:.0f} ms late, "
-              f"{len(one.findings)} findings")
+              f"{one.rounds} guests ({', '.join(f'{count} {how}' for how, count in one.ends.items())}) on {one.machines} machines, "
+              f"{one.audits} audits, {len(one.codes)} pairs of call and code, {len(succeeded)} calls succeeded, "
+              f"witness at most {one.worst_us / 1000:.0f} ms late, {len(one.findings)} findings")
+    calls, audits = sum(one.calls for one in campaigns), sum(one.audits for one in campaigns)
+    pairs, findings = len(set().union(*(one.codes for one in campaigns))), sum(len(one.findings) for one in campaigns)
+    seconds = max(one.seconds for one in campaigns)
+    print(f"  fuzz: {calls} calls in all, {calls / seconds:.0f} a second, {sum(one.rounds for one in campaigns)} guests replaced, "
+          f"{pairs} pairs of call and code, {audits} audits, {findings} findings")
     if coverage:
         with open(coverage, "w", encoding="utf-8") as file:
             for one in campaigns:

@@ -56,6 +56,15 @@ static void note(const struct grammar_call *call, long result)
     something_new = true;
 }
 
+static const struct grammar_call *call_of(unsigned int number, unsigned int sub)
+{
+    const struct grammar_call *call = grammar_calls;
+
+    while (call->call != number || call->sub != sub)
+        call++;
+    return call;
+}
+
 /* Refused for want of power, or the end of this guest: both are worth an attempt, but not many. */
 static bool passed_over(struct player *p, const struct grammar_call *call)
 {
@@ -180,10 +189,9 @@ static void build_table(struct player *p)
     memset(&op, 0, sizeof(op));
     op.cmd = MMUEXT_PIN_L1_TABLE + level;
     op.arg1.mfn = frames[number];
-    note(&grammar_calls[0], 0);
     if (trace_calls)
         pv_printk("fuzz: %lu table %u of level %u\n", p->calls, number, level + 1);
-    HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+    note(call_of(__HYPERVISOR_mmuext_op, op.cmd), HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
     p->calls += 2;
 }
 
