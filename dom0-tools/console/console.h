@@ -59,6 +59,15 @@ struct console *console_find(domid_t domid);
 struct console *console_find_dead(domid_t domid);
 struct console *console_find_dead_name(const char *name);
 
+/* The console of a domain called so that lives, or whose end the backend has not heard of yet. */
+struct console *console_find_name(const char *name);
+
+/*
+ * Takes what a domain left in its ring when it stopped, flood limit or not: its last words are in the log then. Whoever
+ * waits for the backend's thread instead misses them when the domain is over the limit, or dom0 has much to do.
+ */
+void console_catch_up(domid_t domid);
+
 /* Walks all consoles, the live ones first, then the dead from the newest to the oldest. Start with NULL. */
 struct console *console_next(struct console *after);
 

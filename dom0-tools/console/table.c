@@ -176,6 +176,26 @@ struct console *console_find(domid_t domid)
     return table_find(domid);
 }
 
+struct console *console_find_name(const char *name)
+{
+    struct console *console;
+
+    TAILQ_FOREACH(console, &live, link)
+    {
+        if (*name && !strcmp(console->name, name))
+            return console;
+    }
+    return NULL;
+}
+
+void console_catch_up(domid_t domid)
+{
+    struct console *console = table_find(domid);
+
+    if (console && console->ring)
+        drain_once(console);
+}
+
 struct console *console_find_dead(domid_t domid)
 {
     struct console *console;

@@ -38,7 +38,8 @@ int cmd_console(struct vane *vane, int argc, char **argv)
     return console_session(vane, domid);
 }
 
-/* The console of a live domain, or else of the one that died last under that id or name. */
+/* The console of a live domain, or else of the one that died last under that id or name: one that is just being
+ * destroyed is not among the dead yet. */
 static const struct console *find_any(struct vane *vane, const char *text)
 {
     const struct console *console = NULL;
@@ -53,6 +54,8 @@ static const struct console *find_any(struct vane *vane, const char *text)
     }
     if (domain_name_taken(vane, text, &domid))
         console = console_find(domid);
+    else
+        console = console_find_name(text);
     return console != NULL ? console : console_find_dead_name(text);
 }
 
@@ -118,6 +121,9 @@ int cmd_log(struct vane *vane, int argc, char **argv)
     if (console == NULL)
         return fail(vane, "no log of \"%s\": no such domain lives, and none of the %u that died last was called so",
                     argv[1], CONSOLE_DEAD_KEPT);
+    console_get_info(console, &info);
+    if (!info.dead)
+        console_catch_up(info.domid);
     console_get_info(console, &info);
     if (vane->json)
         return json_log(vane, console, &info);

@@ -30,7 +30,6 @@
 #define NAME_NS           10000000000ull
 #define NAME_POLL_NS      20000000u
 #define NOTICES_MAX       32
-#define DRAIN_NS          50000000u /* for the console backend to fetch what is left in the ring */
 #define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
 #define REST_FACTOR       19
@@ -375,7 +374,7 @@ static char *words_at_end(domid_t domid, unsigned int reason)
 
     if (reason != SHUTDOWN_crash && reason != SHUTDOWN_watchdog)
         return strdup("");
-    sleep_ns(DRAIN_NS);
+    console_catch_up(domid);
     lines = last_words(domid);
     if (lines != NULL && *lines != '\0') {
         lines[strlen(lines) - 1] = '\0'; /* the last newline */

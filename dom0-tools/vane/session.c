@@ -24,7 +24,6 @@
 #define PENDING      4096u
 #define RETRY_NS     5000000u
 #define PATIENCE_NS  3000000000ull
-#define DRAIN_NS     50000000u /* for the backend to fetch what a stopped domain left in its ring */
 
 enum outcome { GOES_ON, LEFT, ENDED };
 
@@ -137,7 +136,7 @@ static enum outcome step(struct session *session)
     if (session->gone)
         return more ? GOES_ON : ENDED;
     if (!more && has_stopped(session, &reason)) {
-        sleep_ns(DRAIN_NS);
+        console_catch_up(session->domid);
         (void)show_guest_text(session->domid, &session->shown, UINT32_MAX);
         return ENDED;
     }

@@ -15,7 +15,7 @@
 #include "internal.h"
 #include "thread.h"
 
-#define GIVE_UP_NS 200000000ULL
+#define GIVE_UP_NS 2000000000ULL /* a dom0 that is busy, or has stopped us for printing too much, is not dead */
 
 static struct xencons_interface *ring;
 static evtchn_port_t ring_port;
@@ -144,7 +144,7 @@ void console_write_now(const char *text, size_t length)
 
 void console_flush(void)
 {
-    uint64_t give_up = time_monotonic_ns() + 10 * GIVE_UP_NS;
+    uint64_t give_up = time_monotonic_ns() + GIVE_UP_NS;
 
     while (ring != NULL && ring_room() < sizeof(ring->out) && time_monotonic_ns() < give_up)
         HYPERVISOR_sched_op(SCHEDOP_yield, NULL);

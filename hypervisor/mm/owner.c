@@ -158,3 +158,18 @@ void unshare_page(void *page)
         ;
     page_put(mfn);
 }
+
+/* Makes the page ours alone again, for the caller to free; false while anybody maps it. */
+bool reclaim_page(void *page)
+{
+    mfn_t mfn = virt_to_mfn(page);
+    u64 word = frame_word(mfn);
+    do {
+        if ((word & FW_REF_MASK) != 1)
+            return false;
+    } while (!frame_swap(mfn, &word, WORD_OURS));
+    struct domain *d = owner_domain(fw_owner(word));
+    mark_stale(d);
+    uncharge_shared(d);
+    return true;
+}

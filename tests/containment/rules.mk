@@ -5,7 +5,7 @@
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
 # it is; after each the hypervisor's frame audit must find nothing. attack.c is theirs, witness.c is not one of them.
 
-CONTAINMENT := $(filter-out attack witness latency trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
+CONTAINMENT := $(filter-out attack witness latency meter storm trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
 CONTAINMENT_WIDE := edge through
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
@@ -50,11 +50,21 @@ check-containment-trusted: $(B)/paravane $(B)/guest32/contain-trusted $(B)/guest
 
 check-containment-latency: $(B)/paravane $(CONTAINMENT_LATENCY)
 	@echo 'No hypercall goes a million instructions without looking for interrupts:'
-	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 120 $(CONTAINMENT_LATENCY)
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 300 $(CONTAINMENT_LATENCY)
 
 check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	@echo 'A domain that lends and one that takes more than that, in all pairs of widths, on 1 and 2 CPUs:'
 	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus 1,2 neighbour
 
-CHECKS += check-containment-latency
+CHECKS += check-containment-latency check-containment-pairs
+
+# Storms: what they leave for a guest that only computes, in exact instructions.
+$(foreach w,32 64,$(call containment_test,$(w),storm))
+$(eval $(call guest_program,contain-meter,tests/containment/meter.c))
+STORM_KERNELS := $(foreach w,32 64,$(foreach k,storm meter,$(B)/guest$(w)/contain-$(k)))
+
+$(B)/tests/storms.rd: scripts/ramdisk.py tests/containment/contain.cfg $(STORM_KERNELS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/contain.cfg=tests/containment/contain.cfg \
+	    $(foreach k,$(STORM_KERNELS),tests/$(subst /,-,$(k:$(B)/%=%))=$(k))

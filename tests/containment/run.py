@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "guests"))
-from run import SUMMARY, Prompt, report  # pylint: disable=wrong-import-position
+from run import SUMMARY, Prompt, find, report  # pylint: disable=wrong-import-position
 
 AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 ROUND = re.compile(r"witness: round (\d+)")
@@ -38,7 +38,7 @@ class Machine(Prompt):
         self.timeout = 0.5
         while not self.dead:
             text = super().read_until(mark)
-            if mark in text:
+            if find(mark, text):
                 break
             self.dead = "Panic on CPU" in text or self.process.poll() is not None or time.monotonic() > end
             self.seen = text
@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--ramdisk", required=True, help="with the kernels in /tests")
     parser.add_argument("--settings", default="", help="added to the configuration of each attacker")
     parser.add_argument("--cpus", default="1")
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=240)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
     results = []

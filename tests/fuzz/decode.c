@@ -41,7 +41,9 @@ static int number_of(ZydisRegister reg)
 
 static void compare_memory(const struct insn *insn, const ZydisDecodedOperand *operand)
 {
-    SAME("base", insn->base, number_of(operand->mem.base));
+    /* With 32-bit addresses Zydis 4.0 takes an absent base for R13 when REX.B is set; the manuals ignore that bit. */
+    if (insn->base >= 0 || insn->address_size != 4 || operand->mem.base != ZYDIS_REGISTER_R13D)
+        SAME("base", insn->base, number_of(operand->mem.base));
     SAME("index", insn->index, number_of(operand->mem.index));
     if (insn->index >= 0)
         SAME("scale", 1 << insn->scale, insn->address_size == 2 ? 1 : operand->mem.scale);
@@ -79,7 +81,9 @@ static void compare(const struct insn *insn, const ZydisDecodedInstruction *thei
     SAME("length", insn->length, theirs->length);
     SAME("opcode", insn->opcode, opcode);
     SAME("map", theirs->opcode_map <= ZYDIS_OPCODE_MAP_0F, true);
-    SAME("address size", insn->address_size * 8, theirs->address_width);
+    /* Some register forms of 0F 01 have an address of a fixed size in a register, and none of those is carried out. */
+    if (insn->opcode != 0x101 || insn->mod != 3)
+        SAME("address size", insn->address_size * 8, theirs->address_width);
     SAME("lock", insn->lock, (theirs->attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0);
     for (unsigned i = 0; i < theirs->operand_count; i++) {
         const ZydisDecodedOperand *operand = &operands[i];

@@ -42,9 +42,9 @@ $(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES
 fuzz-host fuzz-stream: $(FUZZERS) $(B)/tests/fuzz/seeds
 	$(Q)tests/fuzz/run $(B)/tests/fuzz $(SECONDS)
 
-# A short run for each change: what would be found in seconds is not merged.
+# A short run for each change, from one seed: it tells of the change, and fuzz-host finds what is new.
 check-fuzz: $(FUZZERS) $(B)/tests/fuzz/seeds
-	$(Q)tests/fuzz/run $(B)/tests/fuzz 40
+	$(Q)tests/fuzz/run $(B)/tests/fuzz 40 1
 
 CHECKS += check-fuzz check-fuzz-hypercalls
 
@@ -63,7 +63,7 @@ $(B)/tests/fuzz.rd: scripts/ramdisk.py tests/guests/test.cfg $(foreach w,32 64,$
 	    $(foreach w,32 64,tests/fuzz$(w)=$(B)/guest$(w)/fuzz-hypercalls tests/witness$(w)=$(B)/guest$(w)/fuzz-witness)
 
 # A machine for each width at once, each for half of the seconds.
-FUZZ_SECONDS ?= 120
+FUZZ_SECONDS ?= 600
 WIDTH ?= both
 PLAYERS ?= 2
 FUZZ_CPUS := $(or $(CPUS),2)

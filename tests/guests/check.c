@@ -11,6 +11,7 @@
 #include <abi/sysctl.h>
 #include <abi/xen.h>
 #include <hypercall_stubs.h>
+#include <pv/paging.h>
 #include <pv/pv.h>
 #include "check.h"
 #include "watch.h"
@@ -138,6 +139,17 @@ static void trace_if_asked(void)
     CHECK_EQ(HYPERVISOR_sysctl(&sysctl), 0, "there are trace rings");
     sysctl.u.tbuf_op.cmd = XEN_SYSCTL_TBUFOP_enable;
     CHECK_EQ(HYPERVISOR_sysctl(&sysctl), 0, "tracing is on");
+}
+
+void check_open_to_programs(void)
+{
+#ifndef __x86_64__
+    extern char _text[], _end[];
+
+    for (char *page = _text; page < _end; page += PAGE_SIZE)
+        if (pte_write(page, pte_read(page) | PTE_US) != 0)
+            printf("FAILED: the page at %p stays closed to programs\n", (void *)page);
+#endif
 }
 
 void check_group(const char *name)

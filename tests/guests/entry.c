@@ -438,6 +438,7 @@ static void restore(void)
 
 int main(int argc, char **argv)
 {
+    check_open_to_programs();
     struct evtchn_bind_ipi ipi = {.vcpu = 0};
 
     irq_disable();

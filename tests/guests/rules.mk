@@ -81,11 +81,7 @@ check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 GUEST_TEST_OWN := control logdirty trace absent
 XEN_PV32 := $(wildcard $(B)/cache/rival/xen-pv32)
 XEN_GUEST_TESTS := $(foreach t,$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS_WIDE)),$(B)/guest64/test-$(t))
-# Not yet in 32-bit: those that run user code in pages of the image, which are open to ring 3 from the start here and not
-# there.
-XEN_PV32_NOT_YET := traps entry emulation
-XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN) $(XEN_PV32_NOT_YET),$(GUEST_TESTS))),\
-    $(B)/guest32/test-$(t))
+XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS))),$(B)/guest32/test-$(t))
 $(B)/xen: $(XEN_IMAGE)
 	$(Q)mkdir -p $(@D); gzip -dc $< > $@
 
@@ -94,9 +90,9 @@ check-guests-xen: $(B)/paravane $(B)/xen $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
 	$(Q)rm -rf $(B)/tests/verdicts
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 2 --verdicts $(B)/tests/verdicts/here \
 	    $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
-	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 --timeout 120 --verdicts $(B)/tests/verdicts/genuine \
+	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 --timeout 300 --verdicts $(B)/tests/verdicts/genuine \
 	    $(XEN_GUEST_TESTS)
-	$(if $(XEN_GUEST_TESTS32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 120 \
+	$(if $(XEN_GUEST_TESTS32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 300 \
 	    --verdicts $(B)/tests/verdicts/genuine $(XEN_GUEST_TESTS32))
 	$(Q)tests/guests/differences.py $(B)/tests/verdicts/here $(B)/tests/verdicts/genuine tests/guests/exceptions.tsv
 

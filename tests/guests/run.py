@@ -22,6 +22,7 @@ import time
 
 SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
 SUSPENDED = ("test-suspend",)
+MESSAGES = r"(?:\(XEN\) [^\n]*\n)*"
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
 
@@ -50,28 +51,42 @@ def boot(command, timeout):
     return text
 
 
+def echo_of(line):
+    """What a typed line looks like: the hypervisor's messages may come between any two letters of it."""
+    return re.compile(MESSAGES.join(re.escape(letter) for letter in line))
+
+
+def find(mark, text):
+    return re.search(re.escape(mark) if isinstance(mark, str) else mark, text)
+
+
 class Prompt:
     """The embedded dom0 on a serial line."""
 
     def __init__(self, options, cpus):
-        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
-        command[-1] = f"{options.dom0} ,{options.ramdisk}"
         self.timeout, self.seen = options.timeout, ""
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.read_until("vane> ")
 
+    def command(self, options, cpus):
+        command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
+        command[-1] = f"{options.dom0} ,{options.ramdisk}"
+        return command
+
     def read_until(self, mark):
         """What came up to the mark, or all of it when the time is over; what came behind is kept."""
         end = time.monotonic() + self.timeout
-        while mark not in self.seen and self.selector.select(max(0, end - time.monotonic())):
+        while not find(mark, self.seen) and self.selector.select(max(0, end - time.monotonic())):
             piece = os.read(self.process.stdout.fileno(), 65536)
             if not piece:
                 break
             self.seen += piece.decode("utf-8", "replace").replace("\r", "")
-        text, found, self.seen = self.seen.partition(mark)
-        return text + found
+        found = find(mark, self.seen)
+        size = found.end() if found else len(self.seen)
+        text, self.seen = self.seen[:size], self.seen[size:]
+        return text
 
     def run(self, line, mark="vane> "):
         self.process.stdin.write((line + "\n").encode())
@@ -80,7 +95,7 @@ class Prompt:
 
     def step(self, line, mark="vane> "):
         """As run, but a prompt that was drawn again, because dom0 had something to tell, is not taken for the answer."""
-        return self.run(line, line) + self.read_until(mark)
+        return self.run(line, echo_of(line)) + self.read_until(mark)
 
     def end(self):
         self.process.kill()
@@ -182,7 +197,7 @@ def main():
     parser.add_argument("--traced", action="store_true", help="the kernels switch tracing on first")
     parser.add_argument("--verdicts", help="a directory for the verdicts of each kernel")
     parser.add_argument("--icount", action="store_true", help="count instructions: one is a nanosecond; the kernel is told")
-    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=240)
     parser.add_argument("kernels", nargs="+")
     options = parser.parse_args()
     total_passed = total_failed = 0

@@ -386,6 +386,7 @@ static void test_user_syscall(void)
 
 int main(int argc, char **argv)
 {
+    check_open_to_programs();
     test_kernel_frame();
     test_event_flag();
     test_page_faults();

@@ -34,10 +34,9 @@ static struct {
     mfn_t mfn;
 } mappings[1024];
 
-void spin_lock_contended(spinlock_t *lock)
+void spin_wait(void)
 {
-    while (!spin_trylock(lock))
-        usleep(1);
+    usleep(1);
 }
 
 void panic(const char *format, ...)

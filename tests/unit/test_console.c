@@ -204,6 +204,33 @@ START_TEST(test_flood)
 }
 END_TEST
 
+/*
+ * Guards against a crash report without the crash: a guest that printed so much that it was stopped dies with its last
+ * lines in the ring. Whoever reports its end takes them, and finds the log by name before the backend has buried it.
+ */
+START_TEST(test_last_words_of_a_throttled_guest)
+{
+    struct console *console = connected(5);
+    char log[16] = "";
+
+    for (uint64_t now = 1; !console->throttled; now++) {
+        console->ring->out_prod += 2048;
+        table_drain(console, now);
+    }
+    guest_prints(console, "last words");
+    table_drain(console, 1000);
+    ck_assert_ptr_eq(console_find_name("guest5"), console);
+    ck_assert_ptr_null(console_find_name(""));
+    console_catch_up(5);
+    console_catch_up(6);
+    console_log(console, console->log.end - 10, log, sizeof(log), NULL);
+    ck_assert_str_eq(log, "last words");
+    ck_assert(console->throttled);
+    table_retire(console);
+    ck_assert_ptr_null(console_find_name("guest5"));
+}
+END_TEST
+
 /* The last words are kept, listeners hear of the end, and the console is found among the dead by number and by name. */
 START_TEST(test_death)
 {
@@ -307,6 +334,7 @@ int main(void)
     tcase_add_test(tcase, test_input);
     tcase_add_test(tcase, test_log);
     tcase_add_test(tcase, test_flood);
+    tcase_add_test(tcase, test_last_words_of_a_throttled_guest);
     tcase_add_test(tcase, test_death);
     tcase_add_test(tcase, test_graveyard);
     tcase_add_test(tcase, logs_of_the_dead_are_bounded);

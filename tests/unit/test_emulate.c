@@ -145,6 +145,17 @@ START_TEST(fifteen_bytes_are_the_end)
 }
 END_TEST
 
+/* Bug guarded against: MOVNTI, which has no 16-bit form, writes half of what a 16-bit code segment asks for. */
+START_TEST(movnti_writes_32_bits_at_least)
+{
+    static const u8 bytes[] = {0x0F, 0xC3, 0x64, 0x22};
+    struct insn insn;
+
+    ck_assert_int_eq(decode_insn(&insn, bytes, sizeof(bytes), 16), DECODE_OK);
+    ck_assert_uint_eq(insn.operand_size, 4);
+}
+END_TEST
+
 START_TEST(random_bytes_stay_within_bounds)
 {
     struct insn insn;
@@ -336,6 +347,7 @@ int main(void)
     tcase_add_test(decode, lengths_agree_with_the_assembler);
     tcase_add_test(decode, others_are_unknown);
     tcase_add_test(decode, fifteen_bytes_are_the_end);
+    tcase_add_test(decode, movnti_writes_32_bits_at_least);
     tcase_add_test(decode, random_bytes_stay_within_bounds);
     tcase_add_test(decode, addresses);
     tcase_add_test(operands, registers);

@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 
-comma := ,
 include dom0-tools/xenstored/sources.mk
 XENSTORED_HARNESS := tests/unit/xenstored_harness.c $(XENSTORED_CORE)
 $(eval $(call unit_test,xenstored,tests/unit/test_xenstored.c $(XENSTORED_HARNESS),-Iinclude))

@@ -17,6 +17,7 @@ enum { PLAYERS = 4, PAGES = 64, TABLES = 16, WINDOW = 32, ARENA = 4, RECENT = 32
 struct player {
     uint64_t state;
     unsigned int number;
+    int alarm; /* the port that wakes this vCPU */
     volatile unsigned long calls;
     const struct grammar_call *volatile doing;
     char *arena;           /* ARENA mapped pages with unmapped ones around */

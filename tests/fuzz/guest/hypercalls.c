@@ -20,7 +20,7 @@
 
 #define CALLS      (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
 #define CODES      160 /* 0: success, 1: a number, n + 1: error n */
-#define REPORT     4096
+#define REPORT     1024
 #define STALLED_NS 20000000000ULL
 #define BATCH      16
 
@@ -32,7 +32,7 @@ static struct player players[PLAYERS];
 static unsigned int player_count = 1;
 static unsigned long call_limit = 200000, trace_from = ~0UL;
 static const char *skipped;
-static volatile bool stopping;
+static volatile bool stopping, something_new;
 static volatile unsigned char seen[CALLS][CODES], told[CALLS][CODES];
 static struct grant_entry_v1 *grants;
 
@@ -45,7 +45,12 @@ static unsigned int code_of(long result)
 
 static void note(const struct grammar_call *call, long result)
 {
-    seen[call - grammar_calls][code_of(result)] = 1;
+    volatile unsigned char *mark = &seen[call - grammar_calls][code_of(result)];
+
+    if (*mark)
+        return;
+    *mark = 1;
+    something_new = true;
 }
 
 /* Refused for want of power, or the end of this guest: both are worth an attempt, but not many. */
@@ -67,9 +72,11 @@ static const struct grammar_call *choose(struct player *p)
     return call;
 }
 
-/* Only other vCPUs than the first may sleep for good: nobody would wake it. */
-static bool sleeps(const struct player *p, const struct grammar_call *call)
+/* The first vCPU, which wakes the others, must neither sleep nor be taken down. */
+static bool sleeps(const struct player *p, const struct grammar_call *call, const unsigned long *args)
 {
+    if (strcmp(call->name, "vcpu_op.down") == 0)
+        return (unsigned int)args[1] == 0;
     return p->number == 0 && (strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
                               strcmp(call->name, "sched_op_compat") == 0);
 }
@@ -96,7 +103,7 @@ static void one_call(struct player *p)
     long result;
 
     prepare(p, call, args);
-    if (sleeps(p, call))
+    if (sleeps(p, call, args))
         return;
     if (trace_calls)
         trace(p, "", call, args);
@@ -122,7 +129,7 @@ static void many_calls(struct player *p)
 
         calls[made] = choose(p);
         prepare(p, calls[made], args);
-        if (sleeps(p, calls[made]))
+        if (sleeps(p, calls[made], args))
             continue;
         if (trace_calls)
             trace(p, "in a multicall: ", calls[made], args);
@@ -252,16 +259,45 @@ static bool deaf(void)
            (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_interdomain);
 }
 
-static void report(void)
+/* Ends the sleep of a vCPU in a block or a poll: nothing else may be pending, or the event would not count as news. */
+static void wake(unsigned int vcpu)
 {
-    if (deaf())
-        pv_shutdown(SHUTDOWN_reboot);
+    struct evtchn_send send = {.port = (evtchn_port_t)players[vcpu].alarm};
+    unsigned long bit = 1UL << send.port % (8 * sizeof(long)), word = send.port / (8 * sizeof(long));
+
+    __atomic_and_fetch(&shared_info->evtchn_mask[word], ~bit, __ATOMIC_SEQ_CST);
+    __atomic_and_fetch(&shared_info->evtchn_pending[word], ~bit, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared_info->vcpu_info[vcpu].evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared_info->vcpu_info[vcpu].evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+    HYPERVISOR_event_channel_op(EVTCHNOP_send, &send);
+}
+
+static void wake_others(void)
+{
+    for (unsigned int i = 1; i < player_count; i++) {
+        if (!stopping)
+            HYPERVISOR_vcpu_op(VCPUOP_up, i, NULL);
+        wake(i);
+    }
+}
+
+static void tell_news(void)
+{
+    something_new = false;
     for (unsigned int call = 0; call < CALLS; call++)
         for (unsigned int code = 0; code < CODES; code++)
             if (seen[call][code] && !told[call][code]) {
                 told[call][code] = 1;
                 pv_printk("fuzz: new %s %d\n", grammar_calls[call].name, code < 2 ? (int)code : 1 - (int)code);
             }
+}
+
+static void report(void)
+{
+    if (deaf())
+        pv_shutdown(SHUTDOWN_reboot);
+    if (something_new)
+        tell_news();
     pv_printk("fuzz: at %lu\n", all_calls());
 }
 
@@ -284,21 +320,32 @@ static void first(struct player *p)
         step(p);
         if (p->calls - told_at >= REPORT) {
             told_at = p->calls;
+            wake_others();
             report();
         }
     }
 }
 
+static const char *state_of(unsigned int vcpu)
+{
+    static const char *const names[] = {"running", "runnable", "blocked", "offline"};
+    struct vcpu_runstate_info info = {.state = 2};
+
+    HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, vcpu, &info);
+    return names[info.state & 3];
+}
+
 static void wait_for_others(void)
 {
-    uint64_t limit = time_monotonic_ns() + STALLED_NS / 10;
+    uint64_t limit = time_monotonic_ns() + STALLED_NS;
 
     stopping = true;
     for (unsigned int i = 1; i < player_count; i++) {
         while (smp_is_up(i) && time_monotonic_ns() < limit)
-            ;
+            wake_others();
         if (smp_is_up(i))
-            pv_printk("fuzz: vCPU %u is still in %s\n", i, players[i].doing ? players[i].doing->name : "nothing");
+            pv_printk("fuzz: vCPU %u is still in %s, %s\n", i, players[i].doing ? players[i].doing->name : "nothing",
+                      state_of(i));
     }
 }
 
@@ -307,6 +354,10 @@ static unsigned long option(const char *name, unsigned long otherwise)
     const char *text = pv_option(name);
 
     return text != NULL ? strtoul(text, NULL, 0) : otherwise;
+}
+
+static void woken(evtchn_port_t port, void *data)
+{
 }
 
 static void set_up(uint64_t seed)
@@ -322,6 +373,7 @@ static void set_up(uint64_t seed)
         pte_write(window + (unsigned long)i * PAGE_SIZE, 0);
     for (unsigned int i = 0; i < player_count; i++) {
         players[i].number = i;
+        players[i].alarm = event_bind_ipi(i, woken, NULL);
         players[i].state = (seed + i) * 0x9e3779b97f4a7c15ULL;
         players[i].arena = vspace_alloc(ARENA);
         for (unsigned long n = 0; n < ARENA; n++)
