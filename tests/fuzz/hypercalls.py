@@ -67,7 +67,7 @@ class Machine(run.Prompt):
     def wait_for(self, mark, silent):
         """Reads until the mark is among what was seen, or silent(clock, processor) says yes to the seconds without a word."""
         since = time.monotonic(), processor_seconds(self.process)
-        while mark not in self.seen:
+        while not run.find(mark, self.seen):
             if self.selector.select(0.2):
                 piece = os.read(self.process.stdout.fileno(), 65536)
                 self.seen += piece.decode("utf-8", "replace").replace("\r", "")
@@ -76,12 +76,13 @@ class Machine(run.Prompt):
                     raise Finding("the machine ended itself:\n" + (self.transcript + self.seen)[-3000:])
             elif silent(time.monotonic() - since[0], processor_seconds(self.process) - since[1]):
                 break
-        text, found, self.seen = self.seen.partition(mark)
-        self.transcript = (self.transcript + text + found)[-200000:]
+        end = found.end() if (found := run.find(mark, self.seen)) else len(self.seen)
+        text, self.seen = self.seen[:end], self.seen[end:]
+        self.transcript = (self.transcript + text)[-200000:]
         if PANIC.search(text) or PANIC.search(self.seen):
             time.sleep(1)
             raise Finding(PANIC.search(text + self.seen).group(0) + "\n" + (text + self.seen)[-3000:])
-        return text + found
+        return text
 
     def read_until(self, mark):
         return self.wait_for(mark, lambda clock, used: used > self.timeout * 2 or clock > self.timeout * 10)
