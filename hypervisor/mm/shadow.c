@@ -143,7 +143,7 @@ static struct shadow_page *shadow_of(const struct domain *d, struct shadow *s, m
     page->mfn = (u32)mfn.value;
     page->level = (u8)level;
     page->writable = false;
-    memset(page->table, 0, PAGE_SIZE);
+    clear_pages(page->table, 0);
     if (level == 1)
         fill_l1(d, s, page, mfn_to_virt(mfn));
     else if (level == 4)
