@@ -34,6 +34,11 @@ static struct {
     mfn_t mfn;
 } mappings[1024];
 
+void copy_page(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
+}
+
 void spin_wait(void)
 {
     usleep(1);
