@@ -211,7 +211,7 @@ static u64 least_claim(u64 least)
 
 /* A new helping for all, as often as it takes for v to have some credit; but what those who wait have left of theirs is
  * not lost by it, whoever was preferred to them as one that woke up, or has a CPU for himself. */
-static void refill_credit(const struct vcpu *v, u64 vruntime)
+static __attribute__((noinline)) void refill_credit(const struct vcpu *v, u64 vruntime)
 {
     u64 least;
 
