@@ -15,6 +15,7 @@ $(B)/tests/unit/$(1): $(2) | $(GEN_HEADERS)
 	    -lcheck -lsubunit -lm -lrt -pthread
 endef
 
+comma := ,
 UNIT_TESTS :=
 include $(wildcard tests/unit/*.mk tests/*/rules.mk tests/*/*/rules.mk)
 

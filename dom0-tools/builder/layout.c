@@ -316,7 +316,7 @@ static uint64_t leaf_entry(const struct layout *layout, const struct layout_map 
                            uint64_t virt)
 {
     uint64_t pfn = map->pfn + ((virt - map->virt) >> PAGE_BITS);
-    uint64_t flags = PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
+    uint64_t flags = PTE_PRESENT | PTE_ACCESSED; /* the kernel's, who opens what programs shall reach */
 
     if (pfn >= layout->nr_pages)
         return 0;

@@ -181,20 +181,25 @@ static enum walk collect(void *arg, const char *path, struct node *node, struct 
     return node->perms->entries[0].id == legacy->domid ? WALK_SKIP_CHILDREN : WALK_ON;
 }
 
-/* The same permissions without the domain; if it was the owner, that is dom0 now. */
+/* If the domain was the owner, that is dom0 now. */
+static void remove_domain(struct perm_set *perms, unsigned int domid)
+{
+    unsigned int kept = 1;
+
+    if (perms->entries[0].id == domid)
+        perms->entries[0] = (struct xs_permissions){0, XS_PERM_NONE};
+    for (unsigned int i = 1; i < perms->count; i++)
+        if (perms->entries[i].id != domid)
+            perms->entries[kept++] = perms->entries[i];
+    perms->count = kept;
+}
+
 static struct perm_set *without_domain(const struct perm_set *perms, unsigned int domid)
 {
     struct perm_set *rest = perm_set_new(perms->entries, perms->count);
-    unsigned int kept = 1;
 
-    if (!rest)
-        return NULL;
-    if (rest->entries[0].id == domid)
-        rest->entries[0] = (struct xs_permissions){0, XS_PERM_NONE};
-    for (unsigned int i = 1; i < perms->count; i++)
-        if (perms->entries[i].id != domid)
-            rest->entries[kept++] = perms->entries[i];
-    rest->count = kept;
+    if (rest)
+        remove_domain(rest, domid);
     return rest;
 }
 
@@ -257,16 +262,6 @@ static void clean_up_after(struct xenstored *xenstored, unsigned int domid)
     xenstored_age_transactions(xenstored);
 }
 
-static void drop_special(struct perm_set **perms, unsigned int domid)
-{
-    struct perm_set *rest = without_domain(*perms, domid);
-
-    if (!rest)
-        return;
-    perm_set_put(*perms);
-    *perms = rest;
-}
-
 static void drop_targets(struct xenstored *xenstored, unsigned int domid)
 {
     struct client *client;
@@ -284,7 +279,7 @@ void xenstored_domain_released(struct xenstored *xenstored, unsigned int domid, 
     if (!gone)
         return;
     clean_up_after(xenstored, domid);
-    drop_special(&xenstored->introduce_perms, domid);
-    drop_special(&xenstored->release_perms, domid);
+    remove_domain(xenstored->introduce_perms, domid); /* nobody else has these two, so no memory is needed */
+    remove_domain(xenstored->release_perms, domid);
     drop_targets(xenstored, domid);
 }

@@ -19,7 +19,7 @@
 #define SLACK_BYTES (512UL << 10)
 #define ROUND_BYTES (4UL << 20)
 #define TABLE_FLAGS 0x67UL /* present, writable, user, accessed, dirty */
-#define PAGE_FLAGS  0x67UL
+#define PAGE_FLAGS  0x23UL /* present, writable, accessed: the kernel's, who opens what programs shall reach */
 #define FLAG_WRITE  0x02UL
 #define RESERVE_MIN (32UL << 20 >> PAGE_SHIFT) /* what stays free for us when dom0_mem= is absent */
 #define RESERVE_MAX (128UL << 20 >> PAGE_SHIFT)
@@ -274,10 +274,9 @@ static void write_p2m(struct build *b)
         (si)->nr_pt_frames = (__typeof__((si)->nr_pt_frames))((b)->tables.end - (b)->tables.start);                    \
         (si)->mfn_list =                                                                                               \
             (__typeof__((si)->mfn_list))((b)->p2m_apart ? (b)->image.init_p2m : virt_of(b, (b)->p2m.start));           \
-        if ((b)->p2m_apart) {                                                                                          \
-            (si)->first_p2m_pfn = (__typeof__((si)->first_p2m_pfn))(b)->p2m.start;                                     \
+        (si)->first_p2m_pfn = (__typeof__((si)->first_p2m_pfn))(b)->mapped_end;                                        \
+        if ((b)->p2m_apart)                                                                                            \
             (si)->nr_p2m_frames = (__typeof__((si)->nr_p2m_frames))((b)->p2m.end - (b)->p2m.start);                    \
-        }                                                                                                              \
         if (module_bytes) {                                                                                            \
             (si)->mod_start =                                                                                          \
                 (__typeof__((si)->mod_start))((b)->module_apart ? (b)->module.start : virt_of(b, (b)->module.start));  \

@@ -85,18 +85,22 @@ bool pirq_is_level(unsigned gsi)
 long gsi_setup(unsigned gsi, bool level, bool active_low)
 {
     struct pin *p = &pins[gsi];
+    long rc = -EEXIST;
 
     if (!gsi_exists(gsi))
         return -EINVAL;
     if (gsi_is_ours(gsi))
         return 0;
-    if (p->configured)
-        return -EEXIST;
-    p->configured = true;
-    p->level = level;
-    p->active_low = active_low;
-    write_pin(gsi);
-    return 0;
+    spin_lock(&lock);
+    if (!p->configured) {
+        p->configured = true;
+        p->level = level;
+        p->active_low = active_low;
+        write_pin(gsi);
+        rc = 0;
+    }
+    spin_unlock(&lock);
+    return rc;
 }
 
 static void add_ioapic(unsigned n)

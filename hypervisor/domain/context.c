@@ -262,6 +262,8 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     get_entries(v, c);
     for (unsigned i = 0; i < ARRAY_SIZE(c->debugreg); i++)
         c->debugreg[i] = v->debugreg[i];
+    c->debugreg[7] |= c->debugreg[5]; /* breakpoints on ports, which are kept apart */
+    c->debugreg[5] = 0;
     c->vm_assist = v->domain->vm_assist;
     c->fs_base = v->fs_base;
     c->gs_base_kernel = v->gs_base_kernel;

@@ -9,6 +9,7 @@
  * holds a reference to the domain, hence a mapping of it, any more.
  */
 #include "grant_internal.h"
+#include "guest_access.h"
 #include "table.h"
 
 #define ACTIVE_PAGES_PER_FRAME (GRANTS_PER_FRAME_V1 / GRANTS_PER_ACTIVE_PAGE)
@@ -134,12 +135,6 @@ int grant_init(struct domain *d, unsigned max_frames, unsigned max_maptrack_fram
     return error;
 }
 
-static void unshare_status(struct domain_grant *g)
-{
-    while (g->status_frames)
-        unshare_page(g->status[--g->status_frames]);
-}
-
 void grant_unshare(struct domain *d)
 {
     struct domain_grant *g = &d->grant;
@@ -150,7 +145,8 @@ void grant_unshare(struct domain *d)
     g->frames = g->entries = g->recorded = 0;
     while (frames)
         unshare_page(g->shared[--frames]);
-    unshare_status(g);
+    while (g->status_frames)
+        unshare_page(g->status[--g->status_frames]);
     spin_unlock(&g->lock);
 }
 
@@ -232,6 +228,24 @@ static bool in_use_past_reserved(const struct domain_grant *g)
     return false;
 }
 
+/* All or none. A page that somebody maps stays the table's: without it a guest could let go of one after the other and
+ * keep them all. */
+static int drop_status(struct domain *d)
+{
+    struct domain_grant *g = &d->grant;
+    u32 kept = g->status_frames;
+
+    while (kept && reclaim_page(g->status[kept - 1]))
+        kept--;
+    for (u32 i = kept; i < g->status_frames; i++)
+        if (kept)
+            share_page_with_guest(g->status[i], d, true);
+        else
+            hv_free_pages(g->status[i], 0);
+    g->status_frames = kept ? g->status_frames : 0;
+    return kept ? -EBUSY : 0;
+}
+
 /* All entries but the reserved ones become invalid. */
 int grant_set_version(struct domain *d, unsigned version)
 {
@@ -247,14 +261,14 @@ int grant_set_version(struct domain *d, unsigned version)
     if (in_use_past_reserved(g))
         return -EBUSY;
     error = save_reserved(g, saved);
-    if (!error && version == 2)
-        error = grow_status(d, status_frames_for(g->frames));
+    if (!error)
+        error = version == 2 ? grow_status(d, status_frames_for(g->frames)) : drop_status(d);
     if (error)
         return error;
-    for (unsigned i = 0; i < g->frames; i++)
+    for (unsigned i = 0; i < g->frames; i++) {
         memset(g->shared[i], 0, PAGE_SIZE);
-    if (version == 1)
-        unshare_status(g);
+        (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
+    }
     g->version = version;
     count_entries(g);
     restore_reserved(g, saved);

@@ -20,6 +20,10 @@ int strncmp(const char *a, const char *b, size_t size);
 char *strchr(const char *s, int c);
 size_t strlcpy(char *to, const char *from, size_t size);
 
+/* cpu/pages.c: aligned to their size; clear_pages answers with its argument. */
+void copy_page(void *to, const void *from);
+void *clear_pages(void *pages, unsigned order);
+
 int vsnprintf(char *out, size_t size, const char *format, va_list args);
 int snprintf(char *out, size_t size, const char *format, ...) PRINTF(3, 4);
 
@@ -51,26 +55,40 @@ typedef struct {
 
 IN_PLACE bool spin_trylock(spinlock_t *lock)
 {
-    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+    bool held;
+    __asm__ volatile("lock btsl $0, %1" : "=@ccc"(held), "+m"(lock->held) : : "memory");
+    return !held;
 }
 
-void spin_lock_contended(
-    spinlock_t *lock); /* serves TLB-shootdown requests while it waits, so that no two CPUs deadlock */
+/* A moment passes, in which TLB-shootdown requests are served, so that no two CPUs deadlock. The hypervisor's changes no
+ * register (cpu/percpu.S): who takes a lock keeps nothing for the case that it must wait. Unit tests bring their own. */
+#if __STDC_HOSTED__
+void spin_wait(void);
+#else
+static inline void spin_wait(void)
+{
+    __asm__ volatile("call spin_wait" : : : "memory");
+}
+#endif
 
 IN_PLACE void spin_lock(spinlock_t *lock)
 {
-    if (unlikely(!spin_trylock(lock)))
-        spin_lock_contended(lock);
+    while (unlikely(!spin_trylock(lock)))
+        spin_wait();
 }
 
-void spin_lock_called(spinlock_t *lock);
 #ifdef HV_SELDOM
+static inline void spin_lock_called(spinlock_t *lock)
+{
+    __asm__ volatile("call spin_lock_called" : : "D"(lock) : "memory");
+}
 #define spin_lock(lock) spin_lock_called(lock)
 #endif
 
+/* A byte's store is the shorter one; the others stay zero. */
 IN_PLACE void spin_unlock(spinlock_t *lock)
 {
-    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+    __atomic_store_n((u8 *)&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 static inline void set_bit(unsigned bit, volatile void *map)

@@ -95,9 +95,11 @@ void *hv_alloc_pages(unsigned order);
 void hv_free_pages(void *p, unsigned order);
 mfn_t frame_alloc(unsigned order, unsigned address_bits); /* INVALID_FRAME when none; not zeroed */
 void frame_free(mfn_t mfn, unsigned order);
-/* Gives pages of ours (zeroed) to a guest to map: writable_ok or read-only. Undo with unshare (fails while mapped). */
+/* Gives pages of ours (zeroed) to a guest to map: writable_ok or read-only. Undone by unshare_page, which frees the page
+ * once nobody maps it, or reclaim_page, which fails while somebody does and leaves freeing it to the caller. */
 void share_page_with_guest(void *page, struct domain *d, bool writable_ok);
 void unshare_page(void *page);
+bool reclaim_page(void *page) MUST_CHECK;
 
 /* A guest's pages: charged to its reservation, in its tot_pages; -ENOMEM past the maximum (logged with the numbers) or
  * when none is free. Scrubbed before anyone else sees them: a frame may come back to who had it last as it was. */
@@ -129,6 +131,7 @@ struct domain_mm {
     u32 dirty_cpus;                /* CPUs whose CR3 is one of its tables */
     struct domain *next_owner;     /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next; /* frame where domain_relinquish_memory goes on */
+    u32 frames_from, frames_to; /* bounds of the frames that it ever owned, but for ours */
     u8 relinquish_stage;
     bool linear_below;           /* the table being released is one behind a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */

@@ -182,18 +182,3 @@ void panic(const char *format, ...)
     }
     machine_restart();
 }
-
-void spin_lock_contended(spinlock_t *lock)
-{
-    do {
-        while (READ_ONCE(lock->held)) {
-            smp_serve_requests();
-            __asm__ volatile("pause");
-        }
-    } while (!spin_trylock(lock));
-}
-
-void spin_lock_called(spinlock_t *lock)
-{
-    (spin_lock)(lock);
-}

@@ -17,10 +17,15 @@ struct tally {
 static struct tally *tallies;
 static unsigned long wrong, unexplained;
 
+static u64 word_of(mfn_t mfn)
+{
+    return mfn_valid(mfn) ? frame_word(mfn) : FW_OWNER(OWNER_IO);
+}
+
 static void complain(mfn_t mfn, const char *what)
 {
     if (++wrong + unexplained <= 20)
-        logf(LOG_ERROR, "frame %lx (word %016lx): %s\n", mfn.value, (unsigned long)frame_word(mfn), what);
+        logf(LOG_ERROR, "frame %lx (word %016lx): %s\n", mfn.value, (unsigned long)word_of(mfn), what);
 }
 
 static void hold(mfn_t mfn, bool type)
@@ -44,7 +49,7 @@ static bool counts_as(u64 word, enum frame_type type)
 static void tally_leaf(u64 entry)
 {
     mfn_t mfn = pte_mfn(entry);
-    u64 word = mfn_valid(mfn) ? frame_word(mfn) : FW_OWNER(OWNER_IO);
+    u64 word = word_of(mfn);
     if (fw_type(word) == FRAME_FREE)
         complain(mfn, "mapped, and free");
     else if (fw_owner(word) != OWNER_IO) {
@@ -76,7 +81,7 @@ static void tally_table(mfn_t mfn, u64 word, const struct domain *d)
             tally_leaf(entry);
         } else if (!mfn_equal(pte_mfn(entry), mfn)) {
             hold(pte_mfn(entry), true);
-            u64 child = frame_word(pte_mfn(entry));
+            u64 child = word_of(pte_mfn(entry));
             bool linear = same_level(fw_type(child), type) && counts_as(child, fw_type(child)) && !(entry & PTE_RW);
             if (!linear && !counts_as(child, below(d, type, i)))
                 complain(pte_mfn(entry), "no table of that level");

@@ -129,14 +129,11 @@ COLD int frame_dismantle_partial(mfn_t mfn, struct domain *d, enum frame_type wa
  * need validation, or with a type reference for WRITABLE. */
 static COLD bool begin_type(mfn_t mfn, u64 *word, enum frame_type type)
 {
-    u64 next = *word & ~(FW_TYPE_MASK | SETTLE_MASK);
-    next |= type == FRAME_WRITABLE ? FW_VALID(type) | FW_COUNT_ONE : FW_TYPE(type) | FW_BUSY;
-    if (fw_type(*word) == type || fw_type(*word) == FRAME_NONE || READ_ONCE(stale_cpus) == 0)
-        return frame_swap(mfn, word, next);
-    /* Rule 3. The flush must come after the old type can no longer be taken, hence through BUSY. */
+    bool same = fw_type(*word) == type;
     if (!frame_swap(mfn, word, (*word & ~(FW_TYPE_MASK | SETTLE_MASK)) | FW_TYPE(type) | FW_BUSY))
         return false;
-    flush_stale();
+    if (!same) /* rule 3: what is stale is asked once the old type can no longer be taken */
+        flush_stale();
     if (type == FRAME_WRITABLE)
         settle(mfn, SETTLE_MASK, FW_VALIDATED | FW_COUNT_ONE, 0);
     return true;
@@ -149,17 +146,18 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
         if ((word & FW_STATE_MASK) == FW_VALID(type)) {
             if ((word & FW_COUNT_MASK) == FW_COUNT_MASK)
                 return -EBUSY;
-            if ((type == FRAME_WRITABLE || fw_count(word) != 0) && frame_swap(mfn, &word, word + FW_COUNT_ONE))
-                return 0;
-            if (type == FRAME_WRITABLE || fw_count(word) != 0)
+            if (type == FRAME_WRITABLE || fw_count(word) != 0) {
+                if (frame_swap(mfn, &word, word + FW_COUNT_ONE))
+                    return 0;
                 continue;
+            }
         }
         if (word & FW_BUSY) {
             if (fw_type(word) != type)
                 return -EINVAL;
-            if (type != FRAME_DESCRIPTOR)
+            if (type_is_table(type))
                 return -EBUSY; /* cannot be, under the page lock */
-            sched_relax();     /* another CPU validates it, and may flush us before */
+            sched_relax();     /* another CPU makes it that, and may flush us before */
             word = frame_word(mfn);
             continue;
         }

@@ -77,8 +77,10 @@ int charge_frames(struct domain *d, unsigned long count)
     }
     if (owns_nothing(d))
         enter(d);
-    if (unlikely(d->mm.mark == 0))
+    if (unlikely(d->mm.mark == 0)) {
         d->mm.mark = new_mark();
+        d->mm.frames_from = ~0U;
+    }
     d->mm.tot_pages += count;
     spin_unlock(&d->mm.lock);
     return 0;
@@ -157,4 +159,19 @@ void unshare_page(void *page)
     while (!frame_swap(mfn, &word, (word & ~FW_ALLOCATED) - FW_COUNT_ONE))
         ;
     page_put(mfn);
+}
+
+/* Makes the page ours alone again, for the caller to free; false while anybody maps it. */
+bool reclaim_page(void *page)
+{
+    mfn_t mfn = virt_to_mfn(page);
+    u64 word = frame_word(mfn);
+    do {
+        if ((word & FW_REF_MASK) != 1)
+            return false;
+    } while (!frame_swap(mfn, &word, WORD_OURS));
+    struct domain *d = owner_domain(fw_owner(word));
+    mark_stale(d);
+    uncharge_shared(d);
+    return true;
 }

@@ -5,9 +5,9 @@
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
 # it is; after each the hypervisor's frame audit must find nothing. attack.c is theirs, witness.c is not one of them.
 
-CONTAINMENT := $(filter-out attack witness latency meter storm,$(basename $(notdir $(wildcard tests/containment/*.c))))
+CONTAINMENT := $(filter-out attack witness latency meter storm trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
-CONTAINMENT_WIDE := through
+CONTAINMENT_WIDE := edge through
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
 CONTAINMENT_64 := $(filter-out $(CONTAINMENT_NARROW),$(CONTAINMENT))
 
@@ -39,10 +39,15 @@ check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 CHECKS += check-containment
 
 # How long a hypercall goes without looking for interrupts, in instructions; and one kernel as two domains.
-$(foreach w,32 64,$(call containment_test,$(w),latency))
+$(foreach w,32 64,$(foreach t,latency trusted,$(call containment_test,$(w),$(t))))
 CONTAINMENT_LATENCY := $(B)/guest32/contain-latency $(B)/guest64/contain-latency
 
-.PHONY: check-containment-latency check-containment-pairs
+.PHONY: check-containment-latency check-containment-pairs check-containment-trusted
+check-containment-trusted: $(B)/paravane $(B)/guest32/contain-trusted $(B)/guest64/contain-trusted
+	@echo 'dom0 errs in every control call, on 1 and 2 CPUs:'
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2 --timeout 300 $(B)/guest32/contain-trusted \
+	    $(B)/guest64/contain-trusted
+
 check-containment-latency: $(B)/paravane $(CONTAINMENT_LATENCY)
 	@echo 'No hypercall goes a million instructions without looking for interrupts:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1 --icount --timeout 300 $(CONTAINMENT_LATENCY)
@@ -52,7 +57,7 @@ check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus 1,2 neighbour
 
-CHECKS += check-containment-latency check-containment-pairs
+CHECKS += check-containment-latency check-containment-pairs check-containment-trusted
 
 # Storms: what they leave for a guest that only computes, in exact instructions.
 $(foreach w,32 64,$(call containment_test,$(w),storm))

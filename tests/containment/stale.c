@@ -184,6 +184,45 @@ static void old_table_still_walked(void)
     }
 }
 
+/* What was a table becomes writable for two at once. The first of them flushes the other's processor before anybody may
+ * write; the second has to wait for that, and not to hear that the page is in use: it is no longer. Clearing a page takes
+ * no lock of the page tables. */
+static unsigned long once_a_table;
+
+static void clear_it(void *arg)
+{
+    struct race *race = arg;
+
+    for (; race->running; race->rounds++)
+        mmuext(MMUEXT_CLEAR_PAGE, once_a_table);
+}
+
+static void writable_for_two(void)
+{
+    static struct race other;
+    char *view = vspace_alloc(1);
+    pte_t *page = new_table();
+    unsigned long tables = 0, refused = 0;
+    uint64_t end = time_monotonic_ns() + 10000000000;
+
+    check_group("a table becomes writable for two at once");
+    pte_write(view, 0);
+    once_a_table = virt_to_mfn(page);
+    if (!race_start(&other, clear_it))
+        return;
+    while (tables < 1000 && time_monotonic_ns() < end) {
+        if (mmuext(MMUEXT_PIN_L1_TABLE, once_a_table))
+            continue; /* the other is clearing it */
+        tables++;
+        mmuext(MMUEXT_UNPIN_TABLE, once_a_table);
+        refused += set_pte_unflushed(view, pte_make(once_a_table, PTE_KERNEL_RW)) != 0;
+        set_pte_unflushed(view, 0);
+    }
+    race_stop(&other);
+    CHECK_EQ(refused, 0, "what is no table any more can be written at once");
+    drop_table(page);
+}
+
 int main(int argc, char **argv)
 {
     if (!race_start(&writer, write_on))
@@ -194,5 +233,6 @@ int main(int argc, char **argv)
     old_table_still_walked();
     if (writer.rounds)
         race_stop(&writer);
+    writable_for_two();
     return check_summary("stale");
 }

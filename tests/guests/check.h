@@ -28,6 +28,10 @@ void check_begin(void);
 bool check_equal(long actual, long expected, const char *sentence, const char *what, const char *file, int line);
 void check_same(unsigned long long value, const char *sentence);
 
+/* Opens the kernel's image to ring 3, for tests that run code of programs there: a 32-bit kernel starts with all its
+ * pages closed to them. In 64-bit mode, where kernels are in ring 3 too, nothing is to be done. */
+void check_open_to_programs(void);
+
 /* Names the group of checks that follow. */
 void check_group(const char *name);
 

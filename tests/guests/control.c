@@ -25,6 +25,8 @@
 #define TINY    8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
 #define LIVES   200
 #define MANY    60
+#define CR4_DE   8
+#define DR7_PORT 0x20002 /* the first breakpoint, on a port */
 
 static void *nowhere; /* an address without a page */
 static struct xen_domctl domctl;
@@ -498,6 +500,18 @@ static void test_context(void)
     CHECK_EQ(get_context(t.domid, 0), 0, "is taken");
     CHECK_EQ(c->user_regs.cs & 3, narrow ? 1 : 3, "but gets the ring of a guest kernel");
     CHECK_EQ(c->user_regs.ss & 3, narrow ? 1 : 3, "for its stack too");
+    /* Breakpoints on ports are kept apart, since it is we who execute IN and OUT. */
+    *c = good;
+    c->ctrlreg[4] = CR4_DE;
+    c->debugreg[0] = 0x80;
+    c->debugreg[7] = DR7_PORT;
+    CHECK_EQ(set_context(t.domid, c), 0, "a context with a breakpoint on a port");
+    CHECK_EQ(get_context(t.domid, 0), 0, "can be read");
+    CHECK_EQ(c->debugreg[7] & DR7_PORT, DR7_PORT, "and names it, or a domain that moves would lose it");
+    CHECK_EQ(c->debugreg[5], 0, "in its own place alone");
+    CHECK_EQ(set_context(t.domid, c), 0, "what was read can be set");
+    get_context(t.domid, 0);
+    CHECK_EQ(c->debugreg[7] & DR7_PORT, DR7_PORT, "and is the same");
     destroy(t.domid);
 }
 
@@ -671,6 +685,8 @@ static void test_system(void)
     sysctl.u.cpupool_op.op = XEN_SYSCTL_CPUPOOL_OP_INFO;
     sysctl.u.cpupool_op.cpupool_id = 1;
     CHECK_EQ(system_call(XEN_SYSCTL_cpupool_op), -XEN_ENOENT, "and is the only one");
+    sysctl.u.cpupool_op.op = XEN_SYSCTL_CPUPOOL_OP_CREATE;
+    CHECK_EQ(system_call(XEN_SYSCTL_cpupool_op), -XEN_ENOSPC, "for which there is room");
     memset(&sysctl, 0, sizeof(sysctl));
     sysctl.u.getcpuinfo.max_cpus = 8;
     set_xen_guest_handle(sysctl.u.getcpuinfo.info, cpus);
@@ -719,6 +735,9 @@ static void test_platform(void)
     memset(&op, 0, sizeof(op));
     op.u.firmware_info.type = 77;
     CHECK_EQ(platform(&op, XENPF_firmware_info), -XEN_EINVAL, "firmware information of no kind");
+    memset(&op, 0, sizeof(op));
+    op.u.settime32.nsecs = 1000000000;
+    CHECK_EQ(platform(&op, XENPF_settime32), -XEN_EINVAL, "a second more is no number of nanoseconds");
     time_wallclock(&before);
     memset(&op, 0, sizeof(op));
     op.u.settime64.secs = (uint64_t)before.tv_sec + 1000;

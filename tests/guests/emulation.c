@@ -693,6 +693,7 @@ static void test_call_gates(void)
 
 int main(int argc, char **argv)
 {
+    check_open_to_programs();
     test_cpuid();
     test_control_registers();
     test_msrs();

@@ -346,6 +346,9 @@ static void test_version_2(void)
     CHECK_EQ(run_copy(&c), GNTST_general_error, "an entry that passes on another of the same domain is refused");
     CHECK(state[101] == 0 && state[102] == 0, "both are free again");
     CHECK_EQ(map(101, GNTMAP_host_map).status, GNTST_general_error, "cannot be mapped");
+    set.version = 1;
+    CHECK_EQ(op(GNTTABOP_set_version, &set, 1), -XEN_EBUSY, "the status frames do not go while one is mapped");
+    CHECK_EQ(set.version, 2, "so it is version 2 still");
     unmap_frames(state, 1);
     set.version = 1;
     CHECK_EQ(op(GNTTABOP_set_version, &set, 1), 0, "and back to version 1");

@@ -94,6 +94,27 @@ u64 *fake_table(mfn_t mfn)
     return mfn_to_virt(mfn);
 }
 
+static struct hoard {
+    struct hoard *next;
+    unsigned order;
+} *hoards;
+
+void fake_exhaust(void)
+{
+    for (unsigned order = 9; order-- > 0;)
+        for (struct hoard *block; (block = hv_alloc_pages(order)); hoards = block)
+            *block = (struct hoard){hoards, order};
+}
+
+void fake_relieve(void)
+{
+    while (hoards) {
+        struct hoard *block = hoards;
+        hoards = block->next;
+        hv_free_pages(block, block->order);
+    }
+}
+
 /* What other rooms provide. */
 void panic(const char *format, ...)
 {
@@ -111,7 +132,7 @@ void logf(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(fake_log + used, sizeof(fake_log) - used, format, args);
     va_end(args);
-    if (level != LOG_ERROR || strncmp(format, "frame audit", 11) == 0)
+    if (fake.quiet || level != LOG_ERROR || strncmp(format, "frame audit", 11) == 0)
         return;
     va_start(args, format);
     vfprintf(stderr, format, args);
@@ -122,12 +143,21 @@ void guest_logf(enum log_level level, const char *format, ...)
 {
 }
 
-void spin_lock_contended(spinlock_t *lock)
+void copy_page(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
+}
+
+void *clear_pages(void *pages, unsigned order)
+{
+    return memset(pages, 0, PAGE_SIZE << order);
+}
+
+void spin_wait(void)
 {
     if (!fake.threads)
         panic("deadlock: a lock is taken twice\n");
-    while (!spin_trylock(lock))
-        __builtin_ia32_pause();
+    __builtin_ia32_pause();
 }
 
 bool hypercall_preempt_check(void)

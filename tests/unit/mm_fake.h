@@ -19,6 +19,7 @@ struct fake {
     unsigned domains_put;
     unsigned ldt_invalidations;
     bool panicked;
+    bool quiet;                /* errors are wanted: fake_log has them, the terminal has not */
     bool threads;              /* several run: whoever finds a lock taken waits */
     void (*on_m2p)(mfn_t mfn); /* called before each m2p_set */
     void (*on_flush)(void);    /* called when frames were taken from the heap, before they have an owner */
@@ -35,6 +36,8 @@ void fake_forget(struct domain *d); /* the newest */
 void fake_run(struct domain *d);    /* its vCPU 0 becomes current, on CPU 0, with dirty mask 1 */
 mfn_t fake_page(struct domain *d);
 u64 *fake_table(mfn_t mfn);
+void fake_exhaust(void); /* nobody gets memory any more, until */
+void fake_relieve(void);
 /* Repeats a preempted call as the hypercall layer would; n counts how often. */
 #define UNTIL_DONE(n, call)                                                                                            \
     ({                                                                                                                 \

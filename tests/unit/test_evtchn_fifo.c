@@ -275,6 +275,74 @@ START_TEST(words_that_change_under_us)
 }
 END_TEST
 
+/* The other CPU's changes of the tail word, between our look at it and the link that we write. */
+static unsigned changes;
+
+static void mask_it(void *word)
+{
+    other_cpu = NULL;
+    __atomic_fetch_or((u32 *)word, MASKED, __ATOMIC_SEQ_CST);
+}
+
+static void consume_it(void *word)
+{
+    other_cpu = NULL;
+    __atomic_fetch_and((u32 *)word, ~(LINKED | PENDING), __ATOMIC_SEQ_CST);
+}
+
+static void change_it_every_time(void *word)
+{
+    changes++;
+    __atomic_fetch_xor((u32 *)word, MASKED, __ATOMIC_SEQ_CST);
+}
+
+/* A sender that took its link for written though the word had changed would lose the event; and one that left BUSY
+ * behind would have the guest wait for it for ever. */
+START_TEST(a_tail_masked_while_we_link_is_linked_all_the_same)
+{
+    u32 tail = bind_ipi(0), next = bind_ipi(0);
+    send(tail);
+    other_cpu = mask_it;
+    send(next);
+    ck_assert_ptr_null(other_cpu);
+    ck_assert_uint_eq(words[tail], PENDING | MASKED | LINKED | next);
+    ck_assert_uint_eq(control(0)->head[DEFAULT], tail);
+    ck_assert_uint_eq(words[next], PENDING | LINKED);
+}
+END_TEST
+
+/* A link behind an event that the guest has just taken off would never be followed: a queue of its own begins. */
+START_TEST(a_tail_consumed_while_we_link_is_no_tail)
+{
+    u32 tail = bind_ipi(0), next = bind_ipi(0);
+    send(tail);
+    other_cpu = consume_it;
+    control(0)->ready = 0;
+    send(next);
+    ck_assert_uint_eq(words[tail], 0);
+    ck_assert_uint_eq(control(0)->head[DEFAULT], next);
+    ck_assert_uint_eq(control(0)->ready, 1U << DEFAULT);
+}
+END_TEST
+
+/* Trying until it works would give a guest's CPU the power to keep another domain's sender in the hypervisor for ever:
+ * after a few tries the event is lost, which is the guest's own trouble. */
+START_TEST(a_tail_that_never_rests_costs_its_owner_an_event)
+{
+    u32 tail = bind_ipi(0), next = bind_ipi(0);
+    send(tail);
+    changes = 0;
+    fake_messages = 0;
+    other_cpu = change_it_every_time;
+    send(next);
+    other_cpu = NULL;
+    ck_assert_uint_le(changes, 5);
+    ck_assert_uint_eq(fake_messages, 1); /* and the administrator can know */
+    ck_assert_uint_eq(words[tail] & (BUSY | EVTCHN_FIFO_LINK_MASK), 0);
+    ck_assert_uint_eq(consume(0, DEFAULT), tail);
+}
+END_TEST
+
 START_TEST(events_before_the_array_are_not_lost)
 {
     u32 early, later;
@@ -412,6 +480,9 @@ int main(void)
     tcase_add_test(t, a_guest_that_links_everything_runs_out_of_ports);
     tcase_add_test(t, hostile_words_do_no_harm);
     tcase_add_test(t, words_that_change_under_us);
+    tcase_add_test(t, a_tail_masked_while_we_link_is_linked_all_the_same);
+    tcase_add_test(t, a_tail_consumed_while_we_link_is_no_tail);
+    tcase_add_test(t, a_tail_that_never_rests_costs_its_owner_an_event);
     tcase_add_test(t, the_array_ends);
     tcase_add_test(t, ports_past_the_bitmaps);
     suite_add_tcase(s, t);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "mm_fake.h"
 #include "mm/shadow.h"
+#include "other_cpu.h"
 #include "hypercall_prototypes.h"
 
 #define READ   4U /* by user mode, as a 64-bit guest's kernel is */
@@ -373,6 +374,92 @@ START_TEST(test_resize)
 }
 END_TEST
 
+/* Each step of starting can lack memory: the domain goes on as it was. */
+START_TEST(test_no_memory_to_start)
+{
+    struct shadow *before = d->mm.shadow;
+    log_on();
+    ck_assert(fault(VA(0), WRITE));
+    void *head = hv_alloc_pages(2);
+    fake_exhaust();
+    ck_assert_int_eq(shadow_on(d), -ENOMEM);
+    ck_assert_int_eq(log_dirty_on(d), -ENOMEM);
+    hv_free_pages(head, 2);
+    ck_assert_int_eq(shadow_on(d), -ENOMEM); /* its head fits, its tables do not */
+    fake_relieve();
+    ck_assert_ptr_eq(d->mm.shadow, before);
+    ck_assert_uint_eq(report(true), 4);
+}
+END_TEST
+
+/* Memory for the log itself ends: everything counts as written, rather than a page being forgotten. */
+START_TEST(test_no_memory_for_a_leaf)
+{
+    log_on();
+    fake_exhaust();
+    ck_assert(fault(VA(0), WRITE));
+    ck_assert(d->mm.shadow->lost);
+    ck_assert(seen(VA(0)) & PTE_RW); /* and the guest goes on */
+    struct log_report r = {.bitmap = 8, .pages = PFNS};
+    ck_assert_int_eq(log_dirty_report(d, &r), -EFAULT);
+    fake_relieve();
+    ck_assert_uint_eq(report(true), PFNS);
+}
+END_TEST
+
+START_TEST(test_reports_out_of_turn)
+{
+    struct log_report peek = {.pages = 2 * LOG_PER_LEAF}, clean = {.clean = true, .pages = 2 * LOG_PER_LEAF};
+    ck_assert(!log_dirty_is_on(d));
+    ck_assert_int_eq(log_dirty_report(d, &peek), -EINVAL);
+    log_on();
+    ck_assert(log_dirty_is_on(d));
+    fake.preempt_after = 1;
+    ck_assert_int_eq(log_dirty_report(d, &peek), -ERESTART);
+    ck_assert_int_eq(log_dirty_report(d, &clean), -EBUSY); /* the first has not ended */
+    fake.preempt_after = 0;
+    ck_assert_int_eq(log_dirty_report(d, &peek), 0);
+    ck_assert_int_eq(log_dirty_report(d, &clean), 0);
+    shadow_off(d);
+    ck_assert_int_eq(log_dirty_report(d, &peek), -EINVAL);
+    frame_written(data[0]); /* nobody asks any more */
+}
+END_TEST
+
+/* The guest's other CPU takes an entry away between our look at it and the mark that we set: had we stored what we saw,
+ * the entry would be back, and with it a mapping whose reference is gone. */
+static u64 *taken;
+
+static void it_takes(void *word)
+{
+    if (word != taken)
+        return;
+    other_cpu = NULL;
+    *taken = 0;
+}
+
+START_TEST(test_an_entry_that_goes_while_it_is_shadowed)
+{
+    u64 *entries[] = {&fake_table(l4)[0], &fake_table(l3)[0], &fake_table(l2)[0], &fake_table(l1)[0]};
+    for (unsigned i = 0; i < 4; i++) {
+        u64 saved = *entries[i] & ~(u64)(PTE_A | PTE_D);
+        *entries[i] = saved;
+        taken = entries[i];
+        other_cpu = it_takes;
+        ck_assert(fault(VA(0), WRITE)); /* the access is to be tried again */
+        ck_assert_ptr_null(other_cpu);
+        ck_assert_uint_eq(*entries[i], 0);
+        ck_assert_uint_eq(seen(VA(0)), 0);
+        ck_assert_uint_eq(code_of(VA(0), WRITE), WRITE & ~1U);
+        *entries[i] = saved;
+        ck_assert(fault(VA(0), WRITE));
+        ck_assert_uint_eq(seen(VA(0)) & ALL_AD, ALL_AD);
+        shadow_off(d);
+        ck_assert_int_eq(shadow_on(d), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mm_shadow");
@@ -395,6 +482,10 @@ int main(void)
     tcase_add_test(tc, test_log_lost_meanwhile);
     tcase_add_test(tc, test_bad_bitmap);
     tcase_add_test(tc, test_resize);
+    tcase_add_test(tc, test_no_memory_to_start);
+    tcase_add_test(tc, test_no_memory_for_a_leaf);
+    tcase_add_test(tc, test_reports_out_of_turn);
+    tcase_add_test(tc, test_an_entry_that_goes_while_it_is_shadowed);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -279,6 +279,31 @@ START_TEST(test_grant_mappings)
 }
 END_TEST
 
+/* What a guest may name wrongly; nothing is mapped or unmapped then, and a mapping that is to move finds another place. */
+START_TEST(test_grant_mappings_refused)
+{
+    struct vcpu *v = d->vcpus[0];
+    mfn_t page = fake_page(peer), unused = fake_page(d);
+    u64 va = 21 * PAGE_SIZE, nowhere = 0x40000000000, beyond = (u64)FAKE_FRAMES << PAGE_SHIFT;
+    ck_assert_int_eq(page_get_and_type(unused, d, FRAME_L1, false), 0);
+    page_put_and_type(unused); /* was a table once: its entries are nobody's now */
+    ck_assert(page_get(page, peer));
+    ck_assert_int_eq(grant_map_host(v, beyond, page, GNTMAP_contains_pte), GNTST_general_error);
+    ck_assert_int_eq(grant_map_host(v, unused.value << PAGE_SHIFT, page, GNTMAP_contains_pte), GNTST_general_error);
+    unsigned flags = GNTMAP_host_map | GNTMAP_readonly;
+    ck_assert_int_eq(grant_map_host(v, va, page, flags | GNTMAP_application_map), GNTST_okay);
+    ck_assert_uint_eq(fake_table(l1)[21] & (PTE_US | KERNEL_ONLY), PTE_US); /* for the user, too */
+    ck_assert_int_eq(grant_unmap_host(v, nowhere, page, flags, 0), GNTST_general_error);
+    ck_assert_int_eq(grant_unmap_host(v, va, page, flags, nowhere), GNTST_general_error);
+    ck_assert_int_eq(grant_unmap_host(v, va, page, flags, va), GNTST_general_error);
+    u64 pte = (l1.value << PAGE_SHIFT) + 21 * 8;
+    ck_assert_int_eq(grant_unmap_host(v, pte, page, flags | GNTMAP_contains_pte, va), GNTST_general_error);
+    ck_assert_uint_eq(frames_audit(true), 0);
+    ck_assert_int_eq(grant_unmap_host(v, pte, page, flags | GNTMAP_contains_pte, 0), GNTST_okay);
+    page_put(page);
+}
+END_TEST
+
 /* A descriptor table's mapping goes: the CPU must not keep using what the guest thinks is gone. */
 START_TEST(test_unmapping_descriptors_drops_ldts)
 {
@@ -338,6 +363,7 @@ int main(void)
     tcase_add_test(t, test_trapped_writes);
     tcase_add_test(t, test_pae_halves);
     tcase_add_test(t, test_grant_mappings);
+    tcase_add_test(t, test_grant_mappings_refused);
     tcase_add_test(t, test_unmapping_descriptors_drops_ldts);
     tcase_add_loop_test(t, test_relinquish, 0, 5);
     suite_add_tcase(s, t);

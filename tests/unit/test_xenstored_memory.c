@@ -18,12 +18,15 @@ void __real__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line);
 
 static unsigned int one_in; /* so many allocations succeed for one that fails; 0: all do */
+static unsigned int nth;    /* the nth from now on fails, or none if 0 */
 static unsigned int failures;
 
 static bool fails(void)
 {
     bool now = one_in && (unsigned int)rand() % one_in == 0;
 
+    if (nth)
+        now |= --nth == 0;
     failures += now;
     if (now)
         errno = ENOMEM;
@@ -48,11 +51,12 @@ void *__wrap_realloc(void *old, size_t size)
 /* Each assertion that holds reports this way, and Check has no answer to failing memory. */
 void __wrap__mark_point(const char *file, int line)
 {
-    unsigned int armed = one_in;
+    unsigned int armed = one_in, counted = nth;
 
-    one_in = 0;
+    one_in = nth = 0;
     __real__mark_point(file, line);
     one_in = armed;
+    nth = counted;
 }
 
 /* Sends a whole message, as a client does that tries again while the daemon takes nothing. */
@@ -197,6 +201,51 @@ START_TEST(test_domains)
 }
 END_TEST
 
+/* A daemon that starts has all that it needs or nothing at all. */
+START_TEST(test_start)
+{
+    static struct xenstored another;
+    unsigned int attempts = 0;
+
+    do
+        nth = ++attempts;
+    while (!xenstored_init(&another));
+    nth = 0;
+    ck_assert_uint_ge(attempts, 4);
+    xenstored_destroy(&another);
+}
+END_TEST
+
+/* The end of a domain, with each allocation on the way failing in turn: a later domain of its number inherits nothing. */
+START_TEST(test_nothing_is_inherited)
+{
+    struct client *dom0 = connect_as(0);
+
+    tell(dom0, XS_SET_PERMS, 0, "/|n0|r5|");
+    for (unsigned int attempt = 1, before = failures - 1; before != failures; attempt++) {
+        before = failures;
+        introduce(dom0, 5);
+        tell(dom0, XS_SET_PERMS, 0, "@introduceDomain|n0|r5|r6|");
+        tell(dom0, XS_SET_PERMS, 0, "@releaseDomain|r5|r6|");
+        for (const char *const *path = (const char *const[]){"/home", "/shared", "/local/domain/5/x", NULL}; *path; path++)
+            put(dom0, 0, *path, "");
+        tell(dom0, XS_SET_PERMS, 0, "/home|n5|");
+        tell(dom0, XS_SET_PERMS, 0, "/shared|n0|b5|r6|");
+        tell(dom0, XS_SET_PERMS, 0, "/local/domain/5/x|n5|");
+        tell(dom0, XS_SET_PERMS, 0, "/|n0|r5|");
+        fake_domains[5].state = DOMAIN_GONE;
+        nth = attempt;
+        domains_check(&daemon_under_test);
+        nth = 0;
+        ck_assert_uint_eq(daemon_under_test.store.accounts[5].mentions, 0);
+        ck_assert_ptr_null(value_of(dom0, 0, "/home"));
+        ck_assert_str_eq(ask(dom0, XS_GET_PERMS, 0, "/shared", 8)->payload, "n0");
+        ck_assert_int_eq(memcmp(ask(dom0, XS_GET_PERMS, 0, "@introduceDomain", 17)->payload, "n0\0r6", 6), 0);
+        ck_assert_int_eq(memcmp(ask(dom0, XS_GET_PERMS, 0, "@releaseDomain", 15)->payload, "n0\0r6", 6), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("xenstored memory");
@@ -209,6 +258,8 @@ int main(void)
     tcase_add_loop_test(tcase, test_random_failures, 0, 8);
     tcase_add_test(tcase, test_all_or_nothing);
     tcase_add_test(tcase, test_domains);
+    tcase_add_test(tcase, test_start);
+    tcase_add_test(tcase, test_nothing_is_inherited);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The fuzzer's main loop. Options: seed=N, calls=N (of the first vCPU), players=N, trace=N (print every step from the
- * N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz:
+ * The fuzzer's main loop. Options: seed=N, calls=N (of the first vCPU), players=N, peer=DOMID (lends to it, borrows
+ * from it), trace=N (print every step from the N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz:
  * ended after CALLS". With one player a seed replays the same steps.
  */
 #include <stdio.h>
@@ -20,19 +20,22 @@
 
 #define CALLS      (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
 #define CODES      160 /* 0: success, 1: a number, n + 1: error n */
-#define REPORT     4096
+#define REPORT     1024
+#define AUDITED    32 /* reports from one audit in dom0 to the next */
 #define STALLED_NS 20000000000ULL
 #define BATCH      16
+#define UNDONE     0x5a5a5a5aUL /* the result of a step that a multicall did not get to */
 
 char *playground, *window;
 unsigned long frames[PAGES];
+uint16_t peer;
 bool trace_calls;
 
 static struct player players[PLAYERS];
 static unsigned int player_count = 1;
 static unsigned long call_limit = 200000, trace_from = ~0UL;
 static const char *skipped;
-static volatile bool stopping;
+static volatile bool stopping, something_new;
 static volatile unsigned char seen[CALLS][CODES], told[CALLS][CODES];
 static struct grant_entry_v1 *grants;
 
@@ -45,7 +48,21 @@ static unsigned int code_of(long result)
 
 static void note(const struct grammar_call *call, long result)
 {
-    seen[call - grammar_calls][code_of(result)] = 1;
+    volatile unsigned char *mark = &seen[call - grammar_calls][code_of(result)];
+
+    if (*mark)
+        return;
+    *mark = 1;
+    something_new = true;
+}
+
+static const struct grammar_call *call_of(unsigned int number, unsigned int sub)
+{
+    const struct grammar_call *call = grammar_calls;
+
+    while (call->call != number || call->sub != sub)
+        call++;
+    return call;
 }
 
 /* Refused for want of power, or the end of this guest: both are worth an attempt, but not many. */
@@ -67,9 +84,11 @@ static const struct grammar_call *choose(struct player *p)
     return call;
 }
 
-/* Only other vCPUs than the first may sleep for good: nobody would wake it. */
-static bool sleeps(const struct player *p, const struct grammar_call *call)
+/* The first vCPU, which wakes the others, must neither sleep nor be taken down. */
+static bool sleeps(const struct player *p, const struct grammar_call *call, const unsigned long *args)
 {
+    if (strcmp(call->name, "vcpu_op.down") == 0)
+        return (unsigned int)args[1] == 0;
     return p->number == 0 && (strcmp(call->name, "sched_op.block") == 0 || strcmp(call->name, "sched_op.poll") == 0 ||
                               strcmp(call->name, "sched_op_compat") == 0);
 }
@@ -96,7 +115,7 @@ static void one_call(struct player *p)
     long result;
 
     prepare(p, call, args);
-    if (sleeps(p, call))
+    if (sleeps(p, call, args))
         return;
     if (trace_calls)
         trace(p, "", call, args);
@@ -117,12 +136,14 @@ static void many_calls(struct player *p)
     unsigned int count = 2 + draw(p, BATCH - 1), made = 0;
 
     memset(entries, 0, sizeof(entries));
+    for (unsigned int i = 0; i < BATCH; i++)
+        entries[i].result = UNDONE;
     while (made < count) {
         unsigned long args[5];
 
         calls[made] = choose(p);
         prepare(p, calls[made], args);
-        if (sleeps(p, calls[made]))
+        if (sleeps(p, calls[made], args))
             continue;
         if (trace_calls)
             trace(p, "in a multicall: ", calls[made], args);
@@ -136,13 +157,14 @@ static void many_calls(struct player *p)
     p->doing = NULL;
     p->calls += count + 1;
     for (unsigned int i = 0; i < count; i++)
-        note(calls[i], (long)entries[i].result);
+        if (entries[i].result != UNDONE)
+            note(calls[i], (long)entries[i].result);
 }
 
 static void scribble_grant(struct player *p)
 {
     struct grant_entry_v1 entry = {.flags = (uint16_t)(draw(p, 3) ? GTF_permit_access : draw(p, 0xffff)),
-                                   .domid = draw(p, 8) ? pv_domid() : (uint16_t)draw(p, 0xffff),
+                                   .domid = draw(p, 8) ? either_of_us(p) : (uint16_t)draw(p, 0xffff),
                                    .frame = (uint32_t)make_value(p, KIND_mfn, 0)};
 
     risky_copy((char *)&grants[8 + draw(p, 32)], (char *)&entry, sizeof(entry));
@@ -167,10 +189,9 @@ static void build_table(struct player *p)
     memset(&op, 0, sizeof(op));
     op.cmd = MMUEXT_PIN_L1_TABLE + level;
     op.arg1.mfn = frames[number];
-    note(&grammar_calls[0], 0);
     if (trace_calls)
         pv_printk("fuzz: %lu table %u of level %u\n", p->calls, number, level + 1);
-    HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+    note(call_of(__HYPERVISOR_mmuext_op, op.cmd), HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
     p->calls += 2;
 }
 
@@ -252,16 +273,60 @@ static bool deaf(void)
            (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_interdomain);
 }
 
-static void report(void)
+/* Ends the sleep of a vCPU in a block or a poll: nothing else may be pending, or the event would not count as news. */
+static void wake(unsigned int vcpu)
 {
-    if (deaf())
-        pv_shutdown(SHUTDOWN_reboot);
+    struct evtchn_send send = {.port = (evtchn_port_t)players[vcpu].alarm};
+    unsigned long bit = 1UL << send.port % (8 * sizeof(long)), word = send.port / (8 * sizeof(long));
+
+    __atomic_and_fetch(&shared_info->evtchn_mask[word], ~bit, __ATOMIC_SEQ_CST);
+    __atomic_and_fetch(&shared_info->evtchn_pending[word], ~bit, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared_info->vcpu_info[vcpu].evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared_info->vcpu_info[vcpu].evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+    HYPERVISOR_event_channel_op(EVTCHNOP_send, &send);
+}
+
+static void wake_others(void)
+{
+    for (unsigned int i = 1; i < player_count; i++) {
+        if (!stopping)
+            HYPERVISOR_vcpu_op(VCPUOP_up, i, NULL);
+        wake(i);
+    }
+}
+
+static void tell_news(void)
+{
+    something_new = false;
     for (unsigned int call = 0; call < CALLS; call++)
         for (unsigned int code = 0; code < CODES; code++)
             if (seen[call][code] && !told[call][code]) {
                 told[call][code] = 1;
                 pv_printk("fuzz: new %s %d\n", grammar_calls[call].name, code < 2 ? (int)code : 1 - (int)code);
             }
+}
+
+/* In dom0's place nobody else can ask for it. */
+static void audit_frames(void)
+{
+    char key = 'f';
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_debug_keys, .interface_version = XEN_SYSCTL_INTERFACE_VERSION};
+
+    set_xen_guest_handle(op.u.debug_keys.keys, &key);
+    op.u.debug_keys.nr_keys = 1;
+    pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&op);
+}
+
+static void report(void)
+{
+    static unsigned int reports;
+
+    if (deaf())
+        pv_shutdown(SHUTDOWN_reboot);
+    if (pv_is_dom0() && ++reports % AUDITED == 0)
+        audit_frames();
+    if (something_new)
+        tell_news();
     pv_printk("fuzz: at %lu\n", all_calls());
 }
 
@@ -284,21 +349,32 @@ static void first(struct player *p)
         step(p);
         if (p->calls - told_at >= REPORT) {
             told_at = p->calls;
+            wake_others();
             report();
         }
     }
 }
 
+static const char *state_of(unsigned int vcpu)
+{
+    static const char *const names[] = {"running", "runnable", "blocked", "offline"};
+    struct vcpu_runstate_info info = {.state = 2};
+
+    HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, vcpu, &info);
+    return names[info.state & 3];
+}
+
 static void wait_for_others(void)
 {
-    uint64_t limit = time_monotonic_ns() + STALLED_NS / 10;
+    uint64_t limit = time_monotonic_ns() + STALLED_NS;
 
     stopping = true;
     for (unsigned int i = 1; i < player_count; i++) {
         while (smp_is_up(i) && time_monotonic_ns() < limit)
-            ;
+            wake_others();
         if (smp_is_up(i))
-            pv_printk("fuzz: vCPU %u is still in %s\n", i, players[i].doing ? players[i].doing->name : "nothing");
+            pv_printk("fuzz: vCPU %u is still in %s, %s\n", i, players[i].doing ? players[i].doing->name : "nothing",
+                      state_of(i));
     }
 }
 
@@ -307,6 +383,10 @@ static unsigned long option(const char *name, unsigned long otherwise)
     const char *text = pv_option(name);
 
     return text != NULL ? strtoul(text, NULL, 0) : otherwise;
+}
+
+static void woken(evtchn_port_t port, void *data)
+{
 }
 
 static void set_up(uint64_t seed)
@@ -322,6 +402,7 @@ static void set_up(uint64_t seed)
         pte_write(window + (unsigned long)i * PAGE_SIZE, 0);
     for (unsigned int i = 0; i < player_count; i++) {
         players[i].number = i;
+        players[i].alarm = event_bind_ipi(i, woken, NULL);
         players[i].state = (seed + i) * 0x9e3779b97f4a7c15ULL;
         players[i].arena = vspace_alloc(ARENA);
         for (unsigned long n = 0; n < ARENA; n++)
@@ -335,6 +416,7 @@ int main(int argc, char **argv)
     unsigned long seed = option("seed", 1);
 
     call_limit = option("calls", call_limit);
+    peer = (uint16_t)option("peer", pv_domid());
     trace_from = option("trace", trace_from);
     skipped = pv_option("skip");
     player_count = (unsigned int)option("players", smp_cpu_count());
