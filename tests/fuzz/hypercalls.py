@@ -32,6 +32,8 @@ STUCK = re.compile(r"^fuzz: vCPU \d+ is still in (\S+), (?:running|runnable)", r
 WITNESS = re.compile(r"witness: (\d+) ticks, latest (\d+) us, (\d+) damaged")
 SLEEPING = {"sched_op.block", "sched_op.poll", "sched_op_compat", "multicall", "vcpu_op.down", "iret", "nothing"}
 CREATED = re.compile(r"Domain (\d+) \(peer\)")
+TOOLS = (("dump-core peer /tmp/core", "rm /tmp/core"), ("pause peer", "unpause peer"), ("vcpu-pin peer all 0", "vcpu-list peer"),
+         ("mem-set peer 20", "debug-keys g"), ("debug-keys e", "debug-keys m"), ("sched-credit2 -d peer -w 64",))
 NOISE = re.compile(r"[^\n -~]")  # what guests write into the console at random
 PEERS = 500  # what the seed of a second guest is ahead of the first's
 TICKS_A_SECOND = 100
@@ -150,7 +152,10 @@ class Campaign:
         return f"peer={found.group(1)}"
 
     def end_peer(self):
+        """The tools look into it and push it about before its end: they meet a domain in any state."""
         if not self.options.alone:
+            for verb in TOOLS[self.seed % len(TOOLS)]:
+                self.machine.step(verb)
             log = self.machine.step("log peer")
             if "peer " in self.machine.step("list"):
                 self.machine.step("destroy peer")
