@@ -256,7 +256,7 @@ void syscall32_from_user(struct cpu_regs *regs)
     }
     if (v->syscall32_callback.address == 0) {
         regs->rip -= 2;
-        inject_trap(TRAP_UD, 0);
+        inject_trap(v->is_32bit ? TRAP_GP : TRAP_UD, 0); /* as on Xen */
     } else {
         enter_callback(regs, &v->syscall32_callback, v->syscall32_callback.mask_events);
     }

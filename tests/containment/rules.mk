@@ -57,7 +57,7 @@ check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus 1,2 neighbour
 
-CHECKS += check-containment-latency check-containment-pairs
+CHECKS += check-containment-latency check-containment-pairs check-containment-trusted
 
 # Storms: what they leave for a guest that only computes, in exact instructions.
 $(foreach w,32 64,$(call containment_test,$(w),storm))
