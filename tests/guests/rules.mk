@@ -17,7 +17,7 @@ $(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 $(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA := -include tests/guests/watch.h
 
 # Those that look at vCPUs which wait for a processor.
-GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
+GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library xstate
 
 # Those that judge nothing themselves: what they see is held beside what they see under genuine Xen.
 GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing
