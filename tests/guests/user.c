@@ -17,14 +17,14 @@
 #include "check.h"
 #include "raw.h"
 
-#define FLAG_FIXED 0x2UL
-#define FLAG_TF    0x100UL
-#define FLAG_IF    0x200UL
-#define FLAG_DF    0x400UL
-#define FLAG_NT    0x4000UL
-#define FLAG_AC    0x40000UL
-#define NUMBERS    64
-#define AGAIN      (2 * HYPERCALL_VECTOR & 0xff) /* the vector that an emulator's error code names to genuine Xen */
+#define FLAG_FIXED       0x2UL
+#define FLAG_TF          0x100UL
+#define FLAG_IF          0x200UL
+#define FLAG_DF          0x400UL
+#define FLAG_NT          0x4000UL
+#define FLAG_AC          0x40000UL
+#define NUMBERS          64
+#define AGAIN            (2 * HYPERCALL_VECTOR & 0xff) /* the vector that an emulator's error code names to genuine Xen */
 #define HYPERCALL_VECTOR 0x82
 
 #ifdef __x86_64__
@@ -87,8 +87,8 @@ static void test_interrupt(void)
     gates(false);
     for (unsigned int number = 0; number < NUMBERS; number++) {
         run(number, 0xcd, HYPERCALL_VECTOR, 0);
-        faulted = faulted && came(1, 5) && (raw(RAW_ERROR, 0) == HYPERCALL_VECTOR * 8 + 2 ||
-                                            raw(RAW_ERROR, 0) == HYPERCALL_VECTOR * 16 + 2);
+        faulted = faulted && came(1, 5) &&
+                  (raw(RAW_ERROR, 0) == HYPERCALL_VECTOR * 8 + 2 || raw(RAW_ERROR, 0) == HYPERCALL_VECTOR * 16 + 2);
     }
     CHECK(faulted, "is a fault with every number, whose error code names the vector");
     gates(true);
@@ -180,7 +180,8 @@ int main(int argc, char **argv)
     HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 #endif
     code = pages_alloc(1);
-    HYPERVISOR_update_va_mapping((unsigned long)code, pte_make(virt_to_mfn(code), PTE_P | PTE_RW | PTE_US), UVMF_INVLPG);
+    HYPERVISOR_update_va_mapping((unsigned long)code, pte_make(virt_to_mfn(code), PTE_P | PTE_RW | PTE_US),
+                                 UVMF_INVLPG);
     irq_disable();
     HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel_stack + sizeof(kernel_stack));
     test_interrupt();
