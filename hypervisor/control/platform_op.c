@@ -1,8 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * platform_op: the machine's clock, firmware and power in dom0's hands. What a 32-bit caller lays out differently has
- * its own shape here.
+ * platform_op: the machine's clock, firmware and power in dom0's hands.
  */
 #include "control/control.h"
 #include "dev/power.h"
@@ -57,45 +56,6 @@ static long enter_sleep(const struct xenpf_enter_acpi_sleep *s)
     machine_poweroff();
 }
 
-struct narrow_idletime {
-    u32 map, cpus, times;
-    u32 now[2];
-};
-
-/* Asked for by a bitmap of CPUs, answered in an array by CPU number. */
-static long idle_times(unsigned long map, u32 cpus, unsigned long times)
-{
-    struct xenctl_bitmap bitmap = {.nr_bits = cpus};
-    u32 asked;
-
-    *(u64 *)&bitmap.bitmap = map;
-    if (read_ctl_bitmap(&bitmap, &asked))
-        return -EFAULT;
-    asked &= online_cpu_mask();
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        u64 idle = cpu_idle_time(cpu);
-
-        if ((asked & 1U << cpu) && copy_to_guest(times + cpu * sizeof(idle), &idle, sizeof(idle)))
-            return -EFAULT;
-    }
-    return write_ctl_bitmap(&bitmap, asked);
-}
-
-static long getidletime(struct xen_platform_op *op)
-{
-    struct narrow_idletime *narrow = (struct narrow_idletime *)&op->u;
-    struct xenpf_getidletime *wide = &op->u.getidletime;
-    u64 now = time_now();
-
-    if (!current->is_32bit) {
-        wide->now = now;
-        return idle_times((unsigned long)wide->cpumap_bitmap.p, wide->cpumap_nr_cpus, (unsigned long)wide->idletime.p);
-    }
-    narrow->now[0] = (u32)now;
-    narrow->now[1] = (u32)(now >> 32);
-    return idle_times(narrow->map, narrow->cpus, narrow->times);
-}
-
 static long cpu_info(struct xenpf_pcpuinfo *i)
 {
     u32 cpu = i->xen_cpuid;
@@ -137,8 +97,6 @@ static long run(struct xen_platform_op *op)
         return firmware_info(&op->u.firmware_info);
     case XENPF_enter_acpi_sleep:
         return enter_sleep(&op->u.enter_acpi_sleep);
-    case XENPF_getidletime:
-        return getidletime(op);
     case XENPF_get_cpuinfo:
         return cpu_info(&op->u.pcpu_info);
     case XENPF_get_cpu_version:

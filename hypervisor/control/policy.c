@@ -180,6 +180,8 @@ long domctl_set_cpu_policy(struct domain *d, struct domctl *c)
 
     if (d == current->domain)
         return -EINVAL;
+    if (d->started)
+        return -EEXIST;
     if (p->nr_leaves > LEAVES_MAX || p->nr_msrs > MSRS_MAX)
         return -E2BIG;
     p->err_leaf = p->err_subleaf = p->err_msr = ~0U;

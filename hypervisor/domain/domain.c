@@ -422,6 +422,7 @@ int domain_controller_unpause(struct domain *d)
     if (!d->controller_pauses)
         return -EINVAL;
     d->controller_pauses--;
+    d->started = true;
     domain_unpause(d);
     return 0;
 }

@@ -92,7 +92,7 @@ int grant_set_version(struct domain *d, unsigned version);
 long grant_map_one(unsigned long va);
 long grant_transfer_one(unsigned long va);
 long grant_copy(unsigned long va, u32 count); /* the whole batch, with its continuation */
-/* Up to UNMAP_BATCH elements. */
+/* Up to UNMAP_BATCH elements: how many were done, at least one, or -EFAULT. */
 #define UNMAP_BATCH 32
 long grant_unmap_some(unsigned long va, unsigned count, bool replace);
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n: the hypercall fuzzer, for as long as told.
+# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n THREADS=single|multi AS=dom0: the hypercall fuzzer, for as long as told.
 # make fuzz-host SECONDS=n: libFuzzer with ASan and UBSan over what reads what others wrote: saved domains, instructions,
 # kernels, configurations, the store's wire, block and network rings; the seconds are shared by the fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
 
@@ -68,7 +68,8 @@ WIDTH ?= both
 PLAYERS ?= 2
 FUZZ_CPUS := $(or $(CPUS),2)
 FUZZ_HYPERCALLS = tests/fuzz/hypercalls.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/fuzz.rd \
-                  --cpus $(FUZZ_CPUS) --players $(PLAYERS) --coverage $(B)/tests/fuzz.coverage $(SEED:%=--seed %)
+                  --cpus $(FUZZ_CPUS) --players $(PLAYERS) --coverage $(B)/tests/fuzz.coverage $(SEED:%=--seed %) \
+                  $(THREADS:%=--threads %) $(AS:dom0=--as-dom0)
 
 fuzz: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
 	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width $(WIDTH) --seconds $(SECONDS)

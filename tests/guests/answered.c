@@ -220,6 +220,10 @@ static void test_hardware(void)
         CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, page), -XEN_EPERM, "and announces no devices");
         return;
     }
+    map.domid = 0x7123;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), -XEN_ESRCH, "an interrupt for a domain that is none");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &map), -XEN_ESRCH, "nor is one taken from it");
+    map.domid = DOMID_SELF;
     CHECK_EQ(HYPERVISOR_physdev_op(99, page), -XEN_ENOSYS, "an operation that is none");
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query), 0, "whether an interrupt needs its end told");
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_alloc_irq_vector, &vector), 0, "an interrupt's vector is its number");

@@ -42,10 +42,11 @@ static bool verdicts(void)
     return strstr((const char *)start_info->cmd_line, "verdicts") != NULL;
 }
 
-/* A list or structure that was read may be looked at again. */
+/* A list or structure that was read may be looked at again; the two lists are read behind the domain's number. */
 static unsigned int sub_operation(unsigned long number, unsigned long first, long result)
 {
-    bool readable = first != 0 && result != -XEN_EFAULT && result != -XEN_ESRCH;
+    bool list = number == __HYPERVISOR_mmu_update || number == __HYPERVISOR_mmuext_op;
+    bool readable = first != 0 && result != -XEN_EFAULT && !(list && result == -XEN_ESRCH);
 
     if (number < 64 && BY_ARGUMENT >> number & 1)
         return (unsigned int)first & 0xfff;

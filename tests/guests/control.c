@@ -685,6 +685,8 @@ static void test_system(void)
     sysctl.u.cpupool_op.op = XEN_SYSCTL_CPUPOOL_OP_INFO;
     sysctl.u.cpupool_op.cpupool_id = 1;
     CHECK_EQ(system_call(XEN_SYSCTL_cpupool_op), -XEN_ENOENT, "and is the only one");
+    sysctl.u.cpupool_op.op = XEN_SYSCTL_CPUPOOL_OP_CREATE;
+    CHECK_EQ(system_call(XEN_SYSCTL_cpupool_op), -XEN_ENOSPC, "for which there is room");
     memset(&sysctl, 0, sizeof(sysctl));
     sysctl.u.getcpuinfo.max_cpus = 8;
     set_xen_guest_handle(sysctl.u.getcpuinfo.info, cpus);
@@ -733,6 +735,9 @@ static void test_platform(void)
     memset(&op, 0, sizeof(op));
     op.u.firmware_info.type = 77;
     CHECK_EQ(platform(&op, XENPF_firmware_info), -XEN_EINVAL, "firmware information of no kind");
+    memset(&op, 0, sizeof(op));
+    op.u.settime32.nsecs = 1000000000;
+    CHECK_EQ(platform(&op, XENPF_settime32), -XEN_EINVAL, "a second more is no number of nanoseconds");
     time_wallclock(&before);
     memset(&op, 0, sizeof(op));
     op.u.settime64.secs = (uint64_t)before.tv_sec + 1000;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <abi/errno.h>
 #include <abi/memory.h>
+#include <abi/version.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/traps.h>
@@ -49,6 +50,30 @@ static void test_figures(void)
     CHECK(memory_op(XENMEM_maximum_ram_page, NULL) > 0x1000, "the highest frame of the machine is known");
     CHECK_EQ(memory_op(XENMEM_current_reservation, (void *)~0xfffUL), -XEN_EFAULT, "an unreadable argument is EFAULT");
     CHECK_EQ(memory_op(63, &self), -XEN_ENOSYS, "an unknown operation is ENOSYS");
+}
+
+/* A kernel sizes its tables by these. A map of memory there is only for a guest that was given one. */
+static void test_extent(void)
+{
+    static char entries[20 * 128];
+    struct xen_memory_map map = {.nr_entries = 128};
+    struct xen_vnuma_topology_info nodes = {.domid = DOMID_SELF};
+    domid_t self = DOMID_SELF;
+    long last = memory_op(XENMEM_maximum_ram_page, NULL);
+
+    check_group("how far memory goes");
+    CHECK_EQ(memory_op(XENMEM_maximum_ram_page, NULL), last, "the machine's last frame stays where it is");
+    CHECK_EQ(memory_op(XENMEM_maximum_gpfn, &self), (long)shared_info->arch.max_pfn - 1,
+             "the last guest frame is what the kernel said in the shared page");
+    set_xen_guest_handle(map.buffer, entries);
+    if (pv_is_dom0()) {
+        CHECK_EQ(memory_op(XENMEM_machine_memory_map, &map), 0, "dom0 sees the machine's map of memory");
+        CHECK(map.nr_entries > 2 && map.nr_entries < 128, "which has a few entries");
+    } else {
+        CHECK_EQ(memory_op(XENMEM_memory_map, &map), 0, "a guest has a map of memory");
+        CHECK(map.nr_entries >= 1, "of one entry at least");
+    }
+    CHECK_EQ(memory_op(XENMEM_get_vnumainfo, &nodes), -XEN_EOPNOTSUPP, "nodes are not told of");
 }
 
 static void test_down_and_up(void)
@@ -163,6 +188,13 @@ static void test_exchange(void)
     CHECK_EQ(memory_op(XENMEM_exchange, &x), -XEN_EINVAL, "both sides must be of the same size");
 }
 
+static bool runs_32bit(void)
+{
+    static xen_capabilities_info_t text;
+
+    return HYPERVISOR_xen_version(XENVER_capabilities, text) == 0 && strstr(text, "xen-3.0-x86_32p") != NULL;
+}
+
 static void test_map_of_machine(void)
 {
     struct xen_machphys_mapping mapping = {0};
@@ -176,6 +208,9 @@ static void test_map_of_machine(void)
     set_xen_guest_handle(list.extent_start, extents);
     CHECK_EQ(memory_op(XENMEM_machphys_mfn_list, &list), 0, "which frames it is made of, too");
     CHECK(list.nr_extents >= 1 && list.nr_extents <= 4 && extents[0] != 0, "in pieces of 2 MiB");
+    memset(extents, 0, sizeof(extents));
+    CHECK_EQ(memory_op(XENMEM_machphys_compat_mfn_list, &list), runs_32bit() ? 0 : -XEN_EOPNOTSUPP,
+             "the table of 32-bit entries is there if there are 32-bit guests");
 }
 
 /* The last test: all frames that this kernel has, those it runs on among them, pinned tables and all. What is mapped
@@ -199,6 +234,7 @@ static void test_everything(void)
 int main(int argc, char **argv)
 {
     test_figures();
+    test_extent();
     test_down_and_up();
     test_loop();
     test_increase();

@@ -20,7 +20,7 @@ $(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library xstate
 
 # Those that judge nothing themselves: what they see is held beside what they see under genuine Xen.
-GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing
+GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing trading
 GUEST_TESTS_JUDGING := $(filter-out $(GUEST_TESTS_COMPARED),$(GUEST_TESTS))
 GUEST_TESTS_JUDGING_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS_JUDGING))
 
@@ -35,11 +35,6 @@ check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
 	$(Q)rm -rf $(B)/tests/covered
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 --verdicts $(B)/tests/covered $(GUEST_TEST_KERNELS)
-
-# Which of the table's answers those tests got. What they do not get is named, with the reason.
-check-guests-coverage: $(B)/gen/hypercalls.json
-	@echo 'Answers of the table of hypercalls that a guest test expects and gets:'
-	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered
 
 check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests with two vCPUs on one CPU:'
@@ -70,10 +65,16 @@ $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU
 .PHONY: check-guests-domu
 check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 	@echo 'Guest tests, both widths, as guests created at the prompt of dom0, with 1 vCPU, and 2 on shadow page tables:'
+	$(Q)rm -rf $(B)/tests/covered-domu
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 1 \
-	    $(GUEST_TEST_DOMU)
+	    --verdicts $(B)/tests/covered-domu $(GUEST_TEST_DOMU)
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 2 \
 	    --settings shadow=1 $(GUEST_TEST_DOMU)
+
+# Which of the table's answers those tests got. What they do not get is named, with the reason.
+check-guests-coverage: $(B)/gen/hypercalls.json
+	@echo 'Answers of the table of hypercalls that a guest test expects and gets:'
+	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered $(B)/tests/covered-domu
 
 # What the tests expect is what Xen does: the same kernels under both, verdict beside verdict. Debian's build has no
 # 32-bit guests; where the build cache has one that does, those are compared, too. test-absent is about what is left
@@ -100,7 +101,7 @@ check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --compare $(B)/xen $(B)/guest64/hello
 
-CHECKS += check-guests check-guests-coverage check-guests-traced check-guests-sharing check-guests-intel check-guests-domu
+CHECKS += check-guests check-guests-traced check-guests-sharing check-guests-intel check-guests-domu check-guests-coverage
 ifneq ($(XEN_IMAGE),)
 CHECKS += check-guests-xen check-hello-xen
 endif

@@ -63,12 +63,14 @@ def find(mark, text):
 class Prompt:
     """The embedded dom0 on a serial line."""
 
+    ready = "vane> "
+
     def __init__(self, options, cpus):
         self.timeout, self.seen = options.timeout, ""
         self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.read_until("vane> ")
+        self.read_until(self.ready)
 
     def command(self, options, cpus):
         command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")
@@ -132,11 +134,15 @@ def run_as_guests(options, cpus):
     for kernel in options.kernels:
         width, name = kernel.split("/")[-2:]
         create = f"/tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus} {options.settings}"
+        if options.verdicts:
+            create += " extra='verdicts'"
         if name in SUSPENDED:
             text = suspend_and_resume(prompt, f"{create} vcpus={cpus + 1}", name)
         else:
             text = prompt.run(f"create -c {create}", "the domain has ended")
             prompt.read_until("vane> ")
+        if options.verdicts:
+            keep_verdicts(options.verdicts, kernel, text)
         results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
     prompt.end()
     return results

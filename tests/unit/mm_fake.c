@@ -143,6 +143,16 @@ void guest_logf(enum log_level level, const char *format, ...)
 {
 }
 
+void copy_page(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
+}
+
+void *clear_pages(void *pages, unsigned order)
+{
+    return memset(pages, 0, PAGE_SIZE << order);
+}
+
 void spin_wait(void)
 {
     if (!fake.threads)
