@@ -50,7 +50,7 @@ check-guests-traced: $(B)/paravane $(GUEST_TEST_KERNELS)
 check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests on a model of an Intel processor:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Haswell \
-	    $(foreach w,32 64,$(foreach t,entry traps privileged,$(B)/guest$(w)/test-$(t)))
+	    $(foreach w,32 64,$(foreach t,entry traps privileged user,$(B)/guest$(w)/test-$(t)))
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
