@@ -204,8 +204,8 @@ static u64 least_claim(u64 least)
 {
     struct list *pos;
 
-    list_for_each(pos, &active)
-        least = MIN(least, class_top(list_entry(pos, struct sched_class, active))->sched.node.key);
+    list_for_each(pos, &active) least =
+        MIN(least, class_top(list_entry(pos, struct sched_class, active))->sched.node.key);
     return least;
 }
 
