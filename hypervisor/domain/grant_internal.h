@@ -52,7 +52,7 @@ IN_PLACE u16 *entry_status(const struct domain_grant *g, unsigned ref)
 
 IN_PLACE struct grant_active *grant_active_of(const struct domain_grant *g, unsigned ref)
 {
-    ref = (unsigned)nospec_index(ref, g->active_pages * GRANTS_PER_ACTIVE_PAGE);
+    ref = (unsigned)nospec_index(ref, g->active_entries);
     return &g->active[ref / GRANTS_PER_ACTIVE_PAGE][ref % GRANTS_PER_ACTIVE_PAGE];
 }
 

@@ -102,8 +102,8 @@ struct domain {
     u8 shutdown_code; /* SHUTDOWN_NONE until one is given */
     u8 controller_pauses;
     bool started; /* by its controller, once: its processor stays what it is */
-    u8 dying; /* enum domain_dying */
-    u32 refs; /* struct lifetime: domain_get / domain_put */
+    u8 dying;     /* enum domain_dying */
+    u32 refs;     /* struct lifetime: domain_get / domain_put */
     u32 max_vcpus;
     spinlock_t lock;
     struct vcpu **vcpus; /* [max_vcpus]; entries NULL until created */
@@ -163,6 +163,7 @@ void domain_resume(struct domain *d);
 
 /* Trap injection into the current guest (cpu/bounce.c): builds the bounce frame at once. */
 void inject_trap(unsigned vector, unsigned error_code);
+void inject_software_interrupt(unsigned vector);
 void inject_page_fault(unsigned long address, unsigned error_code);
 bool vector_has_error_code(unsigned vector);
 static inline bool guest_in_kernel(const struct vcpu *v, const struct cpu_regs *regs)

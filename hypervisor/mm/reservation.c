@@ -119,8 +119,8 @@ static COLD void widen_search(struct domain *d, u64 parts, u32 first, u32 last)
     u32 from = READ_ONCE(d->mm.frames_from), to = READ_ONCE(d->mm.frames_to);
 
     __atomic_fetch_or(&d->mm.parts, parts, __ATOMIC_SEQ_CST);
-    while (first < from && !__atomic_compare_exchange_n(&d->mm.frames_from, &from, first, false, __ATOMIC_SEQ_CST,
-                                                        __ATOMIC_SEQ_CST))
+    while (first < from &&
+           !__atomic_compare_exchange_n(&d->mm.frames_from, &from, first, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         ;
     while (last > to &&
            !__atomic_compare_exchange_n(&d->mm.frames_to, &to, last, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))

@@ -31,7 +31,10 @@ END = re.compile(r"the domain has ended \(([^)]+)\)")
 STUCK = re.compile(r"^fuzz: vCPU \d+ is still in (\S+), (?:running|runnable)", re.M)
 WITNESS = re.compile(r"witness: (\d+) ticks, latest (\d+) us, (\d+) damaged")
 SLEEPING = {"sched_op.block", "sched_op.poll", "sched_op_compat", "multicall", "vcpu_op.down", "iret", "nothing"}
+BEGUN = re.compile("in the grammar|vane> ")
 CREATED = re.compile(r"Domain (\d+) \(peer\)")
+TOOLS = (("dump-core peer /tmp/core", "rm /tmp/core"), ("pause peer", "unpause peer"), ("vcpu-pin peer all 0", "vcpu-list peer"),
+         ("mem-set peer 20", "debug-keys g"), ("debug-keys e", "debug-keys m"), ("sched-credit2 -d peer -w 64",))
 NOISE = re.compile(r"[^\n -~]")  # what guests write into the console at random
 PEERS = 500  # what the seed of a second guest is ahead of the first's
 TICKS_A_SECOND = 100
@@ -150,7 +153,10 @@ class Campaign:
         return f"peer={found.group(1)}"
 
     def end_peer(self):
+        """The tools look into it and push it about before its end: they meet a domain in any state."""
         if not self.options.alone:
+            for verb in TOOLS[self.seed % len(TOOLS)]:
+                self.machine.step(verb)
             log = self.machine.step("log peer")
             if "peer " in self.machine.step("list"):
                 self.machine.step("destroy peer")
@@ -160,7 +166,11 @@ class Campaign:
         """Starts a guest and reads what it says until it ends, falls silent, or the time is over."""
         silence = self.options.silence
         line = "create -c " + self.line("fuzz", self.seed, self.create_peer())
-        text, quiet = self.machine.run(line, "in the grammar"), False
+        text, quiet = self.machine.run(line, run.echo_of(line)) + self.machine.read_until(BEGUN), False
+        if "vane> " in text:  # the end of a create that failed, or a prompt that was drawn again
+            text += self.machine.wait_for("in the grammar", lambda clock, used: used > 10 or clock > 60)
+            if "in the grammar" not in text:
+                raise Finding("a guest does not come up:\n" + text[-2000:])
         while ENDED not in text and not quiet and not self.over():
             piece = self.machine.wait_for("\n", lambda clock, used: used > silence or clock > 4 * silence or self.over())
             quiet = not piece.endswith("\n")

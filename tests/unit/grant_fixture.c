@@ -83,4 +83,3 @@ union grant_entry_v2 *offer_v2(struct domain *d, unsigned ref, mfn_t mfn, unsign
     e->hdr.flags = (u16)flags;
     return e;
 }
-

@@ -97,7 +97,7 @@ u64 *fake_table(mfn_t mfn)
 static struct hoard {
     struct hoard *next;
     unsigned order;
-} *hoards;
+} * hoards;
 
 void fake_exhaust(void)
 {
