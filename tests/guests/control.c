@@ -20,11 +20,11 @@
 #include <pv/time.h>
 #include "check.h"
 
-#define MS      1000000ULL
-#define CODE_VA 0x100000UL
-#define TINY    8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
-#define LIVES   200
-#define MANY    60
+#define MS       1000000ULL
+#define CODE_VA  0x100000UL
+#define TINY     8 /* pages of a tiny domain: up to four tables and L2s for a whole PAE L3, code, stack */
+#define LIVES    200
+#define MANY     60
 #define CR4_DE   8
 #define DR7_PORT 0x20002 /* the first breakpoint, on a port */
 

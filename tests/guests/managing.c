@@ -166,9 +166,11 @@ static void test_resource(void)
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_acquire_resource, &resource), 0, "its first frame, too");
     CHECK(frames[0] != 0 && frames[1] == 0, "which is named, and no other");
     resource.type = 77;
-    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_acquire_resource, &resource), -XEN_EOPNOTSUPP, "nothing of a kind that is none");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_acquire_resource, &resource), -XEN_EOPNOTSUPP,
+             "nothing of a kind that is none");
     resource.pad = 1;
-    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_acquire_resource, &resource), -XEN_EINVAL, "nor with a word that must be zero");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_acquire_resource, &resource), -XEN_EINVAL,
+             "nor with a word that must be zero");
 }
 
 static void test_memory(void)
@@ -312,7 +314,8 @@ static void test_refused(void)
     CHECK_EQ(memory_op(XENMEM_add_to_physmap, &place), -XEN_EACCES, "it has no places to put pages at");
     CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_get_version, &version, 1), -XEN_EPERM, "nor its version");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, 0, 0, 0), -XEN_EPERM, "nor its pages");
-    CHECK_EQ(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF), -XEN_EACCES, "it has no device that needs caches written");
+    CHECK_EQ(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF), -XEN_EACCES,
+             "it has no device that needs caches written");
     CHECK_EQ(HYPERVISOR_mmuext_op(&flush_all, 1, NULL, DOMID_SELF), -XEN_EINVAL, "nor those of all processors");
     CHECK_EQ(physdev_op(PHYSDEVOP_setup_gsi), -XEN_EPERM, "it routes no interrupts");
     CHECK_EQ(physdev_op(PHYSDEVOP_apic_read), -XEN_EPERM, "nor reads where they go");
