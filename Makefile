@@ -60,7 +60,7 @@ help:
 	@echo 'make check-rival-migration   saved domains between genuine Xen and here, both ways'
 	@echo 'make check-rival-tools       genuine xl in a Linux dom0 here'
 	@echo 'make bench-migration         how long a migrated guest stands still, beside genuine Xen'
-	@echo 'make fuzz SECONDS=n SEED=s WIDTH=32|64|both   random hypercalls beside a witness (default 300 s, both)'
+	@echo 'make fuzz SECONDS=n SEED=s WIDTH=32|64|both ROLE=dom0   random hypercalls beside a witness (default 300 s, both)'
 	@echo 'make fuzz-host SECONDS=n   libFuzzer over whatever reads what a guest or a file says (default 300)'
 	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
 	@echo 'make soak-migration COUNT=n   guests of all kinds saved and migrated so often, then the same (default 100)'

@@ -20,7 +20,7 @@ HV_RETPOLINES := -mindirect-branch=thunk -mindirect-branch-register -mfunction-r
 # Fast where a guest's every operation passes, small elsewhere, smallest where a guest passes seldom or never: -Oz pays
 # for bytes with instructions, about two in a hundred.
 HV_HOT := $(addprefix $(B)/hv/hypervisor/,hypercall/multicall.o \
-    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o)
+    mm/frame.o mm/entry.o mm/walk.o mm/va_mapping.o domain/evtchn.o cpu/pages.o)
 HV_SELDOM := $(addprefix $(B)/hv/,dom0-tools/builder/% $(addprefix hypervisor/,boot/% control/% trace/% dev/% lib/log.o lib/printf.o \
     cpu/control_regs.o cpu/desc.o cpu/features.o cpu/msr.o cpu/smp.o \
     domain/context%.o domain/domain.o domain/grant.o domain/grant_ops.o domain/grant_transfer.o domain/sched_op.o domain/shutdown.o \

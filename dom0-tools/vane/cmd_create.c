@@ -7,7 +7,7 @@
 #include "console.h"
 #include "json.h"
 #include "devices.h"
-#include "lifecycle.h"
+#include "making.h"
 #include "vane.h"
 #include "wholefile.h"
 

@@ -7,7 +7,6 @@
 #include "domains.h"
 #include "dumping.h"
 #include "json.h"
-#include "lifecycle.h"
 #include "store.h"
 
 #include <ctype.h>

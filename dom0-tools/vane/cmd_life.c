@@ -4,10 +4,9 @@
  *
  * pause, unpause, suspend, resume, shutdown, reboot, destroy, rename.
  */
-#include "dom0-tools/console/console.h"
 #include "domains.h"
 #include "json.h"
-#include "lifecycle.h"
+#include "making.h"
 #include "receiving.h"
 #include "dom0-tools/console/console.h"
 #include "store.h"

@@ -15,6 +15,7 @@
 #include "dom0-tools/migration/channel.h"
 #include "json.h"
 #include "lifecycle.h"
+#include "making.h"
 #include "system.h"
 
 #define TELL_NS    250000000ull

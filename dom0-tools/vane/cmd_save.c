@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "json.h"
-#include "lifecycle.h"
+#include "making.h"
 #include "moving.h"
 #include "outfile.h"
 #include "system.h"

@@ -13,7 +13,7 @@
 
 #include "devices.h"
 #include "dom0-tools/console/console.h"
-#include "lifecycle.h"
+#include "making.h"
 #include "store.h"
 
 int incoming_check(struct vane *vane, const struct domain_config *config, domid_t source, struct build_error *error)

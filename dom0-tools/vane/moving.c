@@ -14,7 +14,6 @@
 
 #include "ballooning.h"
 #include "dom0-tools/config/libxl_json.h"
-#include "lifecycle.h"
 #include "store.h"
 
 static unsigned int online_vcpus(struct vane *vane, domid_t domid, const struct domain_config *config)

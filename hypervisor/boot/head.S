@@ -175,8 +175,11 @@ ap_entry64:
 ap_high:
     mov     ap_root(%rip), %rax
     mov     %rax, %cr3
-    mov     ap_stack(%rip), %rsp
+    xor     %esp, %esp              # a CPU that comes after it was given up finds no stack
+    xchg    %rsp, ap_stack(%rip)
     xor     %ebp, %ebp
+    test    %rsp, %rsp
+    jz      6f
     call    ap_main
 6:  hlt
     jmp     6b

@@ -130,6 +130,16 @@ void bounce_trap(struct cpu_regs *regs, unsigned vector, unsigned error_code)
     bounce(v, regs, trap->address, trap->cs, (trap->flags & MASK_EVENTS) | vector_has_error_code(vector), error_code);
 }
 
+/* INT of the guest's: whatever the number, there is no error to tell a code of. The vector has a handler. */
+void inject_software_interrupt(unsigned vector)
+{
+    struct cpu_regs *regs = guest_regs();
+    struct vcpu *v = cpu_of_frame(regs)->vcpu;
+    const struct compact_trap *trap = &v->traps[vector];
+
+    bounce(v, regs, trap->address, trap->cs, trap->flags & MASK_EVENTS, 0);
+}
+
 void inject_trap(unsigned vector, unsigned error_code)
 {
     bounce_trap(guest_regs(), vector, error_code);
@@ -256,7 +266,7 @@ void syscall32_from_user(struct cpu_regs *regs)
     }
     if (v->syscall32_callback.address == 0) {
         regs->rip -= 2;
-        inject_trap(TRAP_UD, 0);
+        inject_trap(v->is_32bit ? TRAP_GP : TRAP_UD, 0); /* as on Xen */
     } else {
         enter_callback(regs, &v->syscall32_callback, v->syscall32_callback.mask_events);
     }

@@ -137,6 +137,12 @@ static int write_hypercall_page(struct vcpu *v, u64 value)
     return 0;
 }
 
+/* Nothing can be switched on; a machine check is acknowledged by a zero. */
+static bool takes_only_zero(u32 msr)
+{
+    return msr == MSR_MISC_FEATURES || (msr > MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MCG_BANKS && (msr & 3));
+}
+
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
 {
     if (is_segment_base(msr)) {
@@ -162,9 +168,8 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
     case MSR_DE_CFG:
         return cpu_features.amd ? 0 : -EINVAL;
     default:
-        if (value &&
-            (msr == MSR_MISC_FEATURES || (msr > MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MCG_BANKS && (msr & 3))))
-            return -EINVAL; /* nothing can be switched on; an error is acknowledged by a zero */
+        if (value && takes_only_zero(msr))
+            return -EINVAL;
         if (is_quiet(msr, WRITE))
             return 0;
         guest_logf(LOG_DEBUG, "writes %#lx to unknown MSR %#x\n", (unsigned long)value, msr);

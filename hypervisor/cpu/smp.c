@@ -14,7 +14,7 @@
 #include "dev/apic.h"
 #include "trace.h"
 
-#define AP_TIMEOUT_NS 100000000UL
+#define AP_TIMEOUT_NS 5000000000UL
 
 extern const char ap_trampoline[], ap_trampoline_end[];
 extern u64 ap_root;
@@ -74,6 +74,7 @@ void ap_main(void)
     reset_stack_and_call(idle_loop);
 }
 
+/* Whoever takes ap_stack first has it: the new CPU, which is waited for from then on, or we, who give it up. */
 static bool start_cpu(u32 apic_id)
 {
     unsigned cpu = cpu_count;
@@ -96,7 +97,7 @@ static bool start_cpu(u32 apic_id)
     apic_start_cpu(apic_id, AP_TRAMPOLINE);
     deadline = time_now() + AP_TIMEOUT_NS;
     while (!ap_online) {
-        if (time_now() > deadline) {
+        if (time_now() > deadline && __atomic_exchange_n(&ap_stack, NULL, __ATOMIC_SEQ_CST)) {
             logf(LOG_ERROR, "CPU with APIC id %u does not start; going on without it\n", apic_id);
             return false;
         }
@@ -106,6 +107,7 @@ static bool start_cpu(u32 apic_id)
     return true;
 }
 
+/* After one that was given up no other is started: the late one would take that one's stack. */
 void smp_boot(void)
 {
     u32 self = this_cpu()->apic_id;
@@ -114,8 +116,8 @@ void smp_boot(void)
         return;
     memcpy(maddr_to_virt(AP_TRAMPOLINE), ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
     for (unsigned i = 0; i < acpi.cpu_count && cpu_count < MIN(options.max_cpus, (unsigned)MAX_CPUS); i++) {
-        if (acpi.apic_ids[i] != self)
-            start_cpu(acpi.apic_ids[i]);
+        if (acpi.apic_ids[i] != self && !start_cpu(acpi.apic_ids[i]))
+            break;
     }
     logf(LOG_INFO, "%u CPU%s online\n", cpu_count, cpu_count == 1 ? "" : "s");
 }

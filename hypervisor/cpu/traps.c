@@ -115,7 +115,7 @@ static bool software_interrupt(struct vcpu *v, struct cpu_regs *regs, unsigned v
         return false;
     }
     regs->rip += 2;
-    inject_trap(vector, 0);
+    inject_software_interrupt(vector);
     return true;
 }
 

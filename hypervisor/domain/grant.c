@@ -9,6 +9,7 @@
  * holds a reference to the domain, hence a mapping of it, any more.
  */
 #include "grant_internal.h"
+#include "guest_access.h"
 #include "table.h"
 
 #define ACTIVE_PAGES_PER_FRAME (GRANTS_PER_FRAME_V1 / GRANTS_PER_ACTIVE_PAGE)
@@ -264,8 +265,10 @@ int grant_set_version(struct domain *d, unsigned version)
         error = version == 2 ? grow_status(d, status_frames_for(g->frames)) : drop_status(d);
     if (error)
         return error;
-    for (unsigned i = 0; i < g->frames; i++)
+    for (unsigned i = 0; i < g->frames; i++) {
         memset(g->shared[i], 0, PAGE_SIZE);
+        (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
+    }
     g->version = version;
     count_entries(g);
     restore_reserved(g, saved);

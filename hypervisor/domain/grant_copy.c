@@ -134,7 +134,10 @@ IN_PLACE int copy_frames(const struct gnttab_copy *op, mfn_t from, const struct 
         page_put(from);
         return grant_page_status(to, to_owner);
     }
-    copy_bytes((char *)mfn_to_virt(to) + op->dest.offset, (char *)mfn_to_virt(from) + op->source.offset, op->len);
+    if (op->len == PAGE_SIZE)
+        copy_page(mfn_to_virt(to), mfn_to_virt(from));
+    else
+        copy_bytes((char *)mfn_to_virt(to) + op->dest.offset, (char *)mfn_to_virt(from) + op->source.offset, op->len);
     page_put_and_type(to);
     page_put(from);
     return GNTST_okay;

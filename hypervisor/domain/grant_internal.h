@@ -52,7 +52,7 @@ IN_PLACE u16 *entry_status(const struct domain_grant *g, unsigned ref)
 
 IN_PLACE struct grant_active *grant_active_of(const struct domain_grant *g, unsigned ref)
 {
-    ref = (unsigned)nospec_index(ref, g->active_pages * GRANTS_PER_ACTIVE_PAGE);
+    ref = (unsigned)nospec_index(ref, g->active_entries);
     return &g->active[ref / GRANTS_PER_ACTIVE_PAGE][ref % GRANTS_PER_ACTIVE_PAGE];
 }
 
@@ -92,7 +92,7 @@ int grant_set_version(struct domain *d, unsigned version);
 long grant_map_one(unsigned long va);
 long grant_transfer_one(unsigned long va);
 long grant_copy(unsigned long va, u32 count); /* the whole batch, with its continuation */
-/* Up to UNMAP_BATCH elements. */
+/* Up to UNMAP_BATCH elements: how many were done, at least one, or -EFAULT. */
 #define UNMAP_BATCH 32
 long grant_unmap_some(unsigned long va, unsigned count, bool replace);
 

@@ -261,7 +261,8 @@ _Static_assert(UNMAP_STRIDE == REPLACE_STRIDE &&
                    offsetof(struct gnttab_unmap_grant_ref, status) == offsetof(struct gnttab_unmap_and_replace, status),
                "both forms of unmapping differ in the meaning of the second member alone");
 
-static long unmap_one(unsigned long va, bool replace, struct unmap *u)
+/* 1: nothing was done, since what batch[0, u) did with the handle is to be finished first. */
+static long unmap_one(unsigned long va, bool replace, const struct unmap *batch, struct unmap *u)
 {
     struct gnttab_unmap_grant_ref op;
     struct unmap_request request;
@@ -276,6 +277,10 @@ static long unmap_one(unsigned long va, bool replace, struct unmap *u)
         .handle = op.handle,
     };
     op.status = (s16)begin_unmap(&request, u);
+    if (unlikely(op.status == GNTST_bad_handle))
+        while (batch < u)
+            if (batch++->handle == op.handle)
+                return 1;
     if (unlikely(!guest_words_ok(current->mm.words_hole, va, sizeof(op), current->is_32bit)))
         return -EFAULT;
     PUT_GUEST_WORD(va + offsetof(struct gnttab_unmap_grant_ref, status), op.status, fault);
@@ -293,7 +298,9 @@ long grant_unmap_some(unsigned long va, unsigned count, bool replace)
     long error = 0;
 
     while (done < count && !error) {
-        error = unmap_one(va + done * UNMAP_STRIDE, replace, &batch[done]);
+        error = unmap_one(va + done * UNMAP_STRIDE, replace, batch, &batch[done]);
+        if (unlikely(error > 0))
+            break;
         flush |= batch[done].handle != NO_HANDLE && (batch[done].gone & GNTMAP_host_map);
         done++;
     }
@@ -302,7 +309,7 @@ long grant_unmap_some(unsigned long va, unsigned count, bool replace)
     for (unsigned i = 0; i < done; i++)
         if (batch[i].handle != NO_HANDLE)
             finish_unmap(d, &batch[i]);
-    return error;
+    return error < 0 ? error : (long)done;
 }
 
 #define RELEASES_PER_CHECK 64

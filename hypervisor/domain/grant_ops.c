@@ -228,12 +228,11 @@ static long batch_unmap(unsigned long cmd, unsigned long va, u32 count)
     bool replace = cmd == GNTTABOP_unmap_and_replace;
 
     while (count) {
-        u32 part = MIN(count, (u32)UNMAP_BATCH);
-        long error = grant_unmap_some(va, part, replace);
-        if (error)
-            return error;
-        count -= part;
-        va += part * sizeof(struct gnttab_unmap_grant_ref);
+        long done = grant_unmap_some(va, MIN(count, (u32)UNMAP_BATCH), replace);
+        if (done < 0)
+            return done;
+        count -= (u32)done;
+        va += (unsigned long)done * sizeof(struct gnttab_unmap_grant_ref);
         if (count && hypercall_preempt_check())
             return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, va, (unsigned long)count);
     }

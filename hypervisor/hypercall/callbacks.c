@@ -32,8 +32,6 @@ static int store_trap(struct vcpu *v, const struct trap_info *t)
 {
     if (!entry_ok(v, t->address))
         return -EINVAL;
-    if (t->vector == HYPERCALL_VECTOR && v->is_32bit)
-        return 0; /* that gate is ours */
     v->traps[t->vector] = (struct compact_trap){
         .address = t->address,
         .cs = fixup_selector(v, t->cs),

@@ -163,6 +163,7 @@ void domain_resume(struct domain *d);
 
 /* Trap injection into the current guest (cpu/bounce.c): builds the bounce frame at once. */
 void inject_trap(unsigned vector, unsigned error_code);
+void inject_software_interrupt(unsigned vector);
 void inject_page_fault(unsigned long address, unsigned error_code);
 bool vector_has_error_code(unsigned vector);
 static inline bool guest_in_kernel(const struct vcpu *v, const struct cpu_regs *regs)

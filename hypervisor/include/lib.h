@@ -20,6 +20,10 @@ int strncmp(const char *a, const char *b, size_t size);
 char *strchr(const char *s, int c);
 size_t strlcpy(char *to, const char *from, size_t size);
 
+/* cpu/pages.c: aligned to their size; clear_pages answers with its argument. */
+void copy_page(void *to, const void *from);
+void *clear_pages(void *pages, unsigned order);
+
 int vsnprintf(char *out, size_t size, const char *format, va_list args);
 int snprintf(char *out, size_t size, const char *format, ...) PRINTF(3, 4);
 

@@ -131,6 +131,7 @@ struct domain_mm {
     u32 dirty_cpus;                /* CPUs whose CR3 is one of its tables */
     struct domain *next_owner;     /* mm/owner.c: domains that own frames; holds a reference while it is there */
     unsigned long relinquish_next; /* frame where domain_relinquish_memory goes on */
+    u32 frames_from, frames_to;    /* bounds of the frames that it ever owned, but for ours */
     u8 relinquish_stage;
     bool linear_below;           /* the table being released is one behind a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */

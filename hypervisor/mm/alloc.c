@@ -37,7 +37,7 @@ void *hv_alloc_pages(unsigned order)
     mfn_t mfn = frame_alloc(order, 0);
     if (mfn.value == INVALID_FRAME)
         return NULL;
-    return memset(mfn_to_virt(mfn), 0, PAGE_SIZE << order);
+    return clear_pages(mfn_to_virt(mfn), order);
 }
 
 void hv_free_pages(void *p, unsigned order)
@@ -55,7 +55,7 @@ bool mm_idle_work(void)
     if (order < 0)
         return false;
     flush_stale(); /* who had it last may still reach it: it would not stay clean */
-    memset(mfn_to_virt(mfn), 0, PAGE_SIZE << order);
+    clear_pages(mfn_to_virt(mfn), order);
     heap_give_cleaned(mfn, (unsigned)order);
     return true;
 }

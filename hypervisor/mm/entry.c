@@ -46,7 +46,10 @@ static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, con
     if (owner == OWNER_XEN) {
         if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
             return -EBUSY;
-        __atomic_add_fetch(&frame_table[mfn.value].word, 1, __ATOMIC_SEQ_CST);
+        do
+            if (!fw_refs_room(word))
+                return -EBUSY;
+        while (!frame_swap(mfn, &word, word + 1));
         return 0;
     }
     if (owner == OWNER_IO || owner == OWNER_NONE)

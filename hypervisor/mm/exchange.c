@@ -58,7 +58,7 @@ static int take_fresh(struct trade *t, const struct exchange *e, unsigned long e
         t->fresh[t->fresh_count++] = first;
         flush_stale();
         if (dirty)
-            memset(mfn_to_virt(first), 0, PAGE_SIZE << e->out.order);
+            clear_pages(mfn_to_virt(first), e->out.order);
     }
     return 0;
 }

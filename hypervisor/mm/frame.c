@@ -146,10 +146,11 @@ static int get_type_slow(mfn_t mfn, struct domain *d, enum frame_type type, bool
         if ((word & FW_STATE_MASK) == FW_VALID(type)) {
             if ((word & FW_COUNT_MASK) == FW_COUNT_MASK)
                 return -EBUSY;
-            if ((type == FRAME_WRITABLE || fw_count(word) != 0) && frame_swap(mfn, &word, word + FW_COUNT_ONE))
-                return 0;
-            if (type == FRAME_WRITABLE || fw_count(word) != 0)
+            if (type == FRAME_WRITABLE || fw_count(word) != 0) {
+                if (frame_swap(mfn, &word, word + FW_COUNT_ONE))
+                    return 0;
                 continue;
+            }
         }
         if (word & FW_BUSY) {
             if (fw_type(word) != type)

@@ -170,7 +170,7 @@ static int op_clear_page(struct vcpu *v, struct domain *d, const struct op *op)
     mfn_t mfn = mfn_of(op->arg1);
     if (page_get_and_type(mfn, d, FRAME_WRITABLE, false))
         return -EINVAL;
-    memset(mfn_to_virt(mfn), 0, PAGE_SIZE);
+    clear_pages(mfn_to_virt(mfn), 0);
     page_put_and_type(mfn);
     return 0;
 }
@@ -182,7 +182,7 @@ static int op_copy_page(struct vcpu *v, struct domain *d, const struct op *op)
     if (!page_get(from, d))
         return rc;
     if (page_get_and_type(to, d, FRAME_WRITABLE, false) == 0) {
-        memcpy(mfn_to_virt(to), mfn_to_virt(from), PAGE_SIZE);
+        copy_page(mfn_to_virt(to), mfn_to_virt(from));
         page_put_and_type(to);
         rc = 0;
     }

@@ -77,8 +77,10 @@ int charge_frames(struct domain *d, unsigned long count)
     }
     if (owns_nothing(d))
         enter(d);
-    if (unlikely(d->mm.mark == 0))
+    if (unlikely(d->mm.mark == 0)) {
         d->mm.mark = new_mark();
+        d->mm.frames_from = ~0U;
+    }
     d->mm.tot_pages += count;
     spin_unlock(&d->mm.lock);
     return 0;

@@ -83,15 +83,20 @@ static void drop_frame(struct domain *d, mfn_t mfn)
 }
 
 /* The next frame that may be d's, or one at or behind end. A free frame's links may look so too, or the end of a part of
- * memory is reached; whoever handles it looks closer. */
+ * memory or of all that it ever had is reached; whoever handles it looks closer. */
 static unsigned long next_owned(const struct domain *d, unsigned long at, unsigned long end)
 {
+    unsigned long behind = READ_ONCE(d->mm.frames_to) + 1UL;
+
+    at = MAX(at, (unsigned long)READ_ONCE(d->mm.frames_from));
+    if (at >= behind)
+        return max_frame;
     unsigned part = (unsigned)(at >> part_shift());
     u64 ahead = READ_ONCE(d->mm.parts) >> part;
 
     if (!(ahead & 1))
         return ahead ? (unsigned long)(part + (unsigned)__builtin_ctzl(ahead)) << part_shift() : max_frame;
-    end = MIN(end, (part + 1UL) << part_shift());
+    end = MIN(MIN(end, behind), (part + 1UL) << part_shift());
     const struct frame *frame = frame_table + at, *last = frame_table + end;
     u32 owner = d->id;
 

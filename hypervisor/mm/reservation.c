@@ -59,7 +59,7 @@ static void clean(struct domain *d, mfn_t first, unsigned order)
     if (order == 0 && *frame_mark(first) == d->mm.mark)
         *frame_mark(first) = 0;
     else if (!(d->initial && domain_zero == NULL))
-        memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
+        clear_pages(mfn_to_virt(first), order);
 }
 
 static void unpin(struct domain *d, mfn_t mfn)
@@ -113,6 +113,20 @@ static int take_frames(struct domain *d, unsigned order, unsigned address_bits, 
     return 0;
 }
 
+/* Where its destruction looks for frames. Several CPUs may be here. */
+static COLD void widen_search(struct domain *d, u64 parts, u32 first, u32 last)
+{
+    u32 from = READ_ONCE(d->mm.frames_from), to = READ_ONCE(d->mm.frames_to);
+
+    __atomic_fetch_or(&d->mm.parts, parts, __ATOMIC_SEQ_CST);
+    while (first < from &&
+           !__atomic_compare_exchange_n(&d->mm.frames_from, &from, first, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    while (last > to &&
+           !__atomic_compare_exchange_n(&d->mm.frames_to, &to, last, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+}
+
 /* From here on they are d's, and may be gone at once: whoever destroys d on another CPU takes those that it finds, and
  * what it passed by before they were there goes back here. */
 static int hand_out(struct domain *d, mfn_t first, unsigned order)
@@ -122,9 +136,11 @@ static int hand_out(struct domain *d, mfn_t first, unsigned order)
     if (unlikely(logging_domains)) /* their M2P entries came while they had no owner yet */
         for (unsigned long i = 0; i < count; i++)
             frame_written(mfn_add(first, i));
-    u64 parts = (2UL << ((first.value + count - 1) >> part_shift())) - (1UL << (first.value >> part_shift()));
-    if (parts & ~READ_ONCE(d->mm.parts))
-        __atomic_fetch_or(&d->mm.parts, parts, __ATOMIC_SEQ_CST);
+    unsigned long last = first.value + count - 1;
+    u64 parts = (2UL << (last >> part_shift())) - (1UL << (first.value >> part_shift()));
+    if (parts & ~READ_ONCE(d->mm.parts) || first.value < READ_ONCE(d->mm.frames_from) ||
+        last > READ_ONCE(d->mm.frames_to))
+        widen_search(d, parts, (u32)first.value, (u32)last);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (likely(!READ_ONCE(d->dying)))
         return 0;
@@ -227,6 +243,8 @@ unsigned long populate_physmap(struct domain *d, const struct reservation *r, un
 {
     unsigned bits = extent_address_bits(d, r->flags);
     unsigned long i, pfn;
+    if (unlikely(r->flags & XENMEMF_populate_on_demand)) /* nothing here is */
+        return from;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
         if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))

@@ -18,6 +18,7 @@
  * all shadows go but the roots that a CPU may have loaded, and filling begins anew.
  */
 #include "mm/shadow.h"
+#include "guest_access.h"
 
 #define RESERVE     8  /* more than one fill and a root need */
 #define PAGES_FLOOR 64 /* what one instruction can touch at once, twice over */
@@ -142,7 +143,7 @@ static struct shadow_page *shadow_of(const struct domain *d, struct shadow *s, m
     page->mfn = (u32)mfn.value;
     page->level = (u8)level;
     page->writable = false;
-    memset(page->table, 0, PAGE_SIZE);
+    clear_pages(page->table, 0);
     if (level == 1)
         fill_l1(d, s, page, mfn_to_virt(mfn));
     else if (level == 4)
@@ -324,6 +325,7 @@ void shadow_write_protect(struct domain *d, struct shadow *s)
         page->writable = false;
         for (unsigned slot = 0; slot < 512; slot++)
             page->table[slot] &= ~PTE_RW;
+        (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
     }
     flush_tlb_mask(domain_dirty_mask(d));
 }
@@ -386,6 +388,8 @@ static void install(struct domain *d, struct shadow *s)
         s->lost = old->lost;
         s->faults = old->faults;
         s->dirty = old->dirty;
+        s->next_leaf = old->next_leaf;
+        s->reporting = old->reporting;
         old->leaves = NULL;
     }
     d->mm.shadow = s;

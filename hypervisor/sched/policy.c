@@ -199,11 +199,27 @@ static u64 running_vruntime(const struct policy_cpu *cpu, ns_t now)
     return v->sched.vruntime + ran * WEIGHT_DEFAULT / v->domain->sched.weight;
 }
 
-/* A new helping for all, as often as it takes for this one to have some credit. */
-static void refill_credit(u64 vruntime)
+/* The least claim of those who wait, on whatever CPU, and this one. */
+static u64 least_claim(u64 least)
 {
-    if (vruntime >= floor_ + CREDIT_PERIOD)
-        floor_ += (vruntime - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
+    struct list *pos;
+
+    list_for_each(pos, &active)
+        least = MIN(least, class_top(list_entry(pos, struct sched_class, active))->sched.node.key);
+    return least;
+}
+
+/* A new helping for all, as often as it takes for v to have some credit; but what those who wait have left of theirs is
+ * not lost by it, whoever was preferred to them as one that woke up, or has a CPU for himself. */
+static __attribute__((noinline)) void refill_credit(const struct vcpu *v, u64 vruntime)
+{
+    u64 least;
+
+    if (vruntime < floor_ + CREDIT_PERIOD)
+        return;
+    least = least_claim(vruntime - (v->sched.woken ? WAKE_FAVOUR : 0));
+    if (least >= floor_ + CREDIT_PERIOD)
+        floor_ += (least - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
 }
 
 /* A vCPU that has its CPU for itself is not looked at for a long time: what it ran meanwhile counts before anybody
@@ -212,7 +228,7 @@ static void catch_up(ns_t now)
 {
     for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
         if (cpus[cpu].running && !cpus[cpu].slice_armed)
-            refill_credit(running_vruntime(&cpus[cpu], now));
+            refill_credit(cpus[cpu].running, running_vruntime(&cpus[cpu], now));
 }
 
 /* All CPUs that v may use are busy: one whose vCPU has less credit than v, or one that would never look again. */
@@ -244,9 +260,10 @@ int policy_enqueue(struct vcpu *v, ns_t now, bool fresh)
 
     if (v->sched.queued)
         return -1;
-    catch_up(now);
-    if (fresh)
+    if (fresh) {
+        catch_up(now);
         lift_to_floor(v);
+    }
     enqueue_node(v);
     cpu = idle_cpu_for(v);
     if (cpu < 0)
@@ -346,7 +363,7 @@ static ns_t put_on_cpu(unsigned cpu, struct vcpu *v, bool continues, bool others
     ns_t slice;
 
     idle &= ~(1U << cpu);
-    refill_credit(v->sched.vruntime);
+    refill_credit(v, v->sched.vruntime);
     lift_to_floor(v);
     v->sched.woken = false;
     if (!continues)
@@ -354,6 +371,12 @@ static ns_t put_on_cpu(unsigned cpu, struct vcpu *v, bool continues, bool others
     slice = slice_of(v, others, key);
     cpus[cpu].slice_armed = slice != 0;
     return slice;
+}
+
+/* What v ran when nobody else wanted its CPU is no debt. */
+static void forgive(struct vcpu *v)
+{
+    v->sched.vruntime = MIN(v->sched.vruntime, floor_ + CREDIT_PERIOD);
 }
 
 struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now)
@@ -364,6 +387,8 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
     bool candidate = prev && prev_runnable && may_stay(cpu, prev);
 
     cpus[cpu].called = false;
+    if (prev && !cpus[cpu].slice_armed)
+        forgive(prev);
     if (candidate && stays(cpu, prev, waiting, key, now)) {
         choice.next = prev;
     } else if (waiting) {

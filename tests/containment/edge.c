@@ -12,14 +12,14 @@
 #include "../guests/raw.h"
 #include "attack.h"
 
-#define EDGE       0x7ffffffff000UL
-#define BEHIND     (EDGE + PAGE_SIZE)
-#define EDGE_SLOT  255
-#define LAST       511
-#define FLAG_TF    0x100UL
-#define FLAG_IF    0x200UL
-#define KERNEL_CS  0xe030UL
-#define USER_CS    0xe033UL
+#define EDGE      0x7ffffffff000UL
+#define BEHIND    (EDGE + PAGE_SIZE)
+#define EDGE_SLOT 255
+#define LAST      511
+#define FLAG_TF   0x100UL
+#define FLAG_IF   0x200UL
+#define KERNEL_CS 0xe030UL
+#define USER_CS   0xe033UL
 
 static uint8_t *page; /* what is mapped at EDGE, writable elsewhere */
 static pte_t *tables[3];
@@ -125,7 +125,8 @@ static void hypercall_at_the_end(void)
 
 static void traps_at_the_end(void)
 {
-    static const uint8_t int80[] = {0xcd, 0x80}, breakpoint[] = {0xcc}, forced[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
+    static const uint8_t int80[] = {0xcd, 0x80}, breakpoint[] = {0xcc},
+                         forced[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
 
     check_group("traps in its last bytes");
     trap_at_the_end("int 0x80", int80, sizeof(int80), 2);
@@ -207,7 +208,8 @@ static void operands_at_the_end(void)
 /* SYSCALL switches no stack: what a program has in its stack pointer is a number, whatever it points to. */
 static void stack_pointers(void)
 {
-    static const unsigned long pointers[] = {0, 8, BEHIND, HV_START, HV_DATA, HV_DATA + 0x100000, ~7UL, 0x5555555555555555};
+    static const unsigned long pointers[] = {
+        0, 8, BEHIND, HV_START, HV_DATA, HV_DATA + 0x100000, ~7UL, 0x5555555555555555};
     uint8_t code[] = {0x48, 0xbc, 0, 0, 0, 0, 0, 0, 0, 0, 0xb8, 23, 0, 0, 0, 0x0f, 0x05};
     bool all = true;
 

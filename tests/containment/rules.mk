@@ -57,7 +57,7 @@ check-containment-pairs: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 	$(Q)tests/containment/pairs.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/containment.rd \
 	    --cpus 1,2 neighbour
 
-CHECKS += check-containment-latency check-containment-pairs
+CHECKS += check-containment-latency check-containment-pairs check-containment-trusted
 
 # Storms: what they leave for a guest that only computes, in exact instructions.
 $(foreach w,32 64,$(call containment_test,$(w),storm))
@@ -68,3 +68,10 @@ $(B)/tests/storms.rd: scripts/ramdisk.py tests/containment/contain.cfg $(STORM_K
 	$(Q)mkdir -p $(@D)
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/contain.cfg=tests/containment/contain.cfg \
 	    $(foreach k,$(STORM_KERNELS),tests/$(subst /,-,$(k:$(B)/%=%))=$(k))
+
+.PHONY: check-storms
+check-storms: $(B)/paravane $(B)/dom0 $(B)/tests/storms.rd
+	@echo 'Storms by guests of both widths: another one keeps 95 % of its share of the CPU:'
+	$(Q)tests/containment/storms.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/storms.rd
+
+CHECKS += check-storms

@@ -219,11 +219,13 @@ static const struct {
     const char *name;
     void (*storm)(void);
 } storms[] = {
-    {"compute", compute},       {"events", events},       {"deadlines", past_deadlines}, {"naps", naps},
-    {"polls", polls},           {"ticks", ticks},         {"yields", yields},            {"restarts", restarted},
-    {"clears", cleared},        {"copies", copied},       {"faults", faults},            {"pins", pinned},
-    {"balloon", ballooned},     {"complaints", complaints}, {"console", console},        {"bells", bells},
-    {"requests", requests},     {"wakes", wakes},         {"vcpus", comings},
+    {"compute", compute},   {"events", events},         {"deadlines", past_deadlines},
+    {"naps", naps},         {"polls", polls},           {"ticks", ticks},
+    {"yields", yields},     {"restarts", restarted},    {"clears", cleared},
+    {"copies", copied},     {"faults", faults},         {"pins", pinned},
+    {"balloon", ballooned}, {"complaints", complaints}, {"console", console},
+    {"bells", bells},       {"requests", requests},     {"wakes", wakes},
+    {"vcpus", comings},
 };
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@
 #define PHYSDEV_OPS  36U
 #define ROUNDS       24U
 #define ROOM         (64 * PAGE_SIZE) /* longer than any answer */
+#define NOT_PRESENT  0x7ffff000U
 #define NOBODY       0x1f0U
 #define VCPUS        2U
 #define CALLERS      4U
@@ -49,7 +50,8 @@ static uint32_t next(struct caller *c)
     return c->chance >> 8;
 }
 
-/* What an argument may be taken for: a small number, a count, an address of ours, of nobody's, of the hypervisor's. */
+/* What an argument may be taken for: a small number, a count, an address of ours, of nobody's, of the hypervisor's. None
+ * of them is by chance the address of anything else of ours, for answers are written to where they say. */
 static uint64_t pick(struct caller *c)
 {
     const uint64_t choice[] = {0,
@@ -70,7 +72,7 @@ static uint64_t pick(struct caller *c)
                                HV_DATA,
                                HV_START - 4,
                                (uint64_t)HV_DATA << 4,
-                               virt_to_mfn(c->room),
+                               NOT_PRESENT,
                                c->victim};
 
     return choice[next(c) % (sizeof(choice) / sizeof(choice[0]))];

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The hypercall fuzzer's driver: a machine with dom0, a witness, and one fuzzing guest after the other.
 
-hypercalls.py --seconds 600 --width both --cpus 2 [--seed S] [--calls N] runs for as long as told, a machine for each
-width, and replays with --seed S --rounds 1 --players 1. A guest that ends itself is nothing; a finding is a panic of the
-hypervisor, a machine that no longer answers, a damaged or starving witness, a frame audit that counts anew and gets
-something else, memory that does not come back. Each finding names the seed. Coverage goes to FILE (--coverage): every
+hypercalls.py --seconds 600 --width both --cpus 2 [--seed S] [--calls N] runs for as long as told, one machine at a time
+for each width, and replays with --seed S --rounds 1 --players 1 --alone. Beside each guest runs a second one that lends
+and borrows. A guest that ends itself is nothing; a finding is a panic of the hypervisor, a machine that no longer
+answers, a damaged or starving witness, a frame audit that counts anew and gets something else, memory that does not come
+back. Each finding names the seed. Coverage goes to FILE (--coverage): every
 call with every code it ever answered.
 """
 import argparse
@@ -25,10 +26,17 @@ PANIC = re.compile(r"^.*Panic on CPU.*$", re.M)
 AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 AT = re.compile(r"^fuzz: (?:at|ended after) (\d+)", re.M)
 NEW = re.compile(r"^fuzz: new (\S+) (-?\d+)\s*$", re.M)
+DOM0_ENDED = re.compile(r"(?:Hardware Dom0|dom0) (halted|crashed|rebooted|stopped [a-z ]+)|(restart) the machine")
 END = re.compile(r"the domain has ended \(([^)]+)\)")
 STUCK = re.compile(r"^fuzz: vCPU \d+ is still in (\S+), (?:running|runnable)", re.M)
 WITNESS = re.compile(r"witness: (\d+) ticks, latest (\d+) us, (\d+) damaged")
 SLEEPING = {"sched_op.block", "sched_op.poll", "sched_op_compat", "multicall", "vcpu_op.down", "iret", "nothing"}
+BEGUN = re.compile("in the grammar|vane> ")
+CREATED = re.compile(r"Domain (\d+) \(peer\)")
+TOOLS = (("dump-core peer /tmp/core", "rm /tmp/core"), ("pause peer", "unpause peer"), ("vcpu-pin peer all 0", "vcpu-list peer"),
+         ("mem-set peer 20", "debug-keys g"), ("debug-keys e", "debug-keys m"), ("sched-credit2 -d peer -w 64",))
+NOISE = re.compile(r"[^\n -~]")  # what guests write into the console at random
+PEERS = 500  # what the seed of a second guest is ahead of the first's
 TICKS_A_SECOND = 100
 
 
@@ -70,7 +78,7 @@ class Machine(run.Prompt):
         while not run.find(mark, self.seen):
             if self.selector.select(0.2):
                 piece = os.read(self.process.stdout.fileno(), 65536)
-                self.seen += piece.decode("utf-8", "replace").replace("\r", "")
+                self.seen += NOISE.sub("", piece.decode("ascii", "ignore"))
                 since = time.monotonic(), processor_seconds(self.process)
                 if not piece:
                     raise Finding("the machine ended itself:\n" + (self.transcript + self.seen)[-3000:])
@@ -94,6 +102,21 @@ class Machine(run.Prompt):
         return text
 
 
+class MachineOfOne(Machine):
+    """The fuzzer in dom0's place."""
+
+    ready = "\n"
+
+    def __init__(self, options, threads, kernel, arguments):
+        self.initrd = f"{kernel} {arguments}"
+        super().__init__(options, threads)
+
+    def command(self, options, cpus):
+        words = super().command(options, cpus)
+        words[words.index("-append") + 1] += f" dom0_max_vcpus={options.players + 1}"
+        return words[:-1] + [self.initrd]
+
+
 class Campaign:
     """One width: machines, in each of them guests."""
 
@@ -111,18 +134,58 @@ class Campaign:
         found = re.search(r'"free_memory": (\d+)', self.machine.step("info --json"))
         return int(found.group(1)) if found else 0
 
+    def line(self, name, seed, peer):
+        """Creates one of the two, each of which knows the other's number: those of the next two domains."""
+        options = self.options
+        extra = f"seed={seed} calls={options.calls} players={options.players} {options.extra}".strip()
+        return (f"/tests/test.cfg kernel='/tests/fuzz{self.width}' name='{name}' vcpus={options.players + 1} memory=24 "
+                f"maxmem=32 on_reboot='destroy' extra='{extra} {peer}'")
+
+    def create_peer(self):
+        """A second guest that lends its pages to the first and borrows from it; nobody looks at its console meanwhile."""
+        if self.options.alone:
+            return ""
+        text = self.machine.step(f"create {self.line('peer', self.seed + PEERS, f'peer={self.domains + 1}')}")
+        found = CREATED.search(text)
+        if found is None:
+            return ""
+        self.domains = int(found.group(1)) + 2
+        return f"peer={found.group(1)}"
+
+    def end_peer(self):
+        """The tools look into it and push it about before its end: they meet a domain in any state."""
+        if not self.options.alone:
+            for verb in TOOLS[self.seed % len(TOOLS)]:
+                self.machine.step(verb)
+            log = self.machine.step("log peer")
+            if "peer " in self.machine.step("list"):
+                self.machine.step("destroy peer")
+            self.keep(log)
+
     def create(self):
         """Starts a guest and reads what it says until it ends, falls silent, or the time is over."""
-        options, silence = self.options, self.options.silence
-        extra = f"seed={self.seed} calls={options.calls} players={options.players} {options.extra}".strip()
-        line = (f"create -c /tests/test.cfg kernel='/tests/fuzz{self.width}' name='fuzz' vcpus={options.players + 1} "
-                f"memory=24 maxmem=32 on_reboot='destroy' extra='{extra}'")
-        text, quiet = self.machine.run(line, "in the grammar"), False
+        silence = self.options.silence
+        line = "create -c " + self.line("fuzz", self.seed, self.create_peer())
+        text, quiet = self.machine.run(line, run.echo_of(line)) + self.machine.read_until(BEGUN), False
+        if "vane> " in text:  # the end of a create that failed, or a prompt that was drawn again
+            text += self.machine.wait_for("in the grammar", lambda clock, used: used > 10 or clock > 60)
+            if "in the grammar" not in text:
+                raise Finding("a guest does not come up:\n" + text[-2000:])
         while ENDED not in text and not quiet and not self.over():
             piece = self.machine.wait_for("\n", lambda clock, used: used > silence or clock > 4 * silence or self.over())
             quiet = not piece.endswith("\n")
             text += piece
         return text
+
+    def keep(self, text):
+        """Adds what a guest said to the totals; returns how many calls it made."""
+        calls = ([0] + [int(count) for count in AT.findall(text)])[-1]
+        self.calls += calls
+        self.codes |= set(NEW.findall(text))
+        return calls
+
+    def count_end(self, end):
+        self.ends[next(filter(None, end.groups())) if end else "time over" if self.over() else "silence"] += 1
 
     def round(self):
         """One guest from creation to end."""
@@ -138,14 +201,12 @@ class Campaign:
                 text += self.machine.step("list") + self.machine.step("debug-keys q") + self.machine.step("debug-keys r")
         if "fuzz " in self.machine.step("list"):
             self.machine.step("destroy fuzz")
+        self.end_peer()
         self.rounds += 1
-        counts = [int(count) for count in AT.findall(text)] or [0]
-        self.calls += counts[-1]
-        end = END.search(text)
-        self.ends[end.group(1) if end else "time over" if self.over() else "silence"] += 1
-        self.codes |= set(NEW.findall(text))
+        calls = self.keep(text)
+        self.count_end(END.search(text))
         if self.options.verbose:
-            print(f"{text}\n--- seed {self.seed}: {counts[-1]} calls, {time.monotonic() - started:.1f} s, {processor_seconds(self.machine.process):.1f} of processor", flush=True)
+            print(f"{text}\n--- seed {self.seed}: {calls} calls, {time.monotonic() - started:.1f} s", flush=True)
         stuck = [name for name in STUCK.findall(text) if name not in SLEEPING]
         if stuck:
             raise Finding(f"a vCPU does not come back from {', '.join(stuck)}")
@@ -178,11 +239,13 @@ class Campaign:
                 raise Finding(f"the witness had {ticks - self.ticked[1]} ticks where {due:.0f} were due")
             self.ticked = now, ticks
 
-    def boot(self):
+    def threads(self):
         """Every other machine has one thread for all its CPUs: no races of few instructions, but many times the calls."""
-        threads = self.options.threads or ("multi", "single")[self.machines % 2]
-        self.machine, self.ticked = Machine(self.options, threads), None
         self.machines += 1
+        return self.options.threads or ("single", "multi")[self.machines % 2]
+
+    def boot(self):
+        self.machine, self.ticked, self.domains = Machine(self.options, self.threads()), None, 2
         self.machine.step(f"create /tests/test.cfg kernel='/tests/witness{96 - self.width}' name='witness' vcpus=1 memory=48")
 
     def look_for_lost_memory(self, before):
@@ -222,13 +285,46 @@ class Campaign:
         self.seconds = time.monotonic() - self.started
 
 
+class Dom0Campaign(Campaign):
+    """The fuzzer in dom0's place: it may make every call, create domains and end itself, but not stop the hypervisor."""
+
+    def campaign(self):
+        options, silence = self.options, self.options.silence
+        arguments = f"seed={self.seed} calls={options.calls} players={options.players} {options.extra}".strip()
+        kernel = f"{os.path.dirname(options.hypervisor)}/guest{self.width}/fuzz-hypercalls"
+        self.machine = MachineOfOne(options, self.threads(), kernel, arguments)
+        text, quiet = "", False
+        try:
+            while not DOM0_ENDED.search(text) and not quiet and not self.over():
+                piece = self.machine.wait_for("\n", lambda clock, used: used > silence or clock > 4 * silence or self.over())
+                quiet = not piece.endswith("\n")
+                text += piece
+        finally:
+            self.machine.end()
+        self.rounds += 1
+        self.seed += 1
+        self.keep(text)
+        self.count_end(DOM0_ENDED.search(text))
+        audits = AUDIT.findall(text)
+        self.audits += len(audits)
+        if any(wrong != "0" for _, wrong in audits):
+            raise Finding("frame audit: " + text[-3000:])
+        if self.options.verbose:
+            print(text)
+
+
 def summarize(campaigns, coverage):
     for one in campaigns:
         succeeded = {name for name, code in one.codes if int(code) >= 0}
         print(f"  fuzz {one.width}-bit: {one.calls} calls in {one.seconds:.0f} s ({one.calls / one.seconds:.0f} a second), "
-              f"{one.rounds} guests ({', '.join(f'{count} {how}' for how, count in one.ends.items())}), {one.audits} audits, {len(one.codes)} pairs of call and code, "
-              f"{len(succeeded)} calls succeeded, witness at most {one.worst_us / 1000:.0f} ms late, "
-              f"{len(one.findings)} findings")
+              f"{one.rounds} guests ({', '.join(f'{count} {how}' for how, count in one.ends.items())}) on {one.machines} machines, "
+              f"{one.audits} audits, {len(one.codes)} pairs of call and code, {len(succeeded)} calls succeeded, "
+              f"witness at most {one.worst_us / 1000:.0f} ms late, {len(one.findings)} findings")
+    calls, audits = sum(one.calls for one in campaigns), sum(one.audits for one in campaigns)
+    pairs, findings = len(set().union(*(one.codes for one in campaigns))), sum(len(one.findings) for one in campaigns)
+    seconds = max(one.seconds for one in campaigns)
+    print(f"  fuzz: {calls} calls in all, {calls / seconds:.0f} a second, {sum(one.rounds for one in campaigns)} guests replaced, "
+          f"{pairs} pairs of call and code, {audits} audits, {findings} findings")
     if coverage:
         with open(coverage, "w", encoding="utf-8") as file:
             for one in campaigns:
@@ -254,6 +350,8 @@ def main():
     parser.add_argument("--silence", type=float, default=20, help="seconds of processor time after which a silent guest is destroyed")
     parser.add_argument("--timeout", type=float, default=40, help="seconds of processor time of each CPU that dom0 may take to answer")
     parser.add_argument("--share", type=float, default=0.05, help="of the witness's ticks that must come")
+    parser.add_argument("--alone", action="store_true", help="no second guest that lends and borrows: for a replay")
+    parser.add_argument("--as-dom0", action="store_true", help="the fuzzer takes dom0's place, a machine for each seed")
     parser.add_argument("--extra", default="", help="more of the fuzzing guest's command line: trace=N, skip=NAME")
     parser.add_argument("--coverage", help="file for the pairs of call and code")
     parser.add_argument("--verbose", action="store_true")
@@ -261,7 +359,8 @@ def main():
     if options.seed is None:
         options.seed = int(time.time()) % 1000000 * 1000
     print(f"  fuzz: seed {options.seed}", flush=True)
-    campaigns = [Campaign(options, width) for width in ((32, 64) if options.width == "both" else (int(options.width),))]
+    kind = Dom0Campaign if options.as_dom0 else Campaign
+    campaigns = [kind(options, width) for width in ((32, 64) if options.width == "both" else (int(options.width),))]
     threads = [threading.Thread(target=one.run) for one in campaigns]
     for thread in threads:
         thread.start()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n: the hypercall fuzzer, for as long as told.
+# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n THREADS=single|multi ROLE=dom0: the hypercall fuzzer, for as long as told.
 # make fuzz-host SECONDS=n: libFuzzer with ASan and UBSan over what reads what others wrote: saved domains, instructions,
 # kernels, configurations, the store's wire, block and network rings; the seconds are shared by the fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
 
@@ -62,16 +62,19 @@ $(B)/tests/fuzz.rd: scripts/ramdisk.py tests/guests/test.cfg $(foreach w,32 64,$
 	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/test.cfg=tests/guests/test.cfg \
 	    $(foreach w,32 64,tests/fuzz$(w)=$(B)/guest$(w)/fuzz-hypercalls tests/witness$(w)=$(B)/guest$(w)/fuzz-witness)
 
-# A machine for each width at once, each for half of the seconds.
+# A machine for each width at once, each for half of the seconds; then in dom0's place for a twentieth.
 FUZZ_SECONDS ?= 600
 WIDTH ?= both
 PLAYERS ?= 2
 FUZZ_CPUS := $(or $(CPUS),2)
 FUZZ_HYPERCALLS = tests/fuzz/hypercalls.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/fuzz.rd \
-                  --cpus $(FUZZ_CPUS) --players $(PLAYERS) --coverage $(B)/tests/fuzz.coverage $(SEED:%=--seed %)
+                  --cpus $(FUZZ_CPUS) --players $(PLAYERS) --coverage $(B)/tests/fuzz$(ROLE:%=-%).coverage $(SEED:%=--seed %) \
+                  $(THREADS:%=--threads %) $(ROLE:dom0=--as-dom0)
 
 fuzz: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
 	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width $(WIDTH) --seconds $(SECONDS)
 
 check-fuzz-hypercalls: $(B)/paravane $(B)/dom0 $(B)/tests/fuzz.rd
 	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width both --seconds $$(($(FUZZ_SECONDS) / 2)) $(if $(SEED),,--seed 1)
+	$(Q)$(PYTHON) $(FUZZ_HYPERCALLS) --width both --seconds $$(($(FUZZ_SECONDS) / 20)) $(if $(SEED),,--seed 1) \
+	    --as-dom0 --coverage $(B)/tests/fuzz-dom0.coverage

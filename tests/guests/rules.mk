@@ -17,10 +17,10 @@ $(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 $(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA := -include tests/guests/watch.h
 
 # Those that look at vCPUs which wait for a processor.
-GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library
+GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library xstate
 
 # Those that judge nothing themselves: what they see is held beside what they see under genuine Xen.
-GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing
+GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing trading tables
 GUEST_TESTS_JUDGING := $(filter-out $(GUEST_TESTS_COMPARED),$(GUEST_TESTS))
 GUEST_TESTS_JUDGING_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS_JUDGING))
 
@@ -50,7 +50,7 @@ check-guests-traced: $(B)/paravane $(GUEST_TEST_KERNELS)
 check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests on a model of an Intel processor:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Haswell \
-	    $(foreach w,32 64,$(foreach t,entry traps privileged,$(B)/guest$(w)/test-$(t)))
+	    $(foreach w,32 64,$(foreach t,entry traps privileged user,$(B)/guest$(w)/test-$(t)))
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.

@@ -63,12 +63,14 @@ def find(mark, text):
 class Prompt:
     """The embedded dom0 on a serial line."""
 
+    ready = "vane> "
+
     def __init__(self, options, cpus):
         self.timeout, self.seen = options.timeout, ""
         self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.read_until("vane> ")
+        self.read_until(self.ready)
 
     def command(self, options, cpus):
         command = qemu_command(options.hypervisor, options.dom0, cpus, 128, "")

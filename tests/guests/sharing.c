@@ -181,6 +181,89 @@ static void test_unmaps(void)
     offer(0, 0, 0);
 }
 
+/* Two mappings of one grant, a writable one with a device's and a read-only one, and all that may be done to them next. */
+static uint32_t writable_handle, other_handle;
+static bool overwritten; /* then a replacement fails, and there takes the other entry away nevertheless */
+static char *other_window;
+
+static uint64_t take_apart(unsigned int number)
+{
+    uint64_t one = (uint64_t)(unsigned long)window, other = (uint64_t)(unsigned long)other_window;
+    uint64_t bus = (uint64_t)virt_to_mfn(page) << 12;
+    struct gnttab_unmap_grant_ref unmap[2] = {{.handle = writable_handle, .status = 99}, {.status = 99}};
+    struct gnttab_unmap_and_replace replace = {
+        .host_addr = one, .new_addr = other, .handle = writable_handle, .status = 99};
+    unsigned int count = 1;
+
+    if (number == 5) {
+        if (overwritten)
+            return 0;
+        op(GNTTABOP_unmap_and_replace, &replace, 1);
+        return replace.status & 0xff;
+    }
+    overwritten |= number == 6;
+    if (number == 6)
+        return (uint64_t)HYPERVISOR_update_va_mapping((unsigned long)window, 0, UVMF_INVLPG) & 0xff;
+    unmap[0].host_addr = number == 0 || number == 2 || number == 7 ? one : number == 1 ? 0 : other;
+    unmap[0].dev_bus_addr = number == 1 || number == 2 ? bus : 0;
+    if (number == 4)
+        unmap[0].handle = other_handle;
+    if (number == 7) {
+        unmap[1] = (struct gnttab_unmap_grant_ref){.dev_bus_addr = bus, .handle = writable_handle, .status = 99};
+        count = 2;
+    }
+    op(GNTTABOP_unmap_grant_ref, unmap, count);
+    return (uint64_t)(unmap[0].status & 0xff) << 8 | (unmap[1].status & 0xff);
+}
+
+/* A mapping is known by its frame and rights alone: so any entry of those will do to let go of what is left. */
+static void take_leftovers(uint32_t handle, unsigned long flags)
+{
+    struct gnttab_unmap_grant_ref unmap = {.host_addr = (uint64_t)(unsigned long)window,
+                                           .dev_bus_addr = (uint64_t)virt_to_mfn(page) << 12,
+                                           .handle = handle};
+
+    pte_write(window, pte_make(virt_to_mfn(page), flags));
+    op(GNTTABOP_unmap_grant_ref, &unmap, 1);
+    unmap.host_addr = 0;
+    op(GNTTABOP_unmap_grant_ref, &unmap, 1);
+    pte_write(window, 0);
+}
+
+static void test_histories(void)
+{
+    enum { STEPS = 3, KINDS = 8 };
+    struct gnttab_map_grant_ref map;
+
+    check_group(version2 ? "histories of mappings, version 2" : "histories of mappings, version 1");
+    for (unsigned int number = 0; number < KINDS * KINDS * KINDS; number++) {
+        uint64_t seen = 0;
+
+        overwritten = false;
+        offer(GTF_permit_access, pv_domid(), virt_to_mfn(page));
+        map = (struct gnttab_map_grant_ref){.flags = GNTMAP_host_map | GNTMAP_device_map,
+                                            .host_addr = (uint64_t)(unsigned long)window,
+                                            .ref = REF,
+                                            .dom = pv_domid()};
+        op(GNTTABOP_map_grant_ref, &map, 1);
+        writable_handle = map.handle;
+        map.flags = GNTMAP_host_map | GNTMAP_readonly;
+        map.host_addr = (uint64_t)(unsigned long)other_window;
+        op(GNTTABOP_map_grant_ref, &map, 1);
+        other_handle = map.handle;
+        for (unsigned int step = 0, rest = number; step < STEPS; step++, rest /= KINDS) {
+            seen = seen * 1000003 + take_apart(rest % KINDS);
+            seen = seen * 1000003 + (entry_flags() | (pte_read(window) & 3) << 16 | (pte_read(other_window) & 3) << 20);
+        }
+        note("history", number, 0, (long)(seen & 0x7fffffff));
+        pte_write(other_window, 0);
+        take_leftovers(writable_handle, PTE_KERNEL_RW);
+        take_leftovers(other_handle, PTE_KERNEL_RO);
+        note("history, its end", number, 0, entry_flags());
+        offer(0, 0, 0);
+    }
+}
+
 static void try_copy(const char *what, unsigned int number, struct gnttab_copy copy)
 {
     copy.status = 99;
@@ -339,14 +422,17 @@ int main(int argc, char **argv)
     page = pages_alloc(1);
     second = pages_alloc(1);
     window = pages_alloc(1);
+    other_window = pages_alloc(1);
     set_xen_guest_handle(setup.frame_list, frames);
     CHECK_EQ(op(GNTTABOP_setup_table, &setup, 1), 0, "a table of two frames");
     v1 = map_frames(frames, 2, DOMID_SELF, PTE_KERNEL_RW, NULL);
     CHECK(v1 != NULL, "can be mapped");
     HYPERVISOR_update_va_mapping((unsigned long)window, 0, UVMF_INVLPG);
+    HYPERVISOR_update_va_mapping((unsigned long)other_window, 0, UVMF_INVLPG);
     test_questions();
     test_maps();
     test_unmaps();
+    test_histories();
     test_copies();
     test_transfers();
     test_swaps();
@@ -358,6 +444,7 @@ int main(int argc, char **argv)
         test_questions();
         test_maps();
         test_unmaps();
+        test_histories();
         test_copies();
         test_swaps();
     }

@@ -216,7 +216,7 @@ static void test_vectors(void)
     __asm__ volatile("fninit");
 }
 
-static unsigned int nm_seen;
+static volatile unsigned int nm_seen;
 
 static bool on_nm(struct trap_frame *frame)
 {
@@ -238,6 +238,118 @@ static void test_fpu_switch(void)
     do_fpu(NULL);
     CHECK_EQ(nm_seen, 1, "and clearing it by hand works");
     trap_set_handler(TRAP_NM, NULL);
+}
+
+#define CR4_OSXSAVE      (1ul << 18)
+#define CPUID_XSAVE      (1u << 26)
+#define CPUID_AVX        (1u << 28)
+#define XCR0_WITHOUT_AVX 3u
+#define XCR0_WITH_AVX    7u
+
+static void switch_components(uint32_t xcr0)
+{
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(xcr0), "d"(0));
+}
+
+static uint32_t components(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* A hypervisor that copies and clears pages by vector registers borrows a guest's, also while the guest has switched
+ * them off. Nothing is printed in between: that uses vectors, too. */
+static long move_pages(struct mmuext_op ops[2])
+{
+    unsigned int done = 0;
+
+    return HYPERVISOR_mmuext_op(ops, 2, &done, DOMID_SELF);
+}
+
+static const uint64_t long_vector[4] = {0x0123456789abcdef, 0x1122334455667788, 0x99aabbccddeeff00, 0xfedcba9876543210};
+
+static void test_short_vector_kept(struct mmuext_op ops[2])
+{
+    uint64_t on[2] = {0}, off[2] = {0};
+    unsigned int faults = nm_seen, faults_then;
+    long rc;
+
+    __asm__ volatile("movdqu %0, %%xmm0" : : "m"(long_vector));
+    rc = move_pages(ops);
+    __asm__ volatile("movdqu %%xmm0, %0" : "=m"(on));
+    HYPERVISOR_fpu_taskswitch(1);
+    rc |= move_pages(ops);
+    faults_then = nm_seen;
+    __asm__ volatile("movdqu %%xmm0, %0" : "=m"(off));
+    faults = nm_seen - faults;
+    CHECK_EQ(rc, 0, "pages are copied and cleared beside a vector");
+    CHECK(memcmp(on, long_vector, sizeof(on)) == 0, "its register stays");
+    CHECK(memcmp(off, long_vector, sizeof(off)) == 0, "and if the task-switched flag is set");
+    CHECK_EQ(nm_seen - faults_then, 1, "the flag stays, too: the guest's next use is vector 7");
+    CHECK_EQ(faults, 1, "the hypervisor's was none");
+}
+
+static void test_long_vector_kept(struct mmuext_op ops[2])
+{
+    uint64_t on[4] = {0}, off[4] = {0};
+    uint32_t then;
+    long rc;
+
+    switch_components(XCR0_WITH_AVX);
+    __asm__ volatile("vmovdqu %0, %%ymm0" : : "m"(long_vector));
+    rc = move_pages(ops);
+    __asm__ volatile("vmovdqu %%ymm0, %0" : "=m"(on));
+    switch_components(XCR0_WITHOUT_AVX);
+    rc |= move_pages(ops);
+    then = components();
+    switch_components(XCR0_WITH_AVX);
+    __asm__ volatile("vmovdqu %%ymm0, %0\n\tvzeroupper" : "=m"(off));
+    CHECK_EQ(rc, 0, "pages are copied and cleared beside a long vector");
+    CHECK(memcmp(on, long_vector, sizeof(on)) == 0, "its register stays");
+    CHECK_EQ(then, XCR0_WITHOUT_AVX, "a component that the guest has switched off stays off");
+    CHECK(memcmp(off, long_vector, sizeof(off)) == 0, "and what it holds stays");
+}
+
+static void test_vectors_kept(void)
+{
+    uint32_t out[4], wanted = CPUID_XSAVE | CPUID_AVX;
+    unsigned long *from = pages_alloc(1), *to = pages_alloc(1), *cleared = pages_alloc(1), cr4, sum = 0;
+    bool avx;
+    struct mmuext_op ops[2] = {{.cmd = MMUEXT_COPY_PAGE}, {.cmd = MMUEXT_CLEAR_PAGE}};
+
+    check_group("vector registers and pages");
+    ops[0].arg1.mfn = virt_to_mfn(to);
+    ops[0].arg2.src_mfn = virt_to_mfn(from);
+    ops[1].arg1.mfn = virt_to_mfn(cleared);
+    for (unsigned long i = 0; i < PAGE_SIZE / sizeof(*from); i++) {
+        from[i] = i * 0x01010101 + 1;
+        to[i] = 0;
+        cleared[i] = ~0ul;
+    }
+    __asm__ volatile(XEN_CPUID : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "0"(1), "2"(0));
+    avx = (out[2] & wanted) == wanted;
+    if (avx) {
+        __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+        __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
+    }
+    trap_set_handler(TRAP_NM, on_nm);
+    test_short_vector_kept(ops);
+    if (avx)
+        test_long_vector_kept(ops);
+    trap_set_handler(TRAP_NM, NULL);
+    if (avx) {
+        switch_components(XCR0_WITHOUT_AVX);
+        __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+    }
+    for (unsigned long i = 0; i < PAGE_SIZE / sizeof(*cleared); i++)
+        sum |= cleared[i];
+    CHECK(memcmp(from, to, PAGE_SIZE) == 0, "every word was copied");
+    CHECK_EQ(sum, 0, "every word was cleared");
+    pages_free(from, 1);
+    pages_free(to, 1);
+    pages_free(cleared, 1);
 }
 
 static unsigned int steps;
@@ -392,6 +504,7 @@ int main(int argc, char **argv)
     test_page_faults();
     test_vectors();
     test_fpu_switch();
+    test_vectors_kept();
     test_single_step();
     test_software_interrupt();
     test_user();

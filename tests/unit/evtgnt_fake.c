@@ -34,6 +34,11 @@ static struct {
     mfn_t mfn;
 } mappings[1024];
 
+void copy_page(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
+}
+
 void spin_wait(void)
 {
     usleep(1);
@@ -165,6 +170,18 @@ void unshare_page(void *page)
     f->allocated = false;
     f->refs--;
     settle(f);
+}
+
+bool reclaim_page(void *page)
+{
+    struct fake_frame *f = &fake_frames[virt_to_mfn(page).value];
+
+    ck_assert(f->shared && f->allocated);
+    if (f->refs != 1)
+        return false;
+    domain_put(f->owner);
+    *f = (struct fake_frame){.allocated = true, .refs = 1};
+    return true;
 }
 
 bool page_get(mfn_t mfn, const struct domain *d)

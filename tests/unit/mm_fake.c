@@ -97,7 +97,7 @@ u64 *fake_table(mfn_t mfn)
 static struct hoard {
     struct hoard *next;
     unsigned order;
-} *hoards;
+} * hoards;
 
 void fake_exhaust(void)
 {
@@ -141,6 +141,16 @@ void logf(enum log_level level, const char *format, ...)
 
 void guest_logf(enum log_level level, const char *format, ...)
 {
+}
+
+void copy_page(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
+}
+
+void *clear_pages(void *pages, unsigned order)
+{
+    return memset(pages, 0, PAGE_SIZE << order);
 }
 
 void spin_wait(void)

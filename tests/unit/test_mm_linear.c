@@ -70,8 +70,8 @@ END_TEST
 /* Whatever slots are closed: the range must be one, of the guest's own. */
 START_TEST(test_ranges_that_are_never_good)
 {
-    ck_assert(!linear_range_ok(PAGE_SIZE, 0));                    /* wraps around */
-    ck_assert(!linear_range_ok(BOTTOM - PAGE_SIZE, BOTTOM + 1));  /* into the hole */
+    ck_assert(!linear_range_ok(PAGE_SIZE, 0));                     /* wraps around */
+    ck_assert(!linear_range_ok(BOTTOM - PAGE_SIZE, BOTTOM + 1));   /* into the hole */
     ck_assert(!linear_range_ok(HV_VIRT_START, HV_VIRT_START + 1)); /* ours */
     ck_assert(linear_range_ok(HV_VIRT_END, HV_VIRT_END + 1));
     ck_assert(linear_range_ok(BOTTOM - PAGE_SIZE, BOTTOM));

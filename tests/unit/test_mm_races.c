@@ -115,8 +115,8 @@ static void expect(const char *when, enum use ours, bool we_hold, u64 base)
     unsigned long references = (base & FW_REF_MASK) + (we_hold && referenced(ours)) + (it_holds && referenced(its_use));
     unsigned long types = fw_count(base) + (we_hold && typed(ours)) + (it_holds && typed(its_use));
     ck_assert_msg((word & FW_REF_MASK) == references && fw_count(word) == types && !(word & (FW_BUSY | FW_PARTIAL)),
-                  "%s: use %u, the other CPU's %u: word %016lx, should hold %lu references, %lu of the type", when, ours,
-                  its_use, (unsigned long)word, references, types);
+                  "%s: use %u, the other CPU's %u: word %016lx, should hold %lu references, %lu of the type", when,
+                  ours, its_use, (unsigned long)word, references, types);
 }
 
 /* We take while it takes, then we drop while it drops; and each drops while the other takes. */

@@ -8,11 +8,11 @@
 #include "mm_fake.h"
 #include "mm/shadow.h"
 
-#define READ    4U
-#define WRITE   6U
-#define M2P_VA  0xF5800000UL
-#define GIB(n)  ((unsigned long)(n) << 30)
-#define LOADED  (PTE_P | PTE_US | PTE_A)
+#define READ   4U
+#define WRITE  6U
+#define M2P_VA 0xF5800000UL
+#define GIB(n) ((unsigned long)(n) << 30)
+#define LOADED (PTE_P | PTE_US | PTE_A)
 
 static struct domain *d;
 static struct vcpu *v;

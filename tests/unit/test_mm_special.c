@@ -57,6 +57,27 @@ START_TEST(test_shared_pages)
 }
 END_TEST
 
+/* What a guest maps is not taken back: it would go on reading, or writing, what is somebody else's. */
+START_TEST(test_shared_pages_are_reclaimed_unmapped)
+{
+    void *shared = hv_alloc_pages(0);
+    unsigned long before = free_frames();
+    share_page_with_guest(shared, d, true);
+    u64 entry = pte_of(virt_to_mfn(shared), PTE_P | PTE_RW);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), 0);
+    ck_assert(!reclaim_page(shared));
+    l1e_put(entry, d);
+    stale_cpus = 0;
+    ck_assert(reclaim_page(shared));
+    ck_assert_uint_ne(stale_cpus, 0); /* a translation may be left: a flush comes before any new use */
+    ck_assert_uint_eq(d->mm.shared_frames, 0);
+    ck_assert_int_eq(l1e_get(&entry, d, d->id), -EBUSY);
+    share_page_with_guest(shared, d, true); /* ours again, to be freed or shared anew */
+    unshare_page(shared);
+    ck_assert_uint_eq(free_frames(), before + 1);
+}
+END_TEST
+
 START_TEST(test_io_frames)
 {
     u64 io = pte_of(mfn_of(4), PTE_P | PTE_RW | PTE_PCD), far = pte_of(mfn_of(0xFD000), PTE_P | PTE_RW);
@@ -192,6 +213,7 @@ int main(void)
     TCase *tc = tcase_create("frames");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_shared_pages);
+    tcase_add_test(tc, test_shared_pages_are_reclaimed_unmapped);
     tcase_add_test(tc, test_io_frames);
     tcase_add_test(tc, test_io_frames_kept_back);
     tcase_add_test(tc, test_trace_rings);

@@ -206,6 +206,47 @@ START_TEST(a_waking_vcpu_waits_at_most_the_rate_limit)
 }
 END_TEST
 
+/*
+ * Guards against a storm of wake-ups: guests that nap again and again are preferred each time, and must not be given a
+ * new helping before whoever only computes has used up his.
+ */
+START_TEST(naps_take_nothing_from_who_computes)
+{
+    unsigned sleepers = (unsigned)_i % 4 + 1;
+    ns_t run = (ns_t[]){10000, 100000, 2 * MS, 7 * MS}[_i / 4];
+
+    fake_machine(1);
+    hogs(1 + sleepers);
+    for (unsigned i = 0; i < sleepers; i++)
+        fake_sleeper(d[i + 2], run, 10000 + run / 2);
+    fake_run(100 * MS);
+    fake_share(d[1], 100 * MS);
+    fake_run(LONG);
+    ck_assert_uint_ge(fake_share(d[1], LONG), 990 / (1 + sleepers));
+    fake_free();
+}
+END_TEST
+
+/* What one earns on a CPU of his own is no measure for those who share another by weight. */
+START_TEST(a_busy_neighbour_leaves_weights_alone)
+{
+    static const u32 first = 1, second = 2;
+
+    fake_machine(2);
+    hogs(3);
+    vcpu_set_affinity(d[1]->vcpus[0], &first, NULL);
+    vcpu_set_affinity(d[2]->vcpus[0], &second, NULL);
+    vcpu_set_affinity(d[3]->vcpus[0], &second, NULL);
+    domain_set_weight(d[3], 768);
+    if (_i)
+        fake_sleeper(d[1], 900000, 100000);
+    fake_run(LONG);
+    assert_near(fake_share(d[2], LONG), 250, 20);
+    assert_near(fake_share(d[3], LONG), 750, 20);
+    fake_free();
+}
+END_TEST
+
 static void assert_no_cpu_idles_in_vain(void)
 {
     unsigned running = 0, runnable = 0;
@@ -422,6 +463,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, equals_share_equally, 0, 36);
     tcase_add_test(tc, weight_divides_one_cpu);
+    tcase_add_loop_test(tc, naps_take_nothing_from_who_computes, 0, 16);
+    tcase_add_loop_test(tc, a_busy_neighbour_leaves_weights_alone, 0, 2);
     tcase_add_test(tc, extreme_weights_starve_nobody);
     tcase_add_test(tc, a_weight_past_one_cpu_is_not_saved_up);
     tcase_add_loop_test(tc, a_cap_holds_on_an_idle_machine, 0, 7);

@@ -10,6 +10,7 @@
 
 #include "../../dom0-tools/xenstored/daemon.h"
 #include "../../guest-pv/xenstore/link.h"
+#include "../../guest-pv/xenstore/transport.h"
 #include "../../guest-pv/xenstore/watch_depth.h"
 #include "xenstored_harness.h"
 
@@ -18,7 +19,19 @@ bool daemon_running = true;
 static void (*while_waiting)(void);
 static struct xs_handle *xs, *other;
 static uint64_t now_ns;
-static bool may_sleep;
+static bool may_sleep, no_memory;
+
+struct client *__real_client_new(struct xenstored *daemon, unsigned int domid, bool privileged);
+struct client *__wrap_client_new(struct xenstored *daemon, unsigned int domid, bool privileged)
+{
+    return no_memory ? NULL : __real_client_new(daemon, domid, privileged);
+}
+
+size_t __real_client_input(struct client *client, const char *bytes, size_t len);
+size_t __wrap_client_input(struct client *client, const char *bytes, size_t len)
+{
+    return no_memory ? 0 : __real_client_input(client, bytes, len);
+}
 
 void daemon_kick(void)
 {
@@ -426,6 +439,53 @@ START_TEST(test_control)
 }
 END_TEST
 
+/* The transport of dom0's own threads. There is none before the daemon runs; and while the daemon takes nothing, for
+ * want of memory, the sender waits a while and then hears of it, rather than for ever. */
+START_TEST(test_transport)
+{
+    char byte;
+
+    ck_assert_int_eq(xs_transport_read(&byte, 1), -EAGAIN);
+    ck_assert(!xs_transport_readable());
+    may_sleep = true;
+    no_memory = true;
+    ck_assert(!xs_write(xs, XBT_NULL, "/a", "", 0));
+    ck_assert_int_eq(errno, EIO);
+    no_memory = may_sleep = false;
+}
+END_TEST
+
+/* After a reply was lost half-way the stream of messages has no beginning any more: all that follows fails at once. */
+START_TEST(test_broken_transport)
+{
+    static const struct xsd_sockmsg too_long = {XS_WRITE, 1, 0, XENSTORE_PAYLOAD_MAX + 1};
+    char byte;
+
+    (void)xs_transport_write(&too_long, sizeof(too_long));
+    ck_assert(xs_transport_readable());
+    ck_assert_int_eq(xs_transport_write(&too_long, sizeof(too_long)), -EIO);
+    while (xs_transport_read(&byte, 1) == 1)
+        ;
+    ck_assert_int_eq(xs_transport_read(&byte, 1), -EIO);
+}
+END_TEST
+
+START_TEST(test_no_daemon_yet)
+{
+    daemon_running = false;
+    ck_assert_int_eq(xs_transport_open(), -ENOENT);
+    ck_assert_ptr_null(xs_open(0));
+    daemon_running = true;
+    ck_assert(xenstored_init(&daemon_instance));
+    no_memory = true;
+    ck_assert_int_eq(xs_transport_open(), -ENOMEM);
+    no_memory = false;
+    ck_assert_int_eq(xs_transport_open(), 0);
+    ck_assert_int_eq(xs_transport_open(), 0); /* the same for all threads */
+    xenstored_destroy(&daemon_instance);
+}
+END_TEST
+
 START_TEST(test_helpers)
 {
     ck_assert(xs_path_is_subpath("/a", "/a/b"));
@@ -442,7 +502,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("xenstore client");
-    TCase *tcase = tcase_create("client");
+    TCase *tcase = tcase_create("client"), *early = tcase_create("before the daemon");
     SRunner *runner;
     int failed;
 
@@ -462,7 +522,11 @@ int main(void)
     tcase_add_test(tcase, test_domains);
     tcase_add_test(tcase, test_control);
     tcase_add_test(tcase, test_helpers);
+    tcase_add_test(tcase, test_transport);
+    tcase_add_test(tcase, test_broken_transport);
+    tcase_add_test(early, test_no_daemon_yet);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, early);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

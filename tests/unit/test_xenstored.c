@@ -568,44 +568,6 @@ START_TEST(test_deep_tree)
 }
 END_TEST
 
-START_TEST(test_control)
-{
-    struct client *dom0 = connect_as(0), *guest = connect_as(3);
-
-    ck_assert_int_eq(tell(guest, XS_CONTROL, 0, "check|"), EACCES);
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "check|"), 0);
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "nonsense|"), EINVAL);
-    ck_assert_ptr_nonnull(strstr(ask(dom0, XS_CONTROL, 0, "help", 5)->payload, "quota"));
-    ck_assert_ptr_nonnull(strstr(ask(dom0, XS_CONTROL, 0, "quota", 6)->payload, "watches"));
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "quota|set|watches|2|"), 0);
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a|1|"), 0);
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a|2|"), 0);
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a|3|"), E2BIG);
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "quota|set|nonsense|2|"), EINVAL);
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "print|hello there|"), 0);
-    ck_assert_str_eq(last_log, "hello there");
-    ck_assert_ptr_nonnull(strstr(ask(dom0, XS_CONTROL, 0, "memreport", 10)->payload, "watches 2"));
-}
-END_TEST
-
-/* Whether a guest listens to a path must not be guessed: a watch on a neighbour or below is none on the path. */
-START_TEST(test_control_watches)
-{
-    static const char about_b[] = "watches\0003\0/a/b";
-    struct client *dom0 = connect_as(0), *guest = connect_as(3), *other = connect_as(4);
-
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a|1|"), 0);
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a/bc|2|"), 0);
-    ck_assert_int_eq(tell(guest, XS_WATCH, 0, "/a/b/c|3|"), 0);
-    ck_assert_int_eq(tell(other, XS_WATCH, 0, "/a/b|4|"), 0);
-    ck_assert_str_eq(ask(dom0, XS_CONTROL, 0, about_b, sizeof(about_b))->payload, "/a\n");
-    ck_assert_str_eq(ask(dom0, XS_CONTROL, 0, "watches\0004", 10)->payload, "/a/b\n");
-    ck_assert_str_eq(ask(dom0, XS_CONTROL, 0, "watches\0005", 10)->payload, "");
-    ck_assert_int_eq(tell(dom0, XS_CONTROL, 0, "watches|nobody|"), EINVAL);
-    ck_assert_int_eq(tell(guest, XS_CONTROL, 0, "watches|3|"), EACCES);
-}
-END_TEST
-
 /* Random messages of random kinds: whatever happens, the books agree with the tree afterwards. */
 START_TEST(test_random_requests)
 {
@@ -677,8 +639,6 @@ int main(void)
     tcase_add_test(tcase, test_quota_log_is_bounded);
     tcase_add_test(tcase, test_outstanding_replies);
     tcase_add_test(tcase, test_deep_tree);
-    tcase_add_test(tcase, test_control);
-    tcase_add_test(tcase, test_control_watches);
     tcase_add_test(tcase, test_random_requests);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

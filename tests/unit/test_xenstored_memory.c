@@ -227,7 +227,8 @@ START_TEST(test_nothing_is_inherited)
         introduce(dom0, 5);
         tell(dom0, XS_SET_PERMS, 0, "@introduceDomain|n0|r5|r6|");
         tell(dom0, XS_SET_PERMS, 0, "@releaseDomain|r5|r6|");
-        for (const char *const *path = (const char *const[]){"/home", "/shared", "/local/domain/5/x", NULL}; *path; path++)
+        for (const char *const *path = (const char *const[]){"/home", "/shared", "/local/domain/5/x", NULL}; *path;
+             path++)
             put(dom0, 0, *path, "");
         tell(dom0, XS_SET_PERMS, 0, "/home|n5|");
         tell(dom0, XS_SET_PERMS, 0, "/shared|n0|b5|r6|");

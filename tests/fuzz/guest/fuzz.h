@@ -34,12 +34,18 @@ struct player {
 
 extern char *playground, *window;
 extern unsigned long frames[PAGES];
+extern uint16_t peer; /* the domain that fuzzes beside this one, or this one */
 extern bool trace_calls;
 
 static inline uint32_t draw(struct player *p, uint32_t below)
 {
     p->state = p->state * 6364136223846793005ULL + 1442695040888963407ULL;
     return (uint32_t)(((p->state >> 32) * below) >> 32);
+}
+
+static inline uint16_t either_of_us(struct player *p)
+{
+    return draw(p, 2) ? pv_domid() : peer;
 }
 
 /* Sixty-four bits that no one would choose. */

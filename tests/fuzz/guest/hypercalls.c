@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The fuzzer's main loop. Options: seed=N, calls=N (of the first vCPU), players=N, trace=N (print every step from the
- * N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz:
+ * The fuzzer's main loop. Options: seed=N, calls=N (of the first vCPU), players=N, peer=DOMID (lends to it, borrows
+ * from it), trace=N (print every step from the N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz:
  * ended after CALLS". With one player a seed replays the same steps.
  */
 #include <stdio.h>
@@ -21,11 +21,14 @@
 #define CALLS      (sizeof(grammar_calls) / sizeof(grammar_calls[0]))
 #define CODES      160 /* 0: success, 1: a number, n + 1: error n */
 #define REPORT     1024
+#define AUDITED    32 /* reports from one audit in dom0 to the next */
 #define STALLED_NS 20000000000ULL
 #define BATCH      16
+#define UNDONE     0x5a5a5a5aUL /* the result of a step that a multicall did not get to */
 
 char *playground, *window;
 unsigned long frames[PAGES];
+uint16_t peer;
 bool trace_calls;
 
 static struct player players[PLAYERS];
@@ -51,6 +54,15 @@ static void note(const struct grammar_call *call, long result)
         return;
     *mark = 1;
     something_new = true;
+}
+
+static const struct grammar_call *call_of(unsigned int number, unsigned int sub)
+{
+    const struct grammar_call *call = grammar_calls;
+
+    while (call->call != number || call->sub != sub)
+        call++;
+    return call;
 }
 
 /* Refused for want of power, or the end of this guest: both are worth an attempt, but not many. */
@@ -124,6 +136,8 @@ static void many_calls(struct player *p)
     unsigned int count = 2 + draw(p, BATCH - 1), made = 0;
 
     memset(entries, 0, sizeof(entries));
+    for (unsigned int i = 0; i < BATCH; i++)
+        entries[i].result = UNDONE;
     while (made < count) {
         unsigned long args[5];
 
@@ -143,13 +157,14 @@ static void many_calls(struct player *p)
     p->doing = NULL;
     p->calls += count + 1;
     for (unsigned int i = 0; i < count; i++)
-        note(calls[i], (long)entries[i].result);
+        if (entries[i].result != UNDONE)
+            note(calls[i], (long)entries[i].result);
 }
 
 static void scribble_grant(struct player *p)
 {
     struct grant_entry_v1 entry = {.flags = (uint16_t)(draw(p, 3) ? GTF_permit_access : draw(p, 0xffff)),
-                                   .domid = draw(p, 8) ? pv_domid() : (uint16_t)draw(p, 0xffff),
+                                   .domid = draw(p, 8) ? either_of_us(p) : (uint16_t)draw(p, 0xffff),
                                    .frame = (uint32_t)make_value(p, KIND_mfn, 0)};
 
     risky_copy((char *)&grants[8 + draw(p, 32)], (char *)&entry, sizeof(entry));
@@ -174,10 +189,9 @@ static void build_table(struct player *p)
     memset(&op, 0, sizeof(op));
     op.cmd = MMUEXT_PIN_L1_TABLE + level;
     op.arg1.mfn = frames[number];
-    note(&grammar_calls[0], 0);
     if (trace_calls)
         pv_printk("fuzz: %lu table %u of level %u\n", p->calls, number, level + 1);
-    HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+    note(call_of(__HYPERVISOR_mmuext_op, op.cmd), HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
     p->calls += 2;
 }
 
@@ -292,10 +306,25 @@ static void tell_news(void)
             }
 }
 
+/* In dom0's place nobody else can ask for it. */
+static void audit_frames(void)
+{
+    char key = 'f';
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_debug_keys, .interface_version = XEN_SYSCTL_INTERFACE_VERSION};
+
+    set_xen_guest_handle(op.u.debug_keys.keys, &key);
+    op.u.debug_keys.nr_keys = 1;
+    pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&op);
+}
+
 static void report(void)
 {
+    static unsigned int reports;
+
     if (deaf())
         pv_shutdown(SHUTDOWN_reboot);
+    if (pv_is_dom0() && ++reports % AUDITED == 0)
+        audit_frames();
     if (something_new)
         tell_news();
     pv_printk("fuzz: at %lu\n", all_calls());
@@ -387,6 +416,7 @@ int main(int argc, char **argv)
     unsigned long seed = option("seed", 1);
 
     call_limit = option("calls", call_limit);
+    peer = (uint16_t)option("peer", pv_domid());
     trace_from = option("trace", trace_from);
     skipped = pv_option("skip");
     player_count = (unsigned int)option("players", smp_cpu_count());

@@ -194,9 +194,9 @@ static uint64_t sensible_number(struct player *p, unsigned int kind)
     case KIND_entries:
         return draw(p, 15) * 512;
     case KIND_domid:
-        return draw(p, 4) ? DOMID_SELF : draw(p, 2) ? pv_domid() : draw(p, 2) ? draw(p, 8) : DOMID_IO + draw(p, 5);
+        return draw(p, 3) ? DOMID_SELF : draw(p, 3) ? either_of_us(p) : draw(p, 2) ? draw(p, 8) : DOMID_IO + draw(p, 5);
     case KIND_foreign:
-        return draw(p, 8) ? DOMID_SELF : draw(p, 8) | draw(p, 8) << 16;
+        return draw(p, 8) ? DOMID_SELF : draw(p, 4) ? peer : draw(p, 8) | draw(p, 8) << 16;
     case KIND_uvmf:
         return draw(p, 8) ? draw(p, 8) : buffer(p) | draw(p, 8);
     case KIND_port:
@@ -273,13 +273,47 @@ uint64_t make_value(struct player *p, unsigned int kind, unsigned int structure)
     }
 }
 
+/* What may stand in a member of which the grammar knows nothing. */
+static uint64_t anything(struct player *p)
+{
+    switch (draw(p, 16)) {
+    case 0:
+    case 1:
+        return frame(p);
+    case 2:
+        return virt_to_pfn(page(p));
+    case 3:
+    case 4:
+    case 5:
+        return buffer(p);
+    case 6:
+        return address(p);
+    case 7:
+        return wild(p);
+    case 8:
+        return draw(p, 0xffffffff);
+    default:
+        return draw(p, 16);
+    }
+}
+
+static void fill_background(struct player *p, char *at, unsigned int size)
+{
+    unsigned int way = draw(p, 8);
+
+    memset(at, 0, size);
+    for (unsigned int i = 0; i + 4 <= size && way == 0; i += 4)
+        ((uint32_t *)at)[i / 4] = draw(p, 0xffffffff);
+    for (unsigned int i = 0; i + 8 <= size && way > 5; i += 8) {
+        uint64_t value = anything(p);
+
+        memcpy(at + i, &value, sizeof(value));
+    }
+}
+
 static void fill(struct player *p, char *at, const struct grammar_struct *structure)
 {
-    if (draw(p, 8))
-        memset(at, 0, structure->size);
-    else
-        for (unsigned int i = 0; i < structure->size; i += 4)
-            ((uint32_t *)at)[i / 4] = draw(p, 0xffffffff);
+    fill_background(p, at, structure->size);
     for (unsigned int i = 0; i < structure->count; i++) {
         const struct grammar_field *field = &structure->fields[i];
         uint64_t value = make_value(p, field->kind, 0);
