@@ -74,7 +74,7 @@ check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 # Which of the table's answers those tests got. What they do not get is named, with the reason.
 check-guests-coverage: $(B)/gen/hypercalls.json
 	@echo 'Answers of the table of hypercalls that a guest test expects and gets:'
-	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered $(B)/tests/covered-domu
+	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered
 
 # What the tests expect is what Xen does: the same kernels under both, verdict beside verdict. Debian's build has no
 # 32-bit guests; where the build cache has one that does, those are compared, too. test-absent is about what is left
