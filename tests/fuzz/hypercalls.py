@@ -246,7 +246,6 @@ class Campaign:
 
     def boot(self):
         self.machine, self.ticked, self.domains = Machine(self.options, self.threads()), None, 2
-        self.machine.step(f"create /tests/test.cfg kernel='/tests/witness{96 - self.width}' name='witness' vcpus=1 memory=48")
 
     def look_for_lost_memory(self, before):
         """What a domain had may come back a while after its end."""
@@ -262,6 +261,7 @@ class Campaign:
         self.boot()
         last = min(self.end, time.monotonic() + self.options.machine)
         try:
+            self.machine.step(f"create /tests/test.cfg kernel='/tests/witness{96 - self.width}' name='witness' vcpus=1 memory=48")
             before, last_audit = self.free_pages(), 0
             while time.monotonic() < last and not self.over():
                 self.round()
