@@ -213,11 +213,8 @@ static u64 least_claim(u64 least)
  * not lost by it, whoever was preferred to them as one that woke up, or has a CPU for himself. */
 static __attribute__((noinline)) void refill_credit(const struct vcpu *v, u64 vruntime)
 {
-    u64 least;
+    u64 least = least_claim(vruntime - (v->sched.woken ? WAKE_FAVOUR : 0));
 
-    if (vruntime < floor_ + CREDIT_PERIOD)
-        return;
-    least = least_claim(vruntime - (v->sched.woken ? WAKE_FAVOUR : 0));
     if (least >= floor_ + CREDIT_PERIOD)
         floor_ += (least - floor_) / CREDIT_PERIOD * CREDIT_PERIOD;
 }
@@ -363,7 +360,8 @@ static ns_t put_on_cpu(unsigned cpu, struct vcpu *v, bool continues, bool others
     ns_t slice;
 
     idle &= ~(1U << cpu);
-    refill_credit(v, v->sched.vruntime);
+    if (v->sched.vruntime >= floor_ + CREDIT_PERIOD)
+        refill_credit(v, v->sched.vruntime);
     lift_to_floor(v);
     v->sched.woken = false;
     if (!continues)
@@ -387,8 +385,6 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
     bool candidate = prev && prev_runnable && may_stay(cpu, prev);
 
     cpus[cpu].called = false;
-    if (prev && !cpus[cpu].slice_armed)
-        forgive(prev);
     if (candidate && stays(cpu, prev, waiting, key, now)) {
         choice.next = prev;
     } else if (waiting) {
@@ -400,8 +396,11 @@ struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runn
             key = prev->sched.vruntime;
         }
     }
-    if (prev)
+    if (prev) {
         prev->sched.yielding = false;
+        if (choice.next != prev && !cpus[cpu].slice_armed)
+            forgive(prev);
+    }
     cpus[cpu].running = choice.next;
     if (choice.next) {
         choice.slice = put_on_cpu(cpu, choice.next, choice.next == prev, waiting != NULL, key, now);
