@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The thread that acts when domains end. Everything here runs in cooperative threads; a record is looked up again after anything
- * that may have let another thread run.
+ * The thread that acts when domains end. Everything here runs in cooperative threads; a record is looked up again after
+ * anything that may have let another thread run.
  */
 #define _GNU_SOURCE /* asprintf */
 #include "lifecycle.h"

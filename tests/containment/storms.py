@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--dom0", required=True)
     parser.add_argument("--ramdisk", required=True)
     parser.add_argument("--milliseconds", type=int, default=100)
-    parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("storms", nargs="*")
     options = parser.parse_args()
     passed, failed = (sum(column) for column in zip(*(run_width(options, width) for width in (32, 64))))

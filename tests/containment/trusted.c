@@ -254,7 +254,7 @@ static uint64_t most_free(uint64_t enough)
 {
     uint64_t most = 0;
 
-    for (unsigned int i = 0; i < 2000 && most < enough; i++, time_spin_ns(MS)) {
+    for (unsigned int i = 0; i < 30000 && most < enough; i++, time_spin_ns(MS)) {
         uint64_t now = free_bytes();
 
         most = now > most ? now : most;

@@ -168,7 +168,7 @@ class Campaign:
         line = "create -c " + self.line("fuzz", self.seed, self.create_peer())
         text, quiet = self.machine.run(line, run.echo_of(line)) + self.machine.read_until(BEGUN), False
         if "vane> " in text:  # the end of a create that failed, or a prompt that was drawn again
-            text += self.machine.wait_for("in the grammar", lambda clock, used: used > 10 or clock > 60)
+            text += self.machine.wait_for("in the grammar", lambda clock, used: used > 10 or clock > 240)
             if "in the grammar" not in text:
                 raise Finding("a guest does not come up:\n" + text[-2000:])
         while ENDED not in text and not quiet and not self.over():

@@ -11,14 +11,18 @@
 #include <abi/sysctl.h>
 #include <abi/xen.h>
 #include <hypercall_stubs.h>
+#include <pv/event.h>
 #include <pv/paging.h>
 #include <pv/pv.h>
+#include <pv/time.h>
 #include "check.h"
 #include "watch.h"
 
 #define WHOLE     0xffffU
 #define MAX_COVER 1024U
 #define BIT(n)    (1ULL << (n))
+#define SLEEP_NS  20000000ULL
+#define SLEEPS    50U
 
 /* How a call names its sub-operation: as its first argument, or as the first word behind it. */
 #define BY_ARGUMENT                                                                                                    \
@@ -151,6 +155,25 @@ void check_open_to_programs(void)
         if (pte_write(page, pte_read(page) | PTE_US) != 0)
             printf("FAILED: the page at %p stays closed to programs\n", (void *)page);
 #endif
+}
+
+long check_sleep(long (*nap)(uint64_t until), uint64_t *until)
+{
+    const volatile struct vcpu_info *vcpu = &shared_info->vcpu_info[0];
+    long rc = 0;
+
+    for (unsigned int i = 0; i < SLEEPS; i++) {
+        unsigned long upcalls;
+
+        irq_disable();
+        upcalls = event_upcalls();
+        *until = time_monotonic_ns() + SLEEP_NS;
+        rc = nap(*until);
+        if (time_monotonic_ns() >= *until || (event_upcalls() == upcalls && !vcpu->evtchn_upcall_pending))
+            break;
+        irq_enable();
+    }
+    return rc;
 }
 
 void check_group(const char *name)

@@ -13,6 +13,7 @@
 #define TESTS_GUESTS_CHECK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CHECK(condition, sentence) check_record((condition), (sentence), #condition, __FILE__, __LINE__)
 
@@ -31,6 +32,11 @@ void check_same(unsigned long long value, const char *sentence);
 /* Opens the kernel's image to ring 3, for tests that run code of programs there: a 32-bit kernel starts with all its
  * pages closed to them. In 64-bit mode, where kernels are in ring 3 too, nothing is to be done. */
 void check_open_to_programs(void);
+
+/* Lets `nap` wait for a moment 20 ms away, which is in `until` then; its answer. Upcalls are masked when it is called.
+ * An event of the console or the store ends any wait early, and comes at any time if dom0 is busy: all begins anew.
+ * A wait that ends early for no reason is not repeated. */
+long check_sleep(long (*nap)(uint64_t until), uint64_t *until);
 
 /* Names the group of checks that follow. */
 void check_group(const char *name);

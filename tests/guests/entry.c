@@ -96,6 +96,7 @@ static void run_until_entry(void *code, unsigned long flags)
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
 #endif
     shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    shared_info->vcpu_info[0].evtchn_upcall_pending = 0; /* its callback is no handler, so nothing may come again */
 }
 
 /* The same, with no entry for any event but ours. */

@@ -189,7 +189,7 @@ static void test_time(void)
     now = time_monotonic_ns();
     time_wallclock(&b);
     CHECK(now - start >= 50 * MS, "a sleep lasts at least as long as asked");
-    CHECK(now - start < 2000 * MS, "and not for ever");
+    CHECK(now - start < 20000 * MS, "and not for ever");
     CHECK(a.tv_sec > 1600000000 && b.tv_sec >= a.tv_sec, "the wall clock shows this century");
 }
 

@@ -78,8 +78,6 @@ raw_upcall:
 .globl raw_escape
 raw_escape:
     record
-    mov shared_info, %ecx
-    movb $0, (%ecx)
     mov saved_sp, %esp
     pop %edi
     pop %esi

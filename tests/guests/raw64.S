@@ -75,8 +75,6 @@ raw_upcall:
 raw_escape:
     mov %rax, raw_ax(%rip)
     record
-    mov shared_info(%rip), %rcx
-    movb $0, (%rcx)
     mov saved_sp(%rip), %rsp
     pop %r15
     pop %r14
