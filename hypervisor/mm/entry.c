@@ -137,9 +137,9 @@ static COLD __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
-        if (!foreign && take != 1 && fw_count(word) == 1)
-            mark_stale(mapper);
+    do { /* or be made a table as soon as the count is zero: of its own CPUs, too, some may still write to it */
+        if (take != 1 && fw_count(word) == 1)
+            mark_stale(foreign ? owner_domain(fw_owner(word)) : mapper);
     } while (!frame_swap(mfn, &word, word - take));
     word -= take;
     if (unlikely((word & FW_REF_MASK) == 0))
