@@ -219,12 +219,13 @@ static void store_keeping_ad(u64 *entry, u64 value)
         ;
 }
 
+/* Either way the CPU waits until others see it: mark_stale must not ask before which of them may hold the old one. */
 IN_PLACE void store(struct domain *d, u64 *entry, u64 value, unsigned flags)
 {
     if (unlikely(flags & KEEP_AD) && (value & PTE_P))
         store_keeping_ad(entry, value);
     else
-        __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+        __atomic_store_n(entry, value, __ATOMIC_SEQ_CST);
     entry_stored(d, entry);
 }
 
