@@ -137,9 +137,9 @@ static COLD __attribute__((noinline)) void l1e_put_slow(u64 entry, struct domain
         if (unlikely(logging_domains) && (entry & PTE_RW))
             frame_written(mfn);
     }
-    do { /* a descriptor table may be made of it as soon as the count is zero: the mark comes before here, too */
-        if (!foreign && take != 1 && fw_count(word) == 1)
-            mark_stale(mapper);
+    do { /* or be made a table as soon as the count is zero: of its own CPUs, too, some may still write to it */
+        if (take != 1 && fw_count(word) == 1)
+            mark_stale(foreign ? owner_domain(fw_owner(word)) : mapper);
     } while (!frame_swap(mfn, &word, word - take));
     word -= take;
     if (unlikely((word & FW_REF_MASK) == 0))
@@ -219,12 +219,13 @@ static void store_keeping_ad(u64 *entry, u64 value)
         ;
 }
 
+/* Either way the CPU waits until others see it: mark_stale must not ask before which of them may hold the old one. */
 IN_PLACE void store(struct domain *d, u64 *entry, u64 value, unsigned flags)
 {
     if (unlikely(flags & KEEP_AD) && (value & PTE_P))
         store_keeping_ad(entry, value);
     else
-        __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+        __atomic_store_n(entry, value, __ATOMIC_SEQ_CST);
     entry_stored(d, entry);
 }
 

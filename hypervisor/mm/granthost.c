@@ -41,7 +41,7 @@ int grant_map_host(struct vcpu *v, u64 address, mfn_t mfn, unsigned gntmap_flags
     u64 *entry = named_entry(v, address, gntmap_flags);
     if (entry) {
         u64 old = READ_ONCE(*entry);
-        WRITE_ONCE(*entry, pte_of(mfn, entry_flags(d, gntmap_flags)));
+        __atomic_store_n(entry, pte_of(mfn, entry_flags(d, gntmap_flags)), __ATOMIC_SEQ_CST);
         entry_stored(d, entry);
         if (old & PTE_P)
             l1e_put(old, d);

@@ -286,7 +286,7 @@ void shadow_follow(struct domain *d, const u64 *entry)
         if (page->mfn != mfn.value)
             continue;
         u64 value = page->level == 1 ? shadow_l1e(d, s, READ_ONCE(*entry)) : 0;
-        page->table[slot] = value;
+        __atomic_store_n(&page->table[slot], value, __ATOMIC_SEQ_CST);
         page->writable |= (value & PTE_RW) != 0;
     }
     if (s)

@@ -101,6 +101,26 @@ START_TEST(test_retyping_flushes_first)
 }
 END_TEST
 
+/* Writable for its owner and for somebody else, who lets go last. The owner's CPUs may have an old translation all the
+ * same: without their flush the owner writes to its own page table. */
+START_TEST(test_last_writer_is_another)
+{
+    mfn_t mfn = fake_page(d);
+    u64 own = pte_of(mfn, PTE_P | PTE_RW), foreign = own;
+    d->mm.dirty_cpus = 1;
+    other->mm.dirty_cpus = 2;
+    ck_assert_int_eq(l1e_get(&own, d, d->id), 0);
+    ck_assert_int_eq(l1e_get(&foreign, other, d->id), 0);
+    l1e_put(own, d);
+    stale_cpus = 0;
+    l1e_put(foreign, other);
+    ck_assert_uint_eq(stale_cpus, 3);
+    ck_assert_int_eq(page_get_and_type(mfn, d, FRAME_L1, false), 0);
+    ck_assert_uint_eq(stale_cpus, 0);
+    page_put_and_type(mfn);
+}
+END_TEST
+
 START_TEST(test_only_the_owner)
 {
     mfn_t mfn = fake_page(d);
@@ -350,6 +370,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_types_exclude_each_other);
     tcase_add_test(t, test_retyping_flushes_first);
+    tcase_add_test(t, test_last_writer_is_another);
     tcase_add_test(t, test_only_the_owner);
     tcase_add_test(t, test_counts_saturate);
     tcase_add_test(t, test_l1_takes_references);
