@@ -350,6 +350,11 @@ def wrapped(prose, indent=""):
     return textwrap.fill(prose, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+def row(*cells):
+    """Of a table, where a bar would begin another cell."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
+
+
 def document_returns(returns):
     return "".join(wrapped(f"- **{'a number' if item['code'] == 'N' else item['code']}**: {item['prose']}", "  ")
                    for item in returns)
@@ -363,7 +368,7 @@ def document_subs(call):
             prose += " Accepted; there is nothing to do."
         if sub["status"] == "enosys":
             prose += " Not implemented: **-ENOSYS**."
-        out.append(f"| {sub['number']} | {sub['name']} | {sub['caller']} | {kind_words(sub['argument'])} | {prose} |\n")
+        out.append(row(sub["number"], sub["name"], sub["caller"], kind_words(sub["argument"]), prose))
     return "".join(out) + "\n"
 
 
@@ -375,7 +380,7 @@ def document_call(call):
     for title, args in (("argument", call["args"]), ("argument in 32-bit", call["args32"])):
         if args:
             out.append(f"| {title} | type | meaning |\n|---|---|---|\n")
-            out += [f"| {arg['name']} | {kind_words(arg['type'])} | {arg['prose']} |\n" for arg in args]
+            out += [row(arg["name"], kind_words(arg["type"]), arg["prose"]) for arg in args]
             out.append("\n")
     if call["returns"]:
         out.append("Returns:\n\n" + document_returns(call["returns"]) + "\n")
