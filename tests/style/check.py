@@ -5,8 +5,8 @@
 
 Usage: check.py PROJECT. Licences by `reuse lint`, C by clang-format and .clang-format, and of every source file: the
 two SPDX lines, a paragraph that says what lives in it, a last newline, no tab or blank at a line's end. Of every
-document: prose within 120 columns, links that lead to a file, `make` with targets that there are. Ends with a line
-"N passed, N failed".
+document: prose within 120 columns, tables whose rows have as many cells as their heads, links that lead to a file,
+`make` with targets that there are. Ends with a line "N passed, N failed".
 """
 
 import os
@@ -18,6 +18,7 @@ SOURCES = (".c", ".h", ".S", ".py", ".mk", ".lds", ".tbl")
 ASSEMBLY = re.compile(r"^\s*\.macro\b", re.M)
 COLUMNS = 120
 FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
+BAR = re.compile(r"(?<!\\)\|")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 MAKE = re.compile(r"`make (?:[A-Z]+=\S+ )*([a-z][a-z-]*)")
 RULE = re.compile(r"^([a-z][a-z -]*?) *:(?!=)", re.M)
@@ -81,11 +82,18 @@ def check_blanks(name, text, tally):
         tally.judge(not tabs, f"{name}: a tab in line {tabs[:1]}")
 
 
+def uneven_rows(prose):
+    cells = [len(BAR.findall(line)) if line.startswith("|") else 0 for line in prose.splitlines()]
+    return [number for number in range(1, len(cells)) if 0 < cells[number - 1] != cells[number] > 0]
+
+
 def check_document(project, name, text, targets, tally):
     """What stands fenced is as it was typed or printed; a row of a table is one line."""
     prose = FENCED.sub(lambda fenced: "\n" * fenced.group().count("\n"), text)
     wide = [number for number, line in enumerate(prose.splitlines(), 1) if len(line) > COLUMNS and line[0] != "|"]
     tally.judge(not wide, f"{name}: more than {COLUMNS} columns in line {wide[:1]}")
+    uneven = uneven_rows(prose)
+    tally.judge(not uneven, f"{name}: a row of a table has other cells than its head in line {uneven[:1]}")
     here = os.path.join(project, os.path.dirname(name))
     lost = [link for link in LINK.findall(prose) if not os.path.exists(os.path.join(here, link))]
     tally.judge(not lost, f"{name}: links to what is not there: {lost}")
