@@ -228,10 +228,11 @@ static void take_operands(struct insn *insn, struct cursor *c, unsigned attribut
         insn->operand_size = 1;
     if (attributes & CONTROL)
         insn->operand_size = insn->code_bits == 64 ? 8 : 4;
-    if (insn->opcode == 0x1C3 && insn->operand_size == 2) /* MOVNTI has no form of 16 bits */
-        insn->operand_size = 4;
-    if (attributes & MODRM)
+    if (attributes & MODRM) {
         take_modrm(insn, c, attributes & CONTROL);
+        if (insn->opcode == 0x1C3 && insn->operand_size == 2) /* MOVNTI has no form of 16 bits */
+            insn->operand_size = 4;
+    }
     if (attributes & OFFSET)
         insn->displacement = (s64)take(c, insn->address_size);
     if (attributes & IMM8)

@@ -166,12 +166,12 @@ static enum outcome any_insn(struct emulation *e)
 {
     u16 opcode = e->insn.opcode;
 
+    if (opcode == 0xFA || opcode == 0xFB)
+        return iopl_sufficient(e->v, e->regs) ? EMULATED : NOT_EMULATED;
     if ((opcode & ~3U) == 0x6C) /* INS OUTS */
         return emulate_string_io(e);
     if ((opcode & ~0xBU) == 0xE4) /* IN OUT: E4 to E7, EC to EF */
         return emulate_port_io(e);
-    if (opcode == 0xFA || opcode == 0xFB)
-        return iopl_sufficient(e->v, e->regs) ? EMULATED : NOT_EMULATED;
     if (opcode == 0x131 || (opcode == 0x101 && e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1))
         return read_tsc(e);
     if (opcode == 0x1A2) {

@@ -134,8 +134,9 @@ struct domain_mm {
     u32 frames_from, frames_to;    /* bounds of the frames that it ever owned, but for ours */
     u8 relinquish_stage;
     bool linear_below;           /* the table being released is one behind a linear mapping; page lock */
+    bool linear_tops;            /* a level-4 table ever held a linear mapping; page lock */
     struct linear_count *linear; /* mm/linear.c; NULL until a linear mapping of another table */
-    u64 linear_slots[8];         /* slots of level-4 tables that ever held a linear mapping */
+    u64 linear_slots[8];         /* slots of bases that ever held one */
     struct memory_map *map;      /* XENMEM_set_memory_map's, NULL if none */
     struct shadow *shadow;       /* mm/shadow.c; NULL: the CPUs walk the guest's own tables */
     spinlock_t shadow_lock;

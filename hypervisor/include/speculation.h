@@ -25,7 +25,7 @@ static inline unsigned long nospec_index(unsigned long index, unsigned long size
 void speculation_switch(const struct vcpu *next); /* next is about to run on this CPU, and is not idle */
 #else
 /* The size is looked at by the compiler, though no code comes of it: what is built seldom must not rot. */
-#define nospec_index(index, size) ((void)sizeof(size), (index))
+#define nospec_index(index, size) ((void)(false ? (size) : 0), (index))
 #define speculation_switch(next)  ((void)0)
 #endif
 

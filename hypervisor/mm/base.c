@@ -47,7 +47,8 @@ static int make_compat_l4(struct vcpu *v)
     return 0;
 }
 
-static int take_base(struct vcpu *v, mfn_t table, bool preemptible)
+/* It becomes the base under the page lock: a linear mapping that appears in it is seen here, or sees that it is one. */
+static int take_base(struct vcpu *v, mfn_t *base, mfn_t table, bool preemptible)
 {
     struct domain *d = v->domain;
     int rc = v->is_32bit ? make_compat_l4(v) : 0;
@@ -55,6 +56,11 @@ static int take_base(struct vcpu *v, mfn_t table, bool preemptible)
         return rc;
     spin_lock(&d->mm.page_lock);
     rc = page_get_and_type(table, d, v->is_32bit ? FRAME_L3 : FRAME_L4, preemptible);
+    if (likely(rc == 0)) {
+        *base = table;
+        if (unlikely(d->mm.linear_tops))
+            linear_note_base(d, table);
+    }
     spin_unlock(&d->mm.page_lock);
     return rc;
 }
@@ -84,12 +90,13 @@ int vcpu_set_base(struct vcpu *v, mfn_t table, bool user, bool preemptible)
         switch_base(v);
         return 0;
     }
-    if (table.value != INVALID_FRAME) {
-        int rc = take_base(v, table, preemptible);
+    if (table.value == INVALID_FRAME) {
+        *base = table;
+    } else {
+        int rc = take_base(v, base, table, preemptible);
         if (rc)
             return rc;
     }
-    *base = table;
     switch_base(v);
     if (old.value != INVALID_FRAME)
         release_base(v, old);

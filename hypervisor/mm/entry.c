@@ -285,7 +285,7 @@ COLD int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t tab
     mfn_t mfn = pte_mfn(e);
     if (mfn_equal(mfn, table) && !(e & PTE_RW) && !(d->is_32bit && type == FRAME_L3)) {
         if (type == FRAME_L4)
-            linear_note_slot(d, slot);
+            linear_note_slot(d, table, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }
@@ -295,7 +295,7 @@ COLD int upper_get(u64 *entry, struct domain *d, enum frame_type type, mfn_t tab
     int rc = frame_get_type(mfn, d, child, preemptible);
     if (rc == -EINVAL && !(d->is_32bit && type == FRAME_L3) && linear_get(d, type, table, mfn, e)) {
         if (type == FRAME_L4)
-            linear_note_slot(d, slot);
+            linear_note_slot(d, table, slot);
         *entry = upper_adjust(d, type, e);
         return 0;
     }

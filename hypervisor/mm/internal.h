@@ -166,7 +166,9 @@ bool linear_get(struct domain *d, enum frame_type type, mfn_t table, mfn_t targe
 void linear_leave(struct domain *d, mfn_t table, mfn_t target);
 void linear_free(struct domain *d);
 void linear_set_range(struct vcpu *v);
-void linear_note_slot(struct domain *d, unsigned slot); /* before a linear mapping appears in a level-4 table */
+/* Before a linear mapping appears in a level-4 table; when one becomes a base, if d ever had such (linear_tops). */
+void linear_note_slot(struct domain *d, mfn_t table, unsigned slot);
+void linear_note_base(struct domain *d, mfn_t table);
 
 /* walk.c */
 u64 *guest_l1e(struct vcpu *v, unsigned long va); /* under v's domain's page lock; NULL if none */

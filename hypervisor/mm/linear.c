@@ -7,8 +7,8 @@
  * one more table of the level, and never a chain of them. Callers hold the domain's page lock.
  *
  * A linear mapping of level 4 shows our part of the address space as well, one level down, and read-only. User mode is
- * kept out by our entries' supervisor bit, but not our own copies for a guest: those refuse such a slot's addresses for
- * the rest of the domain's life.
+ * kept out by our entries' supervisor bit, but not our own copies for a guest: once such a slot was part of an address
+ * space, those refuse its addresses for the rest of the domain's life.
  */
 #include "internal.h"
 #include "guest_access.h"
@@ -106,7 +106,7 @@ void linear_set_range(struct vcpu *v)
 }
 
 /* No CPU is in the middle of a copy when it serves a flush: one that begins later knows of the slot. */
-void linear_note_slot(struct domain *d, unsigned slot)
+static void close_slot(struct domain *d, unsigned slot)
 {
     u64 *word = &d->mm.linear_slots[slot / 64], bit = 1UL << slot % 64;
     if (*word & bit)
@@ -116,6 +116,25 @@ void linear_note_slot(struct domain *d, unsigned slot)
         if (d->vcpus[i])
             linear_set_range(d->vcpus[i]);
     flush_tlb_mask(domain_dirty_mask(d));
+}
+
+void linear_note_slot(struct domain *d, mfn_t table, unsigned slot)
+{
+    d->mm.linear_tops = true;
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        const struct vcpu *v = d->vcpus[i];
+        if (v && (mfn_equal(v->mm.kernel_table, table) || mfn_equal(v->mm.user_table, table)))
+            close_slot(d, slot);
+    }
+}
+
+void linear_note_base(struct domain *d, mfn_t table)
+{
+    const u64 *entries = mfn_to_virt(table);
+    for (unsigned slot = 0; slot < PAGE_SIZE / sizeof(u64); slot++)
+        if ((slot < HV_SLOT_FIRST || slot > HV_SLOT_LAST) && (entries[slot] & PTE_P) &&
+            page_type(pte_mfn(entries[slot])) == FRAME_L4)
+            close_slot(d, slot);
 }
 
 bool linear_range_ok(unsigned long va, unsigned long end)

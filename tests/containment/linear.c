@@ -133,6 +133,24 @@ static void hypervisor_seen_through_another(void)
     drop_table(top);
 }
 
+/* Nobody sees anything through a table that is no address space. A hypervisor that shuts the slot of such an attempt all
+ * the same takes the kernel's own addresses for the hypervisor's: its hypercalls, and it with them, are at an end. */
+static void own_slot_in_another(void)
+{
+    struct xen_feature_info features = {.submap_idx = 0};
+    unsigned long own = (unsigned long)&features >> 39 & 511;
+    pte_t *top = new_table();
+    unsigned long other = virt_to_mfn(top);
+
+    CHECK_EQ(mmuext(PIN_TOP, other), 0, "an address space that is not used");
+    CHECK_EQ(mmu_update(entry_of(other, own), pte_make(other, PTE_P | PTE_US)), 0,
+             "entered in itself in the kernel's slot");
+    CHECK_EQ(HYPERVISOR_xen_version(XENVER_get_features, &features), 0, "takes no address from the kernel");
+    CHECK_EQ(mmu_update(entry_of(other, own), 0), 0, "out again");
+    CHECK_EQ(mmuext(MMUEXT_UNPIN_TABLE, other), 0, "and it goes");
+    drop_table(top);
+}
+
 /* A check of an address is worth nothing if the address can come to mean something else before it is used: the slot
  * changes between a harmless table and the table itself while another processor's hypercalls copy from it. */
 static void swap_slot(void *arg)
@@ -277,6 +295,7 @@ int main(int argc, char **argv)
     slot_swapped_meanwhile();
     hypervisor_seen_through_level_4();
     hypervisor_seen_through_another();
+    own_slot_in_another();
     list_swapped_meanwhile();
 #else
     writable_self(2);

@@ -27,10 +27,11 @@ ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashe
 
 
 def qemu_command(hypervisor, kernel, cpus, memory, arguments, vcpus=None, model="max"):
+    """A machine that ends with whoever started it."""
     options = f"console=com1 com1=115200,8n1 dom0_mem={memory}M dom0_max_vcpus={vcpus or cpus} guest_loglvl=all noreboot"
-    return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", model, "-m", "512", "-smp", str(cpus), "-display", "none",
-            "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", hypervisor, "-append", options,
-            "-initrd", f"{kernel} {arguments}".strip()]
+    return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", model, "-m", "512",
+            "-smp", str(cpus), "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+            "-kernel", hypervisor, "-append", options, "-initrd", f"{kernel} {arguments}".strip()]
 
 
 def boot(command, timeout):
@@ -67,7 +68,8 @@ class Prompt:
 
     def __init__(self, options, cpus):
         self.timeout, self.seen = options.timeout, ""
-        self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(self.command(options, cpus), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.read_until(self.ready)

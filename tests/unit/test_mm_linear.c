@@ -45,6 +45,7 @@ static int store_in(struct domain *owner, enum frame_type type, mfn_t mfn, unsig
 START_TEST(test_a_window_of_level_4_closes_its_slot_to_copies)
 {
     mfn_t l4 = table(d, FRAME_L4), second = table(d, FRAME_L4);
+    d->vcpus[0]->mm.kernel_table = l4;
     linear_set_range(d->vcpus[0]);
     ck_assert_uint_eq(d->vcpus[0]->mm.copy_end, BOTTOM);
     ck_assert(linear_range_ok(5UL << 39, 6UL << 39));
@@ -62,6 +63,38 @@ START_TEST(test_a_window_of_level_4_closes_its_slot_to_copies)
     ck_assert(!linear_range_ok(0xFFFF960000000000, 0xFFFF960000001000));
     ck_assert_int_eq(store_in(d, FRAME_L4, l4, 300, 0), 0);
     ck_assert(!linear_range_ok(0xFFFF960000000000, 0xFFFF960000001000)); /* an old translation may be left */
+    d->vcpus[0]->mm.kernel_table = mfn_of(INVALID_FRAME);
+    page_put_and_type(l4);
+    page_put_and_type(second);
+}
+END_TEST
+
+/* As mm/base.c does, under the page lock. */
+static void become_base(mfn_t *base, mfn_t l4)
+{
+    *base = l4;
+    ck_assert(d->mm.linear_tops);
+    linear_note_base(d, l4);
+}
+
+/* A table that is no address space shows nothing to anybody: were its slot closed, a kernel that tries whether such a
+ * window is allowed would lose the part of its addresses that it lives in. */
+START_TEST(test_a_window_closes_its_slot_once_its_table_is_a_base)
+{
+    mfn_t l4 = table(d, FRAME_L4), second = table(d, FRAME_L4);
+    linear_set_range(d->vcpus[0]);
+    ck_assert_int_eq(store_in(d, FRAME_L4, l4, 5, pte_of(l4, PTE_P)), 0);
+    ck_assert_int_eq(store_in(d, FRAME_L4, second, 300, pte_of(l4, PTE_P)), 0);
+    ck_assert_uint_eq(d->vcpus[0]->mm.copy_end, BOTTOM);
+    become_base(&d->vcpus[0]->mm.kernel_table, l4);
+    ck_assert_uint_eq(d->vcpus[0]->mm.copy_end, 0);
+    ck_assert(!linear_range_ok(5UL << 39, (5UL << 39) + 1));
+    ck_assert(linear_range_ok(4UL << 39, 5UL << 39));
+    ck_assert(linear_range_ok(0xFFFF960000000000, 0xFFFF960000001000));
+    become_base(&d->vcpus[0]->mm.user_table, second); /* the user's counts, too */
+    ck_assert(!linear_range_ok(0xFFFF960000000000, 0xFFFF960000001000));
+    d->vcpus[0]->mm.kernel_table = d->vcpus[0]->mm.user_table = mfn_of(INVALID_FRAME);
+    ck_assert_int_eq(store_in(d, FRAME_L4, second, 300, 0), 0);
     page_put_and_type(l4);
     page_put_and_type(second);
 }
@@ -188,6 +221,7 @@ int main(void)
     TCase *tc = tcase_create("upper levels");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_a_window_of_level_4_closes_its_slot_to_copies);
+    tcase_add_test(tc, test_a_window_closes_its_slot_once_its_table_is_a_base);
     tcase_add_test(tc, test_ranges_that_are_never_good);
     tcase_add_test(tc, test_more_windows_than_can_be_counted);
     tcase_add_test(tc, test_no_memory_to_count_windows);
