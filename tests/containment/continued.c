@@ -168,9 +168,11 @@ static void test_memory(void)
     CHECK(given == 5 * COUNT && taken == given, "every page that goes comes back, once");
 }
 
-/* What another vCPU writes into an entry of a multicall that stands still is what that entry now is, and no more. */
+/* What another vCPU writes into an entry of a multicall that stands still is what that entry now is, and no more. The
+ * lists begin anywhere in the first half of the flushes and end at the zeros of the second: what lies behind is the
+ * guest's own, and would be carried out as well. */
 static struct multicall_entry victim_calls[32];
-static struct mmuext_op victim_flushes[COUNT];
+static struct mmuext_op victim_flushes[2 * COUNT];
 
 static void tamper(void *arg)
 {
@@ -179,7 +181,7 @@ static void tamper(void *arg)
     while (race->running) {
         for (unsigned int i = 0; i < 32; i++) {
             victim_calls[i].args[1] ^= 0x80000000UL;
-            victim_calls[i].args[0] += 24;
+            victim_calls[i].args[0] = (unsigned long)victim_flushes + race->rounds % COUNT * 8;
             victim_calls[i].op ^= __HYPERVISOR_mmuext_op ^ __HYPERVISOR_mmu_update;
         }
         race->rounds++;
