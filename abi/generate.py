@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 
 SLOTS = 64
 STATUSES = ("implemented", "enosys", "eopnotsupp")
@@ -345,8 +346,18 @@ def kind_words(kind):
     return f"`{match.group(2)}`, {ARROWS[match.group(1)]}"
 
 
+def wrapped(prose, indent=""):
+    return textwrap.fill(prose, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def row(*cells):
+    """Of a table, where a bar would begin another cell."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
+
+
 def document_returns(returns):
-    return "".join(f"- **{'a number' if item['code'] == 'N' else item['code']}**: {item['prose']}\n" for item in returns)
+    return "".join(wrapped(f"- **{'a number' if item['code'] == 'N' else item['code']}**: {item['prose']}", "  ")
+                   for item in returns)
 
 
 def document_subs(call):
@@ -357,7 +368,7 @@ def document_subs(call):
             prose += " Accepted; there is nothing to do."
         if sub["status"] == "enosys":
             prose += " Not implemented: **-ENOSYS**."
-        out.append(f"| {sub['number']} | {sub['name']} | {sub['caller']} | {kind_words(sub['argument'])} | {prose} |\n")
+        out.append(row(sub["number"], sub["name"], sub["caller"], kind_words(sub["argument"]), prose))
     return "".join(out) + "\n"
 
 
@@ -365,11 +376,11 @@ def document_call(call):
     state = {"implemented": "", "enosys": " Not implemented.", "eopnotsupp": " Not implemented."}[call["status"]]
     who = "any domain" if call["caller"] == "any" else "dom0"
     widths = "" if call["widths"] == "both" else " 64-bit guests only: a 32-bit caller gets -ENOSYS."
-    out = [f"## {call['number']} {call['name']}\n\n{call['text']} Caller: {who}.{widths}{state}\n\n"]
+    out = [f"## {call['number']} {call['name']}\n\n", wrapped(f"{call['text']} Caller: {who}.{widths}{state}"), "\n"]
     for title, args in (("argument", call["args"]), ("argument in 32-bit", call["args32"])):
         if args:
             out.append(f"| {title} | type | meaning |\n|---|---|---|\n")
-            out += [f"| {arg['name']} | {kind_words(arg['type'])} | {arg['prose']} |\n" for arg in args]
+            out += [row(arg["name"], kind_words(arg["type"]), arg["prose"]) for arg in args]
             out.append("\n")
     if call["returns"]:
         out.append("Returns:\n\n" + document_returns(call["returns"]) + "\n")

@@ -17,22 +17,6 @@
 
 static char *page, *window;
 
-static long register_runstate(void *at)
-{
-    struct vcpu_register_runstate_memory_area area = {0};
-
-    set_xen_guest_handle(area.addr.h, at);
-    return HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area);
-}
-
-static long register_time(void *at)
-{
-    struct vcpu_register_time_memory_area area = {0};
-
-    set_xen_guest_handle(area.addr.h, at);
-    return HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &area);
-}
-
 /* Leaves the CPU and comes back, so that both areas are written. */
 static void sleep_a_little(void)
 {

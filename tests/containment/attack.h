@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <abi/errno.h>
+#include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/smp.h>
@@ -52,6 +53,13 @@ void drop_table(pte_t *page);         /* once it is none */
 void poke(pte_t *entry, pte_t value); /* changes one word of such a page while it is no table */
 /* A chain of empty tables, [0] of level 1 upward, each named by slot 0 of the next; not pinned. */
 void new_chain(pte_t **tables, unsigned int levels);
+
+/* Name a place that the hypervisor writes vCPU 0's run state, or time, to from now on. */
+long register_runstate(void *at);
+long register_time(void *at);
+
+/* The timer of vCPU 0 is heard by the attacker from now on, no more by the library, which then cannot sleep. */
+void take_timer(event_handler_t *heard);
 
 /* Runs fn on another vCPU until race_stop; false: there is only one. fn must come back when *running is false. */
 struct race {

@@ -28,15 +28,7 @@ static void tick(evtchn_port_t port, void *data)
 
 static void start_ticking(void)
 {
-    struct evtchn_status status = {.dom = DOMID_SELF};
-
-    for (status.port = 1; status.port < 64; status.port++) {
-        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_virq ||
-            status.u.virq != VIRQ_TIMER || status.vcpu != 0)
-            continue;
-        event_clear_handler(status.port);
-        event_set_handler(status.port, tick, NULL);
-    }
+    take_timer(tick);
     ticking = true;
     timer_set(time_monotonic_ns() + EVERY_NS);
 }

@@ -7,18 +7,12 @@
  * heard is how long the hypervisor went without looking. With "icount" on the command line one nanosecond is one
  * instruction, and a million is the limit; without, the numbers are shown, and the limit is a tenth of a second.
  */
-#include <stdio.h>
-#include <string.h>
-#include <abi/errno.h>
 #include <abi/event_channel.h>
 #include <abi/memory.h>
 #include <pv/event.h>
 #include <pv/grant.h>
-#include <pv/hypercall.h>
-#include <pv/paging.h>
-#include <pv/time.h>
+#include "attack.h"
 #include "../../guest-pv/core/internal.h"
-#include "../guests/check.h"
 
 #define LIST_BYTES (4UL << 20)
 #define AHEAD_NS   60000U
@@ -34,20 +28,6 @@ static void timer_heard(evtchn_port_t port, void *data)
     if (due != 0 && now >= due) {
         late = now - due;
         due = 0;
-    }
-}
-
-static void take_timer(void)
-{
-    struct evtchn_status status = {.dom = DOMID_SELF};
-
-    for (status.port = 1; status.port < 64; status.port++) {
-        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) != 0 || status.status != EVTCHNSTAT_virq ||
-            status.u.virq != VIRQ_TIMER || status.vcpu != 0)
-            continue;
-        event_clear_handler(status.port);
-        event_set_handler(status.port, timer_heard, NULL);
-        return;
     }
 }
 
@@ -336,7 +316,7 @@ int main(int argc, char **argv)
         counted |= strcmp(argv[i], "icount") == 0;
     limit = counted ? 1000000U : 100000000U;
     list = pages_alloc(LIST_BYTES / PAGE_SIZE + 1);
-    take_timer();
+    take_timer(timer_heard);
     check_group("long lists");
     heavy("TLB flushes without end", prepare_flushes, call_mmuext);
     heavy("pages cleared without end", prepare_copies, call_mmuext);

@@ -167,22 +167,6 @@ static long ask_machphys(void *answer)
     return HYPERVISOR_memory_op(XENMEM_machphys_mapping, answer);
 }
 
-static long ask_time(void *answer)
-{
-    struct vcpu_register_time_memory_area area = {0};
-
-    set_xen_guest_handle(area.addr.h, answer);
-    return HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &area);
-}
-
-static long ask_area(void *answer)
-{
-    struct vcpu_register_runstate_memory_area area = {0};
-
-    set_xen_guest_handle(area.addr.h, answer);
-    return HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area);
-}
-
 static long ask_map(void *answer)
 {
     struct xen_memory_map map = {.nr_entries = 64};
@@ -197,12 +181,12 @@ static void test_answers(void)
     static const struct question questions[] = {
 #ifdef __x86_64__
         {"a vCPU's run state", ask_runstate, {4, 8}},
-        {"its registered run state", ask_area, {4, 8}},
+        {"its registered run state", register_runstate, {4, 8}},
 #else
         {"a vCPU's run state", ask_runstate, {0}},
-        {"its registered run state", ask_area, {0}},
+        {"its registered run state", register_runstate, {0}},
 #endif
-        {"its registered time", ask_time, {30, 32}},
+        {"its registered time", register_time, {30, 32}},
         {"features", ask_features, {0}},
         {"who compiled", ask_compile, {0}},
         {"the version's name", ask_extra, {0}},
@@ -234,8 +218,8 @@ static void test_answers(void)
         CHECK(good, q->what);
     }
     memset(second, 0, sizeof(second));
-    ask_time(second);
-    ask_area(second + 1024);
+    register_time(second);
+    register_runstate(second + 1024);
 }
 
 static struct trap_frame seen;

@@ -38,7 +38,7 @@ check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 
 CHECKS += check-containment
 
-# How long a hypercall goes without looking for interrupts, in instructions; and one kernel as two domains.
+# How long a hypercall goes without looking for interrupts, in instructions; dom0 itself; and one kernel as two domains.
 $(foreach w,32 64,$(foreach t,latency trusted,$(call containment_test,$(w),$(t))))
 CONTAINMENT_LATENCY := $(B)/guest32/contain-latency $(B)/guest64/contain-latency
 

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n THREADS=single|multi ROLE=dom0: the hypercall fuzzer, for as long as told.
+# make fuzz SECONDS=n SEED=s WIDTH=32|64|both CPUS=n PLAYERS=n THREADS=single|multi ROLE=dom0: the hypercall fuzzer, for
+# as long as told.
 # make fuzz-host SECONDS=n: libFuzzer with ASan and UBSan over what reads what others wrote: saved domains, instructions,
-# kernels, configurations, the store's wire, block and network rings; the seconds are shared by the fuzzers. What they find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
+# kernels, configurations, the store's wire, block and network rings; the seconds are shared by the fuzzers. What they
+# find is kept in build/tests/fuzz/found; what they learnt, in build/tests/fuzz/corpus.
 
 SECONDS ?= 300
 FUZZ_CC := clang

@@ -36,6 +36,11 @@ void fake_forget(struct domain *d); /* the newest */
 void fake_run(struct domain *d);    /* its vCPU 0 becomes current, on CPU 0, with dirty mask 1 */
 mfn_t fake_page(struct domain *d);
 u64 *fake_table(mfn_t mfn);
+static inline unsigned long refs(mfn_t mfn)
+{
+    return frame_word(mfn) & FW_REF_MASK;
+}
+
 void fake_exhaust(void); /* nobody gets memory any more, until */
 void fake_relieve(void);
 /* Repeats a preempted call as the hypercall layer would; n counts how often. */

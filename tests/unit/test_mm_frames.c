@@ -6,33 +6,7 @@
  */
 #include <check.h>
 #include <stdlib.h>
-#include "mm_fake.h"
-
-static struct domain *d, *d32, *other;
-
-static void setup(void)
-{
-    fake_start();
-    d = fake_domain(1, false, 3000);
-    d32 = fake_domain(2, true, 3000);
-    other = fake_domain(3, false, 100);
-    fake_run(d);
-}
-
-static void teardown(void)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        struct vcpu *v = (i == 0 ? d : i == 1 ? d32 : other)->vcpus[0];
-        while (finish_old_table(v) == -ERESTART)
-            ;
-    }
-    ck_assert_uint_eq(frames_audit(true), 0);
-}
-
-static unsigned long refs(mfn_t mfn)
-{
-    return frame_word(mfn) & FW_REF_MASK;
-}
+#include "mm_fixture.h"
 
 static mfn_t new_l1(struct domain *owner, unsigned pages, u64 flags)
 {
@@ -367,7 +341,7 @@ int main(void)
 {
     Suite *s = suite_create("mm frames");
     TCase *t = tcase_create("frames");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, three_domains, three_domains_end);
     tcase_add_test(t, test_types_exclude_each_other);
     tcase_add_test(t, test_retyping_flushes_first);
     tcase_add_test(t, test_last_writer_is_another);

@@ -5,33 +5,7 @@
  * was given back while somebody still maps it.
  */
 #include <check.h>
-#include "mm_fake.h"
-
-static struct domain *d, *d32, *other;
-
-static void setup(void)
-{
-    fake_start();
-    d = fake_domain(1, false, 3000);
-    d32 = fake_domain(2, true, 3000);
-    other = fake_domain(3, false, 100);
-    fake_run(d);
-}
-
-static void teardown(void)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        struct vcpu *v = (i == 0 ? d : i == 1 ? d32 : other)->vcpus[0];
-        while (finish_old_table(v) == -ERESTART)
-            ;
-    }
-    ck_assert_uint_eq(frames_audit(true), 0);
-}
-
-static unsigned long refs(mfn_t mfn)
-{
-    return frame_word(mfn) & FW_REF_MASK;
-}
+#include "mm_fixture.h"
 
 START_TEST(test_shared_pages)
 {
@@ -211,7 +185,7 @@ int main(void)
 {
     Suite *suite = suite_create("mm special frames");
     TCase *tc = tcase_create("frames");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, three_domains, three_domains_end);
     tcase_add_test(tc, test_shared_pages);
     tcase_add_test(tc, test_shared_pages_are_reclaimed_unmapped);
     tcase_add_test(tc, test_io_frames);

@@ -46,11 +46,6 @@ static void teardown(void)
     ck_assert_uint_eq(frames_audit(true), 0);
 }
 
-static unsigned long refs(mfn_t mfn)
-{
-    return frame_word(mfn) & FW_REF_MASK;
-}
-
 static long update(mfn_t table, unsigned slot, u64 value, unsigned command, unsigned foreign)
 {
     struct mmu_update req = {(table.value << PAGE_SHIFT) + slot * 8 + command, value};

@@ -7,7 +7,6 @@
  * that did not really grant its pages, harms nobody.
  */
 #include <check.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,8 @@
 #include <pv/threads.h>
 
 #include "dom0-tools/machine/card.h"
-#include "dom0-tools/machine/interrupts.h"
 #include "dom0-tools/network/platform.h"
+#include "driver_fake.h"
 #include "virtio_fake.h"
 
 #define NO_GRANT 666u
@@ -25,32 +24,14 @@
      CARD_FEATURE_ADDRESS | CARD_FEATURE_GUEST_TSO4 | CARD_FEATURE_HOST_TSO4 | CARD_FEATURE_HOST_TSO6 |                \
      CARD_FEATURE_MERGEABLE | CARD_FEATURE_STATUS)
 
-static uint64_t features;
-static uint8_t interrupt_status, link_status;
+static uint8_t link_status;
 static uint16_t bells[CARD_QUEUES];
 static struct device_side sides[CARD_QUEUES];
-static interrupt_handler_t *handler;
-static void *handler_data, *server_data;
-static void (*server)(void *);
 static struct switch_port *port;
-static bool given_up;
-static jmp_buf asleep;
-
-bool virtio_open(struct virtio_device *device, const struct pci_function *pci)
-{
-    device->interrupt_status = &interrupt_status;
-    return true;
-}
 
 uint64_t virtio_offered(const struct virtio_device *device)
 {
-    return features;
-}
-
-bool virtio_negotiate(struct virtio_device *device, uint64_t wanted)
-{
-    device->features = features & wanted;
-    return true;
+    return transport.features;
 }
 
 bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct virtqueue *queue,
@@ -61,26 +42,9 @@ bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct vir
     return virtqueue_init(queue, 128, device->features & VIRTIO_F_EVENT_IDX, device->features & VIRTIO_F_INDIRECT_DESC);
 }
 
-bool virtio_start(struct virtio_device *device)
-{
-    return true;
-}
-
-void virtio_give_up(struct virtio_device *device)
-{
-    given_up = true;
-}
-
 uint64_t virtio_config(const struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
     return offset == 6 ? link_status : offset + 0x50;
-}
-
-int interrupt_attach(unsigned int gsi, interrupt_handler_t *fn, void *data)
-{
-    handler = fn;
-    handler_data = data;
-    return 0;
 }
 
 /* Grants: reference n is n pages of the byte n and its offset. */
@@ -130,30 +94,6 @@ void switch_end(void)
     }
 }
 
-struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
-{
-    server = fn;
-    server_data = arg;
-    return (struct thread *)&server;
-}
-
-void waitq_wake(struct waitq *q)
-{
-}
-
-void waiter_enter(struct waiter *w, struct waitq *q)
-{
-}
-
-void waiter_leave(struct waiter *w)
-{
-}
-
-bool thread_block(uint64_t deadline_ns)
-{
-    longjmp(asleep, 1);
-}
-
 /* What happens while others have their turn. */
 static void (*meanwhile)(void);
 
@@ -163,12 +103,6 @@ void thread_yield(void)
         meanwhile();
 }
 
-static void run(void)
-{
-    if (setjmp(asleep) == 0)
-        server(server_data);
-}
-
 static struct machine_device *start(uint64_t offered)
 {
     static const struct pci_function pci = {.interrupt_line = 10};
@@ -176,13 +110,12 @@ static struct machine_device *start(uint64_t offered)
     static unsigned int count;
     struct machine_device *started;
 
-    features = offered;
+    transport = (struct driver_fake){.features = offered};
     link_status = 1;
-    given_up = false;
     came_count = 0;
     started = all[count++] = virtio_card_start(&pci, 0);
     ck_assert_str_eq(started->problem, "");
-    run();
+    driver_run();
     return started;
 }
 
@@ -317,9 +250,8 @@ START_TEST(test_card_does_not_keep_up)
         }
     }
     link_status = 0;
-    interrupt_status = 2;
-    ck_assert(handler(handler_data));
-    run();
+    driver_interrupt(2);
+    driver_run();
     port->deliver(port, &frame);
     port->flush(port);
     ck_assert_uint_eq(leaves(seen), 0);
@@ -451,7 +383,7 @@ START_TEST(test_receive)
         fill(&large, 4096, 8);
         fill(NULL, 4096, 9);
         fill(NULL, 10, 10);
-        run();
+        driver_run();
         ck_assert_uint_eq(came_count, 2);
         ck_assert_uint_eq(came[0].frame.bytes, 60);
         ck_assert(!came[0].frame.checksum_blank && came[0].frame.gso_type == 0);
@@ -467,7 +399,7 @@ START_TEST(test_receive)
         ck_assert_uint_eq(came[1].bytes[4084 + 4096], 10);
     }
     ck_assert_uint_eq(device->in_requests, 200);
-    ck_assert(!given_up);
+    ck_assert(!transport.given_up);
 }
 END_TEST
 
@@ -489,7 +421,7 @@ START_TEST(test_flood)
 
     turns_of_others = 0;
     meanwhile = flood;
-    run();
+    driver_run();
     meanwhile = NULL;
     ck_assert_uint_eq(turns_of_others, 5);
     ck_assert_uint_eq(device->in_requests, 4);
@@ -510,10 +442,10 @@ START_TEST(test_odd_frames)
     fill(&plain, 12 + 13, 1); /* no room for an Ethernet header */
     fill(&plain, 12, 1);
     fill(&plain, 12 + 60, 2);
-    run();
+    driver_run();
     ck_assert_uint_eq(came_count, 1);
     ck_assert_uint_eq(device->errors, 5);
-    ck_assert(!given_up);
+    ck_assert(!transport.given_up);
 }
 END_TEST
 
@@ -531,9 +463,9 @@ START_TEST(test_card_lies)
         struct frame frame = frame_of(text, 60);
 
         fill(&header, lies[i].bytes, 1);
-        run();
+        driver_run();
         ck_assert_uint_eq(came_count, 0);
-        ck_assert(given_up);
+        ck_assert(transport.given_up);
         ck_assert_str_ne(device->problem, "");
         port->deliver(port, &frame);
         port->flush(port);

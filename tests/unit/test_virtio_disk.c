@@ -8,48 +8,29 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <pv/threads.h>
 
 #include "dom0-tools/block/volume.h"
-#include "dom0-tools/machine/interrupts.h"
 #include "dom0-tools/machine/machine.h"
 #include "dom0-tools/machine/virtio.h"
+#include "driver_fake.h"
 #include "virtio_fake.h"
 
 #define SECTORS 2048u
 
 /* What the fake transport says of the device. */
 static struct {
-    uint64_t features, capacity;
+    uint64_t capacity;
     uint32_t segments_max, size_max, block_size;
     uint16_t queue_size;
-    bool given_up;
-    uint8_t interrupt;
 } fake;
 
 static struct virtqueue *device_queue;
 static uint16_t bell;
-static interrupt_handler_t *handler;
-static void *handler_data, *server_data;
-static void (*server)(void *);
 static struct volume *volume;
-static jmp_buf asleep;
-
-bool virtio_open(struct virtio_device *device, const struct pci_function *pci)
-{
-    device->interrupt_status = &fake.interrupt;
-    return true;
-}
-
-bool virtio_negotiate(struct virtio_device *device, uint64_t wanted)
-{
-    device->features = fake.features & wanted;
-    return true;
-}
 
 bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct virtqueue *queue,
                         volatile uint16_t **doorbell)
@@ -60,16 +41,6 @@ bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct vir
                           device->features & VIRTIO_F_INDIRECT_DESC);
 }
 
-bool virtio_start(struct virtio_device *device)
-{
-    return true;
-}
-
-void virtio_give_up(struct virtio_device *device)
-{
-    fake.given_up = true;
-}
-
 uint64_t virtio_config(const struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
     return offset == 0    ? fake.capacity
@@ -78,48 +49,10 @@ uint64_t virtio_config(const struct virtio_device *device, unsigned int offset, 
                           : fake.block_size;
 }
 
-int interrupt_attach(unsigned int gsi, interrupt_handler_t *fn, void *data)
-{
-    handler = fn;
-    handler_data = data;
-    return 0;
-}
-
 int volume_register(struct volume *made)
 {
     volume = made;
     return 0;
-}
-
-/* The driver's thread runs until it would wait. */
-struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
-{
-    server = fn;
-    server_data = arg;
-    return (struct thread *)&server;
-}
-
-void waitq_wake(struct waitq *q)
-{
-}
-
-void waiter_enter(struct waiter *w, struct waitq *q)
-{
-}
-
-void waiter_leave(struct waiter *w)
-{
-}
-
-bool thread_block(uint64_t deadline_ns)
-{
-    longjmp(asleep, 1);
-}
-
-static void run(void)
-{
-    if (setjmp(asleep) == 0)
-        server(server_data);
 }
 
 static struct device_side side;
@@ -133,7 +66,7 @@ static struct machine_device *start(uint64_t features, uint16_t queue_size, uint
     struct machine_device *device;
 
     memset(&fake, 0, sizeof(fake));
-    fake.features = features;
+    transport = (struct driver_fake){.features = features};
     fake.queue_size = queue_size;
     fake.segments_max = segments_max;
     fake.capacity = SECTORS;
@@ -183,7 +116,7 @@ static void settle(void)
         uint32_t written[VIRTQUEUE_SIZE_MAX];
         unsigned int count, got = 0;
 
-        run();
+        driver_run();
         while (fetch(&side, &heads[got], chain, &count)) {
             written[got] = carry_out(chain, count);
             got++;
@@ -192,8 +125,7 @@ static void settle(void)
             return;
         while (got-- > 0)
             complete(&side, heads[got], written[got]);
-        fake.interrupt = 1;
-        ck_assert(handler(handler_data));
+        driver_interrupt(1);
     }
 }
 
@@ -286,12 +218,12 @@ START_TEST(test_flush_waits)
     submit(&write, VOLUME_WRITE, 0, data, one, 1);
     submit(&flush, VOLUME_FLUSH, 0, NULL, NULL, 0);
     submit(&late, VOLUME_READ, 0, data, one, 1);
-    run();
+    driver_run();
     ck_assert(fetch(&side, &head, chain, &count));
     carry_out(chain, count);
     ck_assert(!fetch(&side, &head, chain, &count));
     complete(&side, head, 1);
-    run();
+    driver_run();
     ck_assert_int_eq(write.done, 1);
     ck_assert(fetch(&side, &head, chain, &count));
     memcpy(&type, (void *)(uintptr_t)chain[0].address, 4);
@@ -338,7 +270,7 @@ START_TEST(test_errors)
         uint16_t head;
 
         submit(&request, VOLUME_READ, 0, data, sizes, 3);
-        run();
+        driver_run();
         while (fetch(&side, &head, chain, &count)) {
             carry_out(chain, count);
             if (part++ == 1)
@@ -346,7 +278,7 @@ START_TEST(test_errors)
             complete(&side, head, 0);
         }
         ck_assert_uint_eq(part, 3);
-        run();
+        driver_run();
         ck_assert_int_eq(request.done, 1);
         ck_assert_int_eq(request.status, answers[i].error);
     }
@@ -367,13 +299,13 @@ START_TEST(test_device_goes_mad)
                : i % 2 ? VOLUME_READ
                        : VOLUME_WRITE,
                0, data, sizes, i == 50 ? 0 : 3);
-    run();
+    driver_run();
     complete(&side, 100, 0);
-    run();
-    ck_assert(fake.given_up);
+    driver_run();
+    ck_assert(transport.given_up);
     ck_assert_str_ne(device->problem, "");
     submit(&requests[199], VOLUME_READ, 0, data, sizes, 3);
-    run();
+    driver_run();
     for (unsigned int i = 0; i < 200; i++) {
         ck_assert_int_eq(requests[i].done, 1);
         ck_assert_int_eq(requests[i].status, -EIO);
@@ -390,7 +322,7 @@ START_TEST(test_refused)
     ck_assert_ptr_nonnull(strstr(device->problem, "too short"));
     device = start(ALL, 128, 0);
     ck_assert_ptr_nonnull(strstr(device->problem, "no data"));
-    ck_assert(fake.given_up);
+    ck_assert(transport.given_up);
 }
 END_TEST
 

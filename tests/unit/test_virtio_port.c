@@ -6,17 +6,16 @@
  * connection the device says, nobody sleeps through a change, and a device that lies loses its ports and nothing else.
  */
 #include <check.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <pv/threads.h>
 
-#include "dom0-tools/machine/interrupts.h"
 #include "dom0-tools/machine/machine.h"
 #include "dom0-tools/machine/serial_port.h"
 #include "dom0-tools/machine/virtio.h"
+#include "driver_fake.h"
 #include "virtio_fake.h"
 
 #define MULTIPORT 2u
@@ -26,30 +25,11 @@
 enum { CONTROL_TO_DRIVER = 2, CONTROL_TO_DEVICE = 3, PORT1_IN = 4, PORT1_OUT = 5 };
 enum { READY, ADD, REMOVE, PORT_READY, CONSOLE, RESIZE, OPEN, NAME };
 
-static uint64_t features;
 static uint32_t ports_offered;
-static uint8_t interrupt_status;
 static uint16_t bells[QUEUES];
 static struct device_side sides[QUEUES];
-static interrupt_handler_t *handler;
-static void *handler_data, *server_data;
-static void (*server)(void *);
-static bool given_up;
-static jmp_buf asleep;
 static struct serial_port *found;
 static struct machine_device *devices, **devices_end = &devices;
-
-bool virtio_open(struct virtio_device *device, const struct pci_function *pci)
-{
-    device->interrupt_status = &interrupt_status;
-    return true;
-}
-
-bool virtio_negotiate(struct virtio_device *device, uint64_t wanted)
-{
-    device->features = features & wanted;
-    return true;
-}
 
 bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct virtqueue *queue,
                         volatile uint16_t **doorbell)
@@ -60,26 +40,9 @@ bool virtio_queue_start(struct virtio_device *device, uint16_t index, struct vir
     return virtqueue_init(queue, 128, device->features & VIRTIO_F_EVENT_IDX, device->features & VIRTIO_F_INDIRECT_DESC);
 }
 
-bool virtio_start(struct virtio_device *device)
-{
-    return true;
-}
-
-void virtio_give_up(struct virtio_device *device)
-{
-    given_up = true;
-}
-
 uint64_t virtio_config(const struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
     return offset == 4 && bytes == 4 ? ports_offered : 0;
-}
-
-int interrupt_attach(unsigned int gsi, interrupt_handler_t *fn, void *data)
-{
-    handler = fn;
-    handler_data = data;
-    return 0;
 }
 
 void machine_add(struct machine_device *device)
@@ -104,47 +67,8 @@ uint64_t dma_machine(const void *page)
     return (uint64_t)(uintptr_t)page;
 }
 
-struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
-{
-    server = fn;
-    server_data = arg;
-    return (struct thread *)&server;
-}
-
-void waitq_wake(struct waitq *q)
-{
-}
-
-void waiter_enter(struct waiter *w, struct waitq *q)
-{
-}
-
-void waiter_leave(struct waiter *w)
-{
-}
-
-bool thread_block(uint64_t deadline_ns)
-{
-    if (deadline_ns != WAIT_FOREVER)
-        return false;
-    longjmp(asleep, 1);
-}
-
 void thread_yield(void)
 {
-}
-
-/* The driver's thread, until it waits or ends. */
-static void run(void)
-{
-    if (setjmp(asleep) == 0)
-        server(server_data);
-}
-
-static void interrupt(void)
-{
-    interrupt_status = 1;
-    ck_assert(handler(handler_data));
 }
 
 static void says(uint32_t port, uint16_t event, uint16_t value, const char *more, unsigned int length)
@@ -187,9 +111,8 @@ static struct machine_device *start(uint64_t offered)
     static struct machine_device *all[16]; /* for good */
     static unsigned int count;
 
-    features = offered;
+    transport = (struct driver_fake){.features = offered};
     ports_offered = 31;
-    given_up = false;
     found = NULL;
     devices = NULL;
     devices_end = &devices;
@@ -205,7 +128,7 @@ static struct serial_port *open_port(void)
     says(1, ADD, 1, "", 8);
     says(1, NAME, 1, "link0", 13);
     says(1, OPEN, 1, "", 8);
-    run();
+    driver_run();
     ck_assert_ptr_nonnull(found);
     return found;
 }
@@ -228,7 +151,7 @@ START_TEST(test_opens)
     ck_assert(!ordered(&number, &event, &value));
     says(1, OPEN, 0, "", 8);
     says(1, OPEN, 1, "", 8);
-    run();
+    driver_run();
     ck_assert_uint_eq(serial_port_connection(port), 3);
     ck_assert(devices->link);
 }
@@ -240,7 +163,7 @@ START_TEST(test_old_device)
     struct machine_device *device = start(VIRTIO_F_EVENT_IDX);
 
     ck_assert_str_eq(device->problem, "it has no named ports");
-    ck_assert(given_up);
+    ck_assert(transport.given_up);
 }
 END_TEST
 
@@ -351,10 +274,10 @@ START_TEST(test_cut_is_a_moment)
     unsigned int moment;
 
     says(1, OPEN, 0, "", 8);
-    interrupt();
+    driver_interrupt(1);
     moment = serial_port_moment(port);
     ck_assert(!serial_port_wait(port, moment, 1));
-    run();
+    driver_run();
     ck_assert_uint_eq(serial_port_connection(port), 2);
     ck_assert(serial_port_wait(port, moment, 1));
 }
@@ -367,22 +290,22 @@ START_TEST(test_names)
 
     ck_assert_str_eq(start(ALL)->problem, "");
     says(1, ADD, 1, "", 8);
-    run();
+    driver_run();
     for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         says(1, NAME, 1, bad[i], 8 + (unsigned int)strlen(bad[i]));
-        run();
+        driver_run();
         ck_assert_str_eq(serial_port_name(found), "serial0.1");
     }
     says(1, NAME, 1, "link0", 13);
     says(2, ADD, 1, "", 8);
     says(2, NAME, 1, "link0", 13);
-    run();
+    driver_run();
     ck_assert_str_eq(serial_port_name(found), "serial0.2");
     says(77, ADD, 1, "", 8); /* more ports than there are queues: never mind */
     says(1, ADD, 1, "", 8);  /* twice */
-    run();
+    driver_run();
     ck_assert_str_eq(serial_port_name(found), "serial0.2");
-    ck_assert(!given_up);
+    ck_assert(!transport.given_up);
 }
 END_TEST
 
@@ -400,8 +323,8 @@ START_TEST(test_lies)
         if (lie == 2)
             arrives(text, 1, 5000);
         ck_assert_ptr_null(serial_port_peek(port, &size));
-        run();
-        ck_assert(given_up);
+        driver_run();
+        ck_assert(transport.given_up);
         ck_assert_uint_eq(serial_port_connection(port), 2);
         ck_assert_str_eq(devices->problem, "it broke the rules of its queues and was switched off");
         while (serial_port_write(port, text, 65536) > 0)
