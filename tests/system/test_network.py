@@ -166,7 +166,7 @@ def test_hot_plug(linux):
     linux.wait("the second interface", lambda: interfaces(linux, "linux")[1]["state"] == 4)
     assert "00:16:3e:00:00:55" in shell(linux, "linux", "cat /sys/class/net/eth1/address")
     assert linux.command(f"network-detach linux {devid}") == ""
-    assert "No such file" in shell(linux, "linux", "cat /sys/class/net/eth1/address")
+    linux.wait("Linux to let go of it", lambda: "No such file" in shell(linux, "linux", "cat /sys/class/net/eth1/address"))
     assert "0% packet loss" in shell(linux, "linux", "ping -c 2 10.0.0.2")
 
 

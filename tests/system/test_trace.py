@@ -38,7 +38,7 @@ def test_both_guests_are_in_it(machine):
         assert {"vcpu_op.set_singleshot_timer", "sched_op.block"} <= calls, (name, calls)
         assert any(record["event"] == "switch" and record["domid"] == domids[name] for record in value["records"])
     assert {domain["name"]: domain["domid"] for domain in value["domains"]} == domids
-    assert value["ns"] >= 500 * 10**6
+    assert value["ns"] >= 495 * 10**6  # the time stamps are made times by a rate that is rounded
 
 
 def test_time_goes_forward(machine):
