@@ -91,6 +91,12 @@ void policy_destroy_vcpu(struct vcpu *v)
     set_class(v, NULL);
 }
 
+/* What v ran when nobody else, or fewer than elsewhere, wanted its CPU is no debt. */
+static void forgive(struct vcpu *v)
+{
+    v->sched.vruntime = MIN(v->sched.vruntime, floor_ + CREDIT_PERIOD);
+}
+
 int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft)
 {
     bool queued = v->sched.queued;
@@ -98,6 +104,7 @@ int policy_set_affinity(struct vcpu *v, u32 hard, u32 soft)
     if (!(hard & online))
         return -EINVAL;
     policy_dequeue(v);
+    forgive(v);
     v->sched.hard_affinity = hard;
     v->sched.soft_affinity = soft;
     set_class(v, find_class(hard, soft));
@@ -369,12 +376,6 @@ static ns_t put_on_cpu(unsigned cpu, struct vcpu *v, bool continues, bool others
     slice = slice_of(v, others, key);
     cpus[cpu].slice_armed = slice != 0;
     return slice;
-}
-
-/* What v ran when nobody else wanted its CPU is no debt. */
-static void forgive(struct vcpu *v)
-{
-    v->sched.vruntime = MIN(v->sched.vruntime, floor_ + CREDIT_PERIOD);
 }
 
 struct policy_choice policy_pick(unsigned cpu, struct vcpu *prev, bool prev_runnable, ns_t now)

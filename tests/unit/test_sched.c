@@ -247,6 +247,24 @@ START_TEST(a_busy_neighbour_leaves_weights_alone)
 }
 END_TEST
 
+/* What one ran on a CPU that few wanted is no debt to those who crowd another: whoever is moved there has his turn. */
+START_TEST(whoever_is_moved_owes_nothing)
+{
+    static const u32 first = 1, second = 2;
+
+    fake_machine(2);
+    hogs(6);
+    for (unsigned i = 1; i <= 6; i++)
+        vcpu_set_affinity(d[i]->vcpus[0], i <= 4 ? &first : &second, NULL);
+    fake_run(LONG);
+    ck_assert_int_eq(vcpu_set_affinity(d[5 + _i]->vcpus[0], &first, NULL), 0);
+    fake_share(d[5 + _i], 1);
+    fake_run(500 * MS);
+    ck_assert_uint_ge(fake_share(d[5 + _i], 500 * MS), 150);
+    fake_free();
+}
+END_TEST
+
 static void assert_no_cpu_idles_in_vain(void)
 {
     unsigned running = 0, runnable = 0;
@@ -465,6 +483,7 @@ int main(void)
     tcase_add_test(tc, weight_divides_one_cpu);
     tcase_add_loop_test(tc, naps_take_nothing_from_who_computes, 0, 16);
     tcase_add_loop_test(tc, a_busy_neighbour_leaves_weights_alone, 0, 2);
+    tcase_add_loop_test(tc, whoever_is_moved_owes_nothing, 0, 2);
     tcase_add_test(tc, extreme_weights_starve_nobody);
     tcase_add_test(tc, a_weight_past_one_cpu_is_not_saved_up);
     tcase_add_loop_test(tc, a_cap_holds_on_an_idle_machine, 0, 7);
