@@ -34,6 +34,18 @@ static COLD int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
     return 0;
 }
 
+/* What is ours is closed but for the M2P, which all may read. */
+static int m2p_frame_get(u64 entry, mfn_t mfn, u64 word)
+{
+    if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
+        return -EBUSY;
+    do
+        if (!fw_refs_room(word))
+            return -EBUSY;
+    while (!frame_swap(mfn, &word, word + 1));
+    return 0;
+}
+
 static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, const struct domain *mapper,
                                                        unsigned owner)
 {
@@ -43,15 +55,8 @@ static COLD __attribute__((noinline)) int l1e_get_slow(u64 entry, mfn_t mfn, con
     if (owner == OWNER_XEN && (word & FW_SHARED) && fw_owner(word) == domain_zero->id &&
         fw_type(word) <= FRAME_WRITABLE)
         owner = domain_zero->id; /* a trace ring */
-    if (owner == OWNER_XEN) {
-        if ((entry & PTE_RW) || mfn.value < m2p_first.value || mfn.value >= m2p_end.value)
-            return -EBUSY;
-        do
-            if (!fw_refs_room(word))
-                return -EBUSY;
-        while (!frame_swap(mfn, &word, word + 1));
-        return 0;
-    }
+    if (owner == OWNER_XEN)
+        return m2p_frame_get(entry, mfn, word);
     if (owner == OWNER_IO || owner == OWNER_NONE)
         return -EBUSY;
     struct domain *d = owner_domain(owner);
