@@ -8,7 +8,7 @@ last one said. What a guest says is wrong with it is collected in `problems`, ne
 import re
 import time
 
-from machine import LEAVE_CONSOLE
+import linux_shell
 
 COMPLAINTS = re.compile(r"BUG: |WARNING: |kernel BUG|lockup|blocked for more than|detected stall|Call Trace|Oops|"
                         r"Out of memory|clocksource: .*(unstable|skew)|I/O error")
@@ -105,17 +105,10 @@ class Linux(Guest):
 
     def ask(self, command, name=None, timeout=60):
         """Types a command at the guest's shell; what it answered."""
-        self.machine.send(f"console {name or self.name}\r")
-        self.machine.expect("Ctrl-] leaves it", timeout)
-        self.machine.send(f"echo be''gin; {command}; echo an''swered\r")
-        self.machine.expect("begin[\r\n]", timeout)
-        answer = self.machine.expect("answered", timeout).strip()
-        self.machine.send(LEAVE_CONSOLE)
-        self.machine.prompt(timeout)
-        return answer
+        return linux_shell.ask(self.machine, command, name or self.name, timeout)
 
     def load(self):
-        self.ask("echo 1 >/proc/sys/kernel/printk")
+        linux_shell.quiet(self.machine, self.name)
         for what, loop in LOADS.items():
             self.ask(f"(while :; do if {loop}; then echo good; else echo BAD; fi >>/tmp/{what}; done) >/dev/null 2>&1 & :")
         self.ask("standstill 50 >/tmp/still & :")

@@ -5,15 +5,13 @@
 The set-up step fetches the kernel. Where it could not, these tests fail and say so: a machine without them has not been
 checked.
 """
-import contextlib
 import os
 import re
 
 import pytest
 
-from machine import BUILD, booted, built, config, ramdisk
-
-SHELL = r"linux:[^ ]*# "
+from linux_shell import SHELL, ask, console, quiet
+from machine import BUILD, LEAVE_CONSOLE, booted, built, config, ramdisk
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +22,10 @@ def linux():
         machine.send("create -c /examples/linux.cfg\r")
         machine.expect("Run /init as init process", timeout=120)
         machine.expect(SHELL)
-        machine.send("\x1d")
+        machine.send(LEAVE_CONSOLE)
         machine.prompt()
+        quiet(machine)
         yield machine
-
-
-@contextlib.contextmanager
-def console(machine):
-    """At the guest's console; back at the prompt whatever happens."""
-    machine.send("console linux\r")
-    machine.expect("Ctrl-] leaves it")
-    try:
-        yield
-    finally:
-        machine.send("\x1d")
-        machine.prompt()
-
-
-def ask(machine, command):
-    """Types a command at the guest's shell; what it answered."""
-    with console(machine):
-        machine.send(f"echo be''gin; {command}; echo an''swered\r")
-        machine.expect("begin[\r\n]", timeout=20)
-        return machine.expect("answered", timeout=20).strip()
 
 
 def online(machine, count):
@@ -135,6 +114,7 @@ def test_reboot_and_poweroff(linux):
         linux.expect("Restarting system", timeout=30)
     linux.wait("the domain's return", lambda: linux.domains().get("linux", {"domid": before})["domid"] != before)
     linux.wait_log("linux", SHELL, timeout=120)
+    quiet(linux)
     assert ask(linux, "md5sum </mnt/log | cmp - /mnt/sum && echo sa''me") == "same"
     linux.command("shutdown linux")
     linux.wait_gone("linux")

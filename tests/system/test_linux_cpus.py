@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from machine import BUILD, booted, built, config, ramdisk
+from linux_shell import SHELL, ask, console, quiet
+from machine import BUILD, LEAVE_CONSOLE, booted, built, config, ramdisk
 
 sys.path.insert(0, "scripts")
 from initramfs import FILE, Archive  # pylint: disable=wrong-import-position
 
-SHELL = r"busy:[^ ]*# "
 COMPLAINT = "warning|bug:|stalled|lockup|unchecked msr|oops|call trace"
 
 
@@ -31,28 +31,21 @@ def machine(tmp_path_factory):
     with booted(cpus=2, memory="1024M", initrd=disk, append="console=com1 dom0_mem=256M") as machine:
         machine.send("create -c /guests/busy.cfg\r")
         machine.expect(SHELL, timeout=180)
-        machine.send("\x1d")
+        machine.send(LEAVE_CONSOLE)
         machine.prompt()
+        quiet(machine, "busy")
         yield machine
 
 
 def test_threads_on_changing_cpus(machine):
     """A register, a base, a timer or a page lost when a vCPU moves, sleeps or is unplugged under load shows here."""
-    machine.send("console busy\r")
-    machine.expect("Ctrl-] leaves it")
-    machine.send("cpus 8 & sleep 0\r")
-    machine.expect(SHELL, timeout=60)
-    machine.send("\x1d")
-    machine.prompt()
+    with console(machine, "busy"):
+        machine.send("cpus 8 & sleep 0\r")
+        machine.expect(SHELL, timeout=60)
     for count in (1, 3, 2, 4):
         machine.command(f"vcpu-set -i busy {count}")
         machine.wait(f"{count} vCPUs", lambda wanted=count: machine.domains()["busy"]["vcpus"] == wanted, timeout=60)
-    machine.send("console busy\r")
-    machine.expect("Ctrl-] leaves it")
-    machine.send("wait; echo be''gin; dmesg | grep -Ei '" + COMPLAINT + "'; nproc; echo en''d\r")
-    machine.expect("begin[\r\n]+", timeout=90)
-    assert machine.expect("[\r\n]+end", timeout=30).strip() == "4"
-    machine.send("\x1d")
-    machine.prompt()
+    ask(machine, "wait", "busy", timeout=120)
+    assert ask(machine, f"dmesg | grep -Ei '{COMPLAINT}'; nproc", "busy") == "4"
     assert "cpus: ok" in machine.text()
     assert "cpus: FAILED" not in machine.text()

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from machine import BUILD, booted
+from linux_shell import SHELL, ask, quiet
+from machine import BUILD, LEAVE_CONSOLE, booted
 
 MIB = 1024
 
@@ -18,22 +19,16 @@ def linux():
     with booted(cpus=2, memory="1024M", append="console=com1 dom0_mem=256M loglvl=warning") as machine:
         machine.free_at_start = machine.free_mib()
         machine.send("create -c /examples/linux.cfg memory=192 maxmem=256\r")
-        machine.expect(r"linux:/root# ", timeout=120)
-        machine.send("\x1d")
+        machine.expect(SHELL, timeout=120)
+        machine.send(LEAVE_CONSOLE)
         machine.prompt()
+        quiet(machine)
         yield machine
 
 
 def total_kib(machine):
     """The guest's own MemTotal."""
-    machine.send("console linux\r")
-    machine.expect("Ctrl-] leaves it")
-    machine.send("grep MemTotal /proc/meminfo\r")
-    machine.expect(r"MemTotal: +(\d+) kB", timeout=60)
-    kib = int(machine.child.match.group(1))
-    machine.send("\x1d")
-    machine.prompt()
-    return kib
+    return int(re.search(r"MemTotal: +(\d+) kB", ask(machine, "grep MemTotal /proc/meminfo")).group(1))
 
 
 def balloon(machine):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from linux_shell import ask, quiet
 from machine import booted, built, config, ramdisk
 from test_leaks import assert_same, settled
 
@@ -115,18 +116,6 @@ def test_liar(machine, width):
     assert_same(machine, before, slack=16)
 
 
-def shell(machine, domain, command, timeout=60):
-    """Types a command at a Linux guest's shell; what it answered."""
-    machine.send(f"console {domain}\r")
-    machine.expect("Ctrl-] leaves it")
-    machine.send(f"echo be''gin; {command}; echo an''swered\r")
-    machine.expect("begin[\r\n]", timeout=20)
-    output = machine.expect("answered", timeout=timeout).strip()
-    machine.send("\x1d")
-    machine.prompt()
-    return output
-
-
 @pytest.fixture(scope="module")
 def linux(machine):
     """Two Linux guests at their shells; each sends back the checksum of what is sent to its port 5000."""
@@ -135,20 +124,21 @@ def linux(machine):
         machine.command(f"create /examples/{name}.cfg")
     for name in ("linux", "linux2"):
         machine.wait_log(name, rf"{name}:[^ ]*# ", timeout=120)
-        shell(machine, name, "(nc -ll -p 5000 -e sha256sum >/dev/null 2>&1 &)")
-        shell(machine, name, f"dd if=/dev/urandom of=/tmp/data bs=64k count={BLOCKS} 2>/dev/null")
+        quiet(machine, name)
+        ask(machine, "(nc -ll -p 5000 -e sha256sum >/dev/null 2>&1 &)", name)
+        ask(machine, f"dd if=/dev/urandom of=/tmp/data bs=64k count={BLOCKS} 2>/dev/null", name)
     return machine
 
 
 def send(machine, domain, peer):
     """Sends the file to the other guest and compares what it says about it with what we have."""
-    sums = shell(machine, domain, f"sha256sum </tmp/data; nc {peer} 5000 </tmp/data", timeout=120).split()
+    sums = ask(machine, f"sha256sum </tmp/data; nc {peer} 5000 </tmp/data", domain, timeout=120).split()
     assert len(sums) == 4 and sums[0] == sums[2], sums
 
 
 def test_linux_pair(linux):
     """Megabytes in both directions arrive as they were sent, in large segments, and nobody complains."""
-    assert "0% packet loss" in shell(linux, "linux", "ping -c 3 10.0.0.2")
+    assert ", 0% packet loss" in ask(linux, "ping -c 3 10.0.0.2")
     send(linux, "linux", "10.0.0.2")
     send(linux, "linux2", "10.0.0.1")
     counters = ports(linux)
@@ -157,30 +147,30 @@ def test_linux_pair(linux):
         assert port["in_bytes"] > BLOCKS * 65536 and port["out_bytes"] > BLOCKS * 65536
         assert port["in_frames"] < BLOCKS * 65536 / 1448 * 2  # segments were left to the receiver
         assert port["bad"] == 0
-        assert shell(linux, name, "dmesg | grep -iE 'rx->offset|eth0.*(error|bad|invalid)'") == ""
+        assert ask(linux, "dmesg | grep -iE 'rx->offset|eth0.*(error|bad|invalid)'", name) == ""
 
 
 def test_hot_plug(linux):
     """An interface comes and goes in a running Linux, and the one that stays works on."""
     devid = linux.json("network-attach linux mac=00:16:3e:00:00:55")["devid"]
     linux.wait("the second interface", lambda: interfaces(linux, "linux")[1]["state"] == 4)
-    assert "00:16:3e:00:00:55" in shell(linux, "linux", "cat /sys/class/net/eth1/address")
+    assert "00:16:3e:00:00:55" in ask(linux, "cat /sys/class/net/eth1/address")
     assert linux.command(f"network-detach linux {devid}") == ""
-    linux.wait("Linux to let go of it", lambda: "No such file" in shell(linux, "linux", "cat /sys/class/net/eth1/address"))
-    assert "0% packet loss" in shell(linux, "linux", "ping -c 2 10.0.0.2")
+    linux.wait("Linux to let go of it", lambda: "No such file" in ask(linux, "cat /sys/class/net/eth1/address"))
+    assert ", 0% packet loss" in ask(linux, "ping -c 2 10.0.0.2")
 
 
 def test_destroyed_while_sending(linux):
     """One end of a transfer vanishes in the middle: the other lives, no page or port of the dead one stays."""
-    shell(linux, "linux2", "(nc -ll -p 5001 -e cat >/dev/null 2>&1 &)")
-    shell(linux, "linux", "(while :; do cat /tmp/data /tmp/data; done | nc 10.0.0.2 5001 >/dev/null &)")
+    ask(linux, "(nc -ll -p 5001 -e cat >/dev/null 2>&1 &)", "linux2")
+    ask(linux, "(while :; do cat /tmp/data /tmp/data; done | nc 10.0.0.2 5001 >/dev/null &)")
     domid = linux.command("domid linux").strip()
     start = ports(linux)[f"vif{domid}.0"]["in_bytes"]
     linux.wait("traffic", lambda: ports(linux)[f"vif{domid}.0"]["in_bytes"] > start + 500_000)
     linux.command("destroy linux")
     linux.wait_gone("linux")
     assert f"vif{domid}.0" not in ports(linux)
-    assert "alive" in shell(linux, "linux2", "echo al''ive")
+    assert "alive" in ask(linux, "echo al''ive", "linux2")
     grants = re.search(r"d0 grant table: .* (\d+) mappings of others", linux.debug_key("g"))
     linux.command("destroy linux2")
     linux.wait_gone("linux2")
