@@ -392,6 +392,29 @@ static void test_fsgsbase(void)
 }
 #endif
 
+static void do_step(void)
+{
+#ifdef __x86_64__
+    __asm__ volatile("pushf\n\torq $0x100, (%%rsp)\n\tpopf\n\tnop" ::: "memory", "cc");
+#else
+    __asm__ volatile("pushf\n\torl $0x100, (%%esp)\n\tpopf\n\tnop" ::: "memory", "cc");
+#endif
+}
+
+/* A debugger that finds one reason in DR6 and overlooks the other loses a breakpoint: no reason goes by itself. */
+static void test_status_stays(volatile long *watched)
+{
+    HYPERVISOR_set_debugreg(6, 0);
+    HYPERVISOR_set_debugreg(7, 0x000D0001);
+    *watched = 3;
+    HYPERVISOR_set_debugreg(7, 0);
+    do_step();
+    CHECK_EQ(hit_dr6 & 0x400F, 0x4001, "DR6 keeps what it told, until the kernel clears it");
+    HYPERVISOR_set_debugreg(6, 0);
+    do_step();
+    CHECK_EQ(hit_dr6 & 0x400F, 0x4000, "which it can");
+}
+
 static void test_debug_registers(void)
 {
     static volatile long watched;
@@ -422,6 +445,7 @@ static void test_debug_registers(void)
     HYPERVISOR_set_debugreg(7, 0);
     watched = 2;
     CHECK_EQ(hits, 1, "switched off it does not");
+    test_status_stays(&watched);
     test_port_breakpoint();
     trap_set_handler(TRAP_DB, NULL);
 }

@@ -19,6 +19,9 @@ void raw_escape(void);
 void raw_user_run(void *code, void *stack, unsigned long flags, unsigned long iret_flags);
 extern unsigned long raw_user_cs, raw_user_ss; /* what raw_user_run enters with */
 
+extern char raw_vectors[][16];   /* entries like raw_escape, one for each number, */
+extern unsigned long raw_vector; /* which they leave here */
+
 unsigned long raw_ud2(unsigned long *flags);
 
 extern char raw_ud2_at[];

@@ -11,12 +11,13 @@
 
 .bss
 .balign 16
-.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip
+.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip, raw_vector
 raw_frame: .skip 64
 raw_sp: .skip 4
 raw_count: .skip 4
 raw_has_error: .skip 4
 raw_skip: .skip 4
+raw_vector: .skip 4
 saved_sp: .skip 4
 
 .data
@@ -84,6 +85,17 @@ raw_escape:
     pop %ebx
     pop %ebp
     ret
+
+.balign 16
+.globl raw_vectors
+raw_vectors:
+.set i, 0
+.rept 40
+    movl $i, %ss:raw_vector
+    jmp raw_escape
+    .balign 16
+.set i, i + 1
+.endr
 
 /* void raw_user_run(void *code, void *stack, unsigned long flags, unsigned long iret_flags): code runs in ring 3. */
 .globl raw_user_run

@@ -9,13 +9,14 @@
 
 .bss
 .balign 16
-.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip, raw_ax
+.globl raw_frame, raw_sp, raw_count, raw_has_error, raw_skip, raw_ax, raw_vector
 raw_frame: .skip 128
 raw_sp: .skip 8
 raw_count: .skip 8
 raw_has_error: .skip 8
 raw_skip: .skip 8
 raw_ax: .skip 8
+raw_vector: .skip 8
 saved_sp: .skip 8
 
 .data
@@ -83,6 +84,17 @@ raw_escape:
     pop %rbx
     pop %rbp
     ret
+
+.balign 16
+.globl raw_vectors
+raw_vectors:
+.set i, 0
+.rept 40
+    movq $i, raw_vector(%rip)
+    jmp raw_escape
+    .balign 16
+.set i, i + 1
+.endr
 
 /* void raw_user_run(void *code, void *stack, unsigned long flags, unsigned long iret_flags): code runs in user mode. */
 .globl raw_user_run

@@ -20,7 +20,7 @@ $(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library xstate
 
 # Those that judge nothing themselves: what they see is held beside what they see under genuine Xen.
-GUEST_TESTS_COMPARED := answers descriptors entries instructions sharing trading tables
+GUEST_TESTS_COMPARED := answers descriptors entries instructions programs sharing trading tables
 GUEST_TESTS_JUDGING := $(filter-out $(GUEST_TESTS_COMPARED),$(GUEST_TESTS))
 GUEST_TESTS_JUDGING_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS_JUDGING))
 
@@ -80,8 +80,10 @@ check-guests-coverage: $(B)/gen/hypercalls.json
 # out here alone.
 GUEST_TEST_OWN := control logdirty trace absent
 XEN_PV32 := $(wildcard $(B)/cache/rival/xen-pv32)
-XEN_GUEST_TESTS := $(foreach t,$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS_WIDE)),$(B)/guest64/test-$(t))
-XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS))),$(B)/guest32/test-$(t))
+XEN_GUEST_TESTS := $(foreach t,$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS_WIDE)),$(B)/guest64/test-$(t)) \
+                   $(BARE_VARIANTS:%=$(B)/guest64/bare-%)
+XEN_GUEST_TESTS32 := $(foreach t,$(if $(XEN_PV32),$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS))),$(B)/guest32/test-$(t)) \
+                     $(if $(XEN_PV32),$(BARE_VARIANTS:%=$(B)/guest32/bare-%))
 $(B)/xen: $(XEN_IMAGE)
 	$(Q)mkdir -p $(@D); gzip -dc $< > $@
 
