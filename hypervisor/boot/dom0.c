@@ -308,11 +308,12 @@ static void set_registers(struct build *b)
     v->regs.rflags = X86_EFLAGS_IF | X86_EFLAGS_MBS;
     v->regs.cs = wide ? GUEST64_CS : GUEST32_CS;
     v->regs.ss = wide ? GUEST64_SS : GUEST32_SS;
-    v->regs.ds = v->regs.es = wide ? 0 : GUEST32_SS;
+    v->regs.ds = v->regs.es = v->regs.fs = v->regs.gs = wide ? 0 : GUEST32_SS;
     v->kernel_sp = v->regs.rsp;
     v->kernel_ss = v->regs.ss;
     v->kernel_mode = true;
-    vcpu_upcall_mask(v) = 1;
+    for (unsigned i = 0; i < MAX_VCPUS; i++)
+        b->d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
 }
 
 static void parse_kernel(struct build *b, const struct boot_module *kernel)
