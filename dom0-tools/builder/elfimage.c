@@ -227,7 +227,7 @@ static int resolve_addresses(struct elf_note_values *values, const char **why)
 {
     struct elf_image *image = values->image;
 
-    if (image->xen_version[0] != '\0' && strcmp(image->xen_version, "xen-3.0") != 0)
+    if (image->xen_version[0] != '\0' && strncmp(image->xen_version, "xen-3.0", 7) != 0)
         return refuse(why, "the kernel is made for another hypervisor interface than xen-3.0");
     if (values->virt_base == ELF_UNSET && values->paddr_offset != ELF_UNSET)
         return refuse(why, "the kernel gives a PADDR_OFFSET note but no VIRT_BASE");
