@@ -140,7 +140,7 @@ static void guest_debug(struct vcpu *v, struct cpu_regs *regs)
 
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
-    v->debugreg[6] = dr6;
+    v->debugreg[6] |= dr6; /* what it told stays until the guest clears it */
     inject_trap(TRAP_DB, 0);
 }
 
