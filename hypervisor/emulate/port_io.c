@@ -152,6 +152,8 @@ enum outcome emulate_string_io(struct emulation *e)
 {
     unsigned size = io_size(e), port = (u16)e->regs->rdx, width = e->insn.address_size;
 
+    if (e->insn.repeat && !register_address(e->regs, REG_CX, width))
+        return EMULATED;
     if (port + size > 0x10000 || !guest_port_allowed(e->v, port, size))
         return NOT_EMULATED;
     if (!e->insn.repeat)
