@@ -10,12 +10,14 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define CR4_TSD     (1UL << 2)
-#define CR4_OSXSAVE (1UL << 18)
-#define XCR0_X87    1UL
-#define XCR0_SSE    2UL
-#define XCR0_AVX    4UL
-#define XCR0_AVX512 0xE0UL
+#define CR4_TSD       (1UL << 2)
+#define CR4_OSXSAVE   (1UL << 18)
+#define CPUID_MTRR    (1U << 12)
+#define CPUID_OSXSAVE (1U << 27)
+#define XCR0_X87      1UL
+#define XCR0_SSE      2UL
+#define XCR0_AVX      4UL
+#define XCR0_AVX512   0xE0UL
 
 static enum outcome read_tsc(struct emulation *e)
 {
@@ -115,7 +117,7 @@ static enum outcome set_xcr0(struct emulation *e)
         inject_trap(TRAP_UD, 0);
         return FAULTED;
     }
-    if ((u32)e->regs->rcx || !guest_xcr0_ok(value))
+    if ((u32)e->regs->rcx || !guest_xcr0_ok(value) || !guest_in_kernel(e->v, e->regs))
         return NOT_EMULATED;
     e->v->xcr0 = value;
     __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)));
@@ -124,9 +126,14 @@ static enum outcome set_xcr0(struct emulation *e)
 
 static void forced_cpuid(struct vcpu *v, struct cpu_regs *regs)
 {
-    u32 out[4];
+    u32 out[4], leaf = (u32)regs->rax;
 
-    guest_cpuid(v->domain, (u32)regs->rax, (u32)regs->rcx, out);
+    guest_cpuid(v->domain, leaf, (u32)regs->rcx, out);
+    if (leaf << 1 == 2 && !guest_in_kernel(v, regs)) { /* leaves 1 and 0x80000001: what kernels alone are shown */
+        out[3] &= ~CPUID_MTRR;
+        if (!(v->ctrlreg[4] & CR4_OSXSAVE))
+            out[2] &= ~CPUID_OSXSAVE;
+    }
     regs->rax = out[0];
     regs->rbx = out[1];
     regs->rcx = out[2];
@@ -136,8 +143,6 @@ static void forced_cpuid(struct vcpu *v, struct cpu_regs *regs)
 static enum outcome kernel_insn(struct emulation *e)
 {
     switch (e->insn.opcode) {
-    case 0x101:
-        return e->insn.mod == 3 && e->insn.reg == 2 && (e->insn.rm & 7) == 1 ? set_xcr0(e) : NOT_EMULATED;
     case 0x106:
         do_fpu_taskswitch(0);
         return EMULATED;
@@ -172,7 +177,13 @@ static enum outcome any_insn(struct emulation *e)
         return emulate_string_io(e);
     if ((opcode & ~0xBU) == 0xE4) /* IN OUT: E4 to E7, EC to EF */
         return emulate_port_io(e);
-    if (opcode == 0x131 || (opcode == 0x101 && e->insn.mod == 3 && e->insn.reg == 7 && e->insn.rm == 1))
+    if (opcode == 0x101 && e->insn.mod == 3 && (e->insn.rm & 7) == 1) {
+        if (e->insn.reg == 2)
+            return set_xcr0(e);
+        if (e->insn.reg == 7)
+            return read_tsc(e);
+    }
+    if (opcode == 0x131)
         return read_tsc(e);
     if (opcode == 0x1A2) {
         forced_cpuid(e->v, e->regs);
