@@ -274,7 +274,7 @@ static bool is_amd(void)
 static unsigned char sysenter_code[] = {0x0f, 0x34, 0x0f, 0x0b};
 
 /* Out of 32-bit user code, as the vDSO of a kernel of either width executes it on Intel's processors. */
-static void sysenter(const char *what)
+static void sysenter(const char *what, unsigned long flags)
 {
     unsigned long good_cs = raw_user_cs, count = raw_count;
 
@@ -283,7 +283,7 @@ static void sysenter(const char *what)
 #ifdef __x86_64__
     raw_user_cs = 0xe023;
 #endif
-    run_user(sysenter_code, FLAG_FIXED | FLAG_IF);
+    run_user(sysenter_code, FLAG_FIXED | FLAG_IF | flags);
     raw_user_cs = good_cs;
     CHECK_EQ(raw_count, count + 1, "enters the kernel once");
 }
@@ -294,16 +294,20 @@ static void test_sysenter(void)
         return;
     check_group("sysenter");
     set_gate(TRAP_GP, 4, raw_escape);
-    sysenter("without a callback");
+    sysenter("without a callback", 0);
     CHECK_EQ(raw(RAW_ERROR, 0), 0, "it is a protection fault");
     CHECK_EQ(raw(RAW_CS, 1) & 3, 3, "of the user");
     set_callback(CALLBACKTYPE_sysenter, CALLBACKF_mask_events, raw_escape);
-    sysenter("with one");
+    sysenter("with one", 0);
     CHECK_EQ(raw(RAW_IP, 0), 0, "the frame has no return address");
     CHECK_EQ(raw(RAW_CS, 0) & 3, 3, "comes from the user");
     CHECK_EQ(raw(RAW_FLAGS, 0) & FLAG_IF, FLAG_IF, "who was open to interrupts");
     CHECK_EQ(raw(RAW_SP, 0), 0, "and has no stack");
     CHECK_EQ(upcall_mask(), 1, "events are masked as asked");
+    HYPERVISOR_set_debugreg(6, 0);
+    sysenter("with one, single-stepped", FLAG_TF);
+    CHECK_EQ(raw(RAW_FLAGS, 0) & FLAG_TF, FLAG_TF, "the kernel sees that its program is, and can go on with it");
+    CHECK_EQ(HYPERVISOR_get_debugreg(6) & 0x4000, 0, "no step inside the hypervisor is told");
 }
 
 #ifdef __x86_64__
