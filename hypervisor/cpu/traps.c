@@ -9,6 +9,8 @@
 #include "emulate.h"
 #include "lib/symbols.h"
 
+#define DR6_SINGLE_STEP 0x4000UL
+
 struct fixup {
     s32 fault, resume; /* relative to their own addresses */
 };
@@ -244,7 +246,8 @@ void handle_nmi(struct cpu_regs *regs)
 }
 
 /* From the guest: as any trap, on the ordinary stack. From ourselves: the guest's breakpoint on its own memory, hit by a
- * copy of ours or by the last of its instructions; the guest learns of it through DR6. */
+ * copy of ours or by the last of its instructions; the guest learns of it through DR6. Or a step: SYSENTER comes with
+ * the program's trap flag, which its entry saves before it clears it. */
 void handle_debug(struct cpu_regs *regs)
 {
     u64 dr6;
@@ -255,8 +258,7 @@ void handle_debug(struct cpu_regs *regs)
     }
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
-    current->debugreg[6] |= dr6;
-    regs->rflags &= ~X86_EFLAGS_TF;
+    current->debugreg[6] |= dr6 & ~DR6_SINGLE_STEP;
 }
 
 void handle_double_fault(struct cpu_regs *regs)
