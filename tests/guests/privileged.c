@@ -93,6 +93,11 @@ static void do_wrmsr(void *arg)
     __asm__ volatile("wrmsr" ::"c"(msr->number), "a"((unsigned int)msr->value), "d"((unsigned int)(msr->value >> 32)));
 }
 
+static bool is_amd(void)
+{
+    return forced_cpuid(0, 0).b == 0x68747541;
+}
+
 static void test_msr(void)
 {
     struct msr msr = {.number = 0xc0000080};
@@ -110,6 +115,13 @@ static void test_msr(void)
     CHECK(survives(do_rdmsr, &msr) && msr.value != 0, "the time stamp counter can be read");
     msr.number = 0x1b;
     CHECK(survives(do_rdmsr, &msr), "APIC_BASE can be read");
+    msr.number = 0xc0010015;
+    CHECK_EQ(survives(do_rdmsr, &msr), is_amd(), "AMD's registers are on AMD's processors alone");
+    msr.number = 0x3a;
+    CHECK_EQ(survives(do_rdmsr, &msr), !is_amd(), "Intel's on Intel's");
+    CHECK(is_amd() || msr.value == 1, "where the choice of features is locked, with none chosen");
+    msr.number = 0x79;
+    CHECK(!survives(do_wrmsr, &msr) && fault.vector == TRAP_GP, "nobody loads microcode by hand");
     msr.number = 0x12345;
     CHECK(!survives(do_rdmsr, &msr) && fault.vector == TRAP_GP && fault.error == 0,
           "one that does not exist is a protection fault");
