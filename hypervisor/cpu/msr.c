@@ -9,25 +9,26 @@
 #include "emulate.h"
 #include "guest_access.h"
 
-#define MSR_TSC            0x10
-#define MSR_PLATFORM_ID    0x17
-#define MSR_APIC_BASE      0x1B
-#define MSR_UCODE_WRITE    0x79
-#define MSR_UCODE_REV      0x8B
-#define MSR_MISC_FEATURES  0x140
-#define MSR_MCG_CAP        0x179
-#define MSR_MC0_CTL        0x400
-#define MSR_MC1_CTL        0x404
-#define MSR_HYPERCALL_PAGE 0x40000000
-#define MSR_DE_CFG         0xC0011029
-#define DE_CFG_LFENCE      2
-#define MCG_BANKS          2
+#define MSR_TSC             0x10
+#define MSR_PLATFORM_ID     0x17
+#define MSR_APIC_BASE       0x1B
+#define MSR_FEATURE_CONTROL 0x3A
+#define MSR_UCODE_REV       0x8B
+#define MSR_MISC_FEATURES   0x140
+#define MSR_MCG_CAP         0x179
+#define MSR_MC0_CTL         0x400
+#define MSR_MC1_CTL         0x404
+#define MSR_HYPERCALL_PAGE  0x40000000
+#define MSR_DE_CFG          0xC0011029
+#define DE_CFG_LFENCE       2
+#define MCG_BANKS           2
 
-#define EFER_LMSLE         (1UL << 13)
-#define EFER_LME           (1UL << 8)
-#define EFER_LMA           (1UL << 10)
-#define APIC_ENABLED       0x800
-#define APIC_BOOT          0x100
+#define EFER_LMSLE          (1UL << 13)
+#define EFER_LME            (1UL << 8)
+#define EFER_LMA            (1UL << 10)
+#define FEATURES_LOCKED     1
+#define APIC_ENABLED        0x800
+#define APIC_BOOT           0x100
 
 static bool canonical(u64 value)
 {
@@ -39,36 +40,41 @@ static bool is_segment_base(u32 msr)
     return msr >= MSR_FS_BASE && msr <= MSR_KERNEL_GS_BASE;
 }
 
-/* Registers that kernels look at and that mean nothing to a guest: they read as zero, and writes are forgotten. */
-enum quiet { NONE, READ, WRITE, BOTH };
+/* Registers that kernels look at and that mean nothing to a guest: they read as zero, and writes are forgotten. Those of
+ * one vendor are on its processors alone. */
+enum { READ = 1, WRITE = 2, BOTH = 3, AMD = 4, INTEL = 8 };
 static const struct {
-    u32 first, last;
-    enum quiet allowed;
+    u32 first;
+    u8 more, allowed;
 } quiet[] = {
-    {0x000, 0x001, READ},           /* machine check of old */
-    {0x0CE, 0x0CE, READ},           /* platform information: no CPUID faulting */
-    {0x0E7, 0x0E8, WRITE},          /* performance clocks */
-    {0x140, 0x140, BOTH},           /* optional features */
-    {0x179, 0x17B, BOTH},           /* machine check */
-    {0x1A0, 0x1A0, BOTH},           /* miscellaneous features */
-    {0x280, 0x29F, BOTH},           /* machine check banks */
-    {0x345, 0x345, READ},           /* performance capabilities */
-    {0x400, 0x47F, BOTH},           /* machine check banks */
-    {0x40000000, 0x40000000, READ}, /* hypercall page */
-    {0xC0010000, 0xC0010007, BOTH}, /* performance counters */
-    {0xC0010010, 0xC0010010, READ}, /* system configuration, memory ranges */
-    {0xC0010015, 0xC0010015, BOTH}, {0xC0010016, 0xC001001A, READ},
-    {0xC001001D, 0xC001001D, READ}, {0xC001001F, 0xC001001F, BOTH},
-    {0xC0010041, 0xC0010042, BOTH}, /* frequency and voltage */
-    {0xC0010061, 0xC001006B, BOTH}, {0xC0010112, 0xC0010113, READ},
-    {0xC0010200, 0xC001020B, BOTH}, /* performance counters */
+    {0x000, 1, READ},            /* machine check of old */
+    {0x0CE, 0, READ},            /* platform information: no CPUID faulting */
+    {0x0E7, 1, WRITE},           /* performance clocks */
+    {0x10A, 0, INTEL | READ},    /* no flaw is said to be mended */
+    {0x140, 0, BOTH},            /* optional features */
+    {0x179, 2, BOTH},            /* machine check */
+    {0x1A0, 0, BOTH},            /* miscellaneous features */
+    {0x280, 31, BOTH},           /* machine check banks */
+    {0x345, 0, READ},            /* performance capabilities */
+    {0x400, 127, BOTH},          /* machine check banks */
+    {0x40000000, 0, READ},       /* hypercall page */
+    {0xC0010000, 7, AMD | BOTH}, /* performance counters */
+    {0xC0010010, 0, AMD | READ}, /* system configuration, memory ranges */
+    {0xC0010015, 0, AMD | BOTH},
+    {0xC0010016, 4, AMD | READ},
+    {0xC001001D, 0, AMD | READ},
+    {0xC001001F, 0, AMD | BOTH},
+    {0xC0010041, 1, AMD | BOTH}, /* frequency and voltage */
+    {0xC0010061, 10, AMD | BOTH},
+    {0xC0010112, 1, AMD | READ},
+    {0xC0010200, 11, AMD | BOTH}, /* performance counters */
 };
 
-static bool is_quiet(u32 msr, enum quiet access)
+static bool is_quiet(u32 msr, unsigned access)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(quiet); i++)
-        if (msr >= quiet[i].first && msr <= quiet[i].last)
-            return (quiet[i].allowed & access) != 0;
+        if (msr - quiet[i].first <= quiet[i].more)
+            return (quiet[i].allowed & access) && !(quiet[i].allowed & (cpu_features.amd ? INTEL : AMD));
     return false;
 }
 
@@ -115,6 +121,9 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
     case MSR_UCODE_REV:
         *value = rdmsr(MSR_UCODE_REV);
         return 0;
+    case MSR_FEATURE_CONTROL:
+        *value = FEATURES_LOCKED;
+        /* fall through */
     case MSR_PLATFORM_ID:
         return cpu_features.amd ? -EINVAL : 0;
     default:
@@ -163,8 +172,7 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 value)
     case MSR_HYPERCALL_PAGE:
         return write_hypercall_page(v, value);
     case MSR_UCODE_REV: /* Intel's is written as 0 before the number is read */
-    case MSR_UCODE_WRITE:
-        return cpu_features.amd ? -EINVAL : 0;
+        return cpu_features.amd || value ? -EINVAL : 0;
     case MSR_DE_CFG:
         return cpu_features.amd ? 0 : -EINVAL;
     default:
