@@ -5,7 +5,6 @@
  * block-attach, block-detach and block-list. What is attached or detached belongs to the domain's configuration from
  * then on: it is there, or gone, after a reboot too.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,40 +158,8 @@ static void list_one(struct vane *vane, struct json *json, const struct device_n
     free(path);
 }
 
-static int list_domain(struct vane *vane, struct json *json, const char *domain)
-{
-    struct xen_domctl_getdomaininfo info;
-    unsigned int count, *ids;
-
-    if (find_domain_info(vane, domain, &info) != 0)
-        return 1;
-    ids = devices_list(vane->xs, info.domain, VBD_KIND, &count);
-    for (unsigned int i = 0; i < count; i++) {
-        struct device_name name = {.domid = info.domain, .kind = VBD_KIND, .id = ids[i]};
-
-        list_one(vane, json, &name);
-    }
-    free(ids);
-    return 0;
-}
-
 int cmd_block_list(struct vane *vane, int argc, char **argv)
 {
-    struct xen_domctl_getdomaininfo info;
-    struct json json;
-
-    if (check_arguments(vane, argc, argv, 1, 64) != 0)
-        return 1;
-    for (int i = 1; i < argc; i++) /* a wrong name is told before anything is printed */
-        if (find_domain_info(vane, argv[i], &info) != 0)
-            return 1;
-    say(vane, "%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref",
-        "BE-path");
-    json_begin(&json, vane);
-    json_open(&json, NULL, '[');
-    for (int i = 1; i < argc; i++)
-        (void)list_domain(vane, &json, argv[i]);
-    json_close(&json, ']');
-    json_end(&json);
-    return 0;
+    return list_devices(vane, argc, argv, VBD_KIND,
+                        "Vdev  BE  handle state evt-ch ring-ref BE-path                       \n", list_one);
 }

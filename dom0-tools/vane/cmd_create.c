@@ -9,41 +9,10 @@
 #include "devices.h"
 #include "making.h"
 #include "vane.h"
-#include "wholefile.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Parses the file named first (if it is no key=value) and the assignments behind it. */
-static int read_config(struct vane *vane, int argc, char **argv, struct domain_config *out)
-{
-    struct config config;
-    struct config_error error;
-    struct whole_file file;
-    int status = 0, at = 1;
-
-    memset(out, 0, sizeof(*out));
-    config_init(&config);
-    if (argc > 1 && strchr(argv[1], '=') == NULL) {
-        if (whole_file_open(argv[1], &file) != 0) {
-            config_free(&config);
-            return fail(vane, "configuration %s: %s", argv[1], strerror(errno));
-        }
-        status = config_parse(&config, argv[1], file.data, file.size, &error);
-        whole_file_close(&file);
-        at = 2;
-    }
-    for (; at < argc && status == 0; at++)
-        status = config_override(&config, argv[at], &error);
-    if (status == 0)
-        status = domain_config_read(&config, out, &error);
-    config_free(&config);
-    if (status == 0)
-        return 0;
-    domain_config_free(out);
-    return fail(vane, "%s", error.text);
-}
 
 static void show_notes(const struct vane *vane, const struct domain_config *config)
 {
@@ -176,6 +145,7 @@ int cmd_create(struct vane *vane, int argc, char **argv)
     struct domain_config config;
     struct build_error error;
     domid_t domid;
+    bool named;
     int status;
 
     if (file != NULL) {
@@ -184,7 +154,10 @@ int cmd_create(struct vane *vane, int argc, char **argv)
         argv[1] = (char *)file;
         argc++;
     }
-    if (check_arguments(vane, argc, argv, 1, 64) != 0 || read_config(vane, argc, argv, &config) != 0)
+    if (check_arguments(vane, argc, argv, 1, 64) != 0)
+        return 1;
+    named = strchr(argv[1], '=') == NULL; /* the file; it need not be there */
+    if (read_config(vane, named ? argv[1] : NULL, argc - 1 - named, argv + 1 + named, &config) != 0)
         return 1;
     if (dry) {
         status = dry_run(vane, &config);

@@ -136,26 +136,6 @@ static void show_list(struct vane *vane, const struct xen_domctl_getdomaininfo *
     json_end(&json);
 }
 
-/* The domains that the arguments name, all without any; to be freed. NULL with the error printed. */
-static struct xen_domctl_getdomaininfo *named_domains(struct vane *vane, int argc, char **argv, unsigned int *count)
-{
-    struct xen_domctl_getdomaininfo *infos;
-
-    if (argc == 1)
-        return list_domains(vane, count);
-    infos = calloc((size_t)argc, sizeof(*infos));
-    if (infos == NULL)
-        fail(vane, "out of memory");
-    *count = 0;
-    for (int i = 1; i < argc && infos != NULL; i++) {
-        if (find_domain_info(vane, argv[i], &infos[(*count)++]) == 0)
-            continue;
-        free(infos);
-        infos = NULL;
-    }
-    return infos;
-}
-
 int cmd_list(struct vane *vane, int argc, char **argv)
 {
     bool full = option(&argc, argv, "-l", "--long"), verbose = option(&argc, argv, "-v", "--verbose");
@@ -254,27 +234,21 @@ static void say_uptime(struct vane *vane, struct json *json, const struct xen_do
 int cmd_uptime(struct vane *vane, int argc, char **argv)
 {
     bool brief = option(&argc, argv, "-s", "--short");
-    struct xen_domctl_getdomaininfo *infos, one;
+    struct xen_domctl_getdomaininfo *infos;
     unsigned int count;
     struct json json;
 
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
-    for (int i = 1; i < argc; i++)
-        if (find_domain_info(vane, argv[i], &one) != 0)
-            return 1;
-    infos = list_domains(vane, &count);
+    infos = named_domains(vane, argc, argv, &count);
     if (infos == NULL)
         return 1;
     if (!brief)
         say(vane, "%-33s %4s %s\n", "Name", "ID", "Uptime");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
-    for (unsigned int i = 0; i < count && argc == 1; i++)
+    for (unsigned int i = 0; i < count; i++)
         say_uptime(vane, &json, &infos[i], brief);
-    for (int i = 1; i < argc; i++)
-        if (find_domain_info(vane, argv[i], &one) == 0)
-            say_uptime(vane, &json, &one, brief);
     json_close(&json, ']');
     json_end(&json);
     free(infos);

@@ -208,38 +208,11 @@ static void list_one(struct vane *vane, struct json *json, const struct device_n
     free(path);
 }
 
-static void list_domain(struct vane *vane, struct json *json, domid_t domid)
-{
-    unsigned int count, *ids = devices_list(vane->xs, domid, KIND, &count);
-
-    for (unsigned int i = 0; i < count; i++) {
-        struct device_name name = {.domid = domid, .kind = KIND, .id = ids[i]};
-
-        list_one(vane, json, &name);
-    }
-    free(ids);
-}
-
 int cmd_network_list(struct vane *vane, int argc, char **argv)
 {
-    struct xen_domctl_getdomaininfo info;
-    struct json json;
-
-    if (check_arguments(vane, argc, argv, 1, 64) != 0)
-        return 1;
-    for (int i = 1; i < argc; i++) /* a wrong name is told before anything is printed */
-        if (find_domain_info(vane, argv[i], &info) != 0)
-            return 1;
-    say(vane, "%-3s %-2s %-17s %-6s %-5s %-6s %5s/%-11s %-30s\n", "Idx", "BE", "Mac Addr.", "handle", "state", "evt-ch",
-        "tx-", "rx-ring-ref", "BE-path");
-    json_begin(&json, vane);
-    json_open(&json, NULL, '[');
-    for (int i = 1; i < argc; i++)
-        if (find_domain_info(vane, argv[i], &info) == 0)
-            list_domain(vane, &json, info.domain);
-    json_close(&json, ']');
-    json_end(&json);
-    return 0;
+    return list_devices(
+        vane, argc, argv, KIND,
+        "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path                       \n", list_one);
 }
 
 struct seen {

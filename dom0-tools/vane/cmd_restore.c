@@ -10,9 +10,9 @@
 
 #include "infile.h"
 #include "json.h"
+#include "making.h"
 #include "moving.h"
 #include "system.h"
-#include "wholefile.h"
 
 #define LOOK_EVERY (1u << 20)
 
@@ -61,27 +61,6 @@ static void report(const struct restored *restored, bool paused)
     json_end(&json);
 }
 
-static int read_config(struct vane *vane, const char *path, struct domain_config *out)
-{
-    struct config config;
-    struct config_error error;
-    struct whole_file file;
-    int status;
-
-    if (whole_file_open(path, &file) != 0)
-        return fail(vane, "configuration %s: %s", path, strerror(errno));
-    config_init(&config);
-    status = config_parse(&config, path, file.data, file.size, &error);
-    whole_file_close(&file);
-    if (status == 0)
-        status = domain_config_read(&config, out, &error);
-    config_free(&config);
-    if (status == 0)
-        return 0;
-    domain_config_free(out);
-    return fail(vane, "%s", error.text);
-}
-
 static int restore(struct restored *restored, const char *path, bool paused)
 {
     struct byte_source source = {.own = restored, .read = read_on};
@@ -120,7 +99,7 @@ int cmd_restore(struct vane *vane, int argc, char **argv)
     restored->arrival = (struct arrival){.vane = vane, .source = DOMID_INVALID};
     restored->started_ns = clock_ns();
     if (argc > 2) {
-        status = read_config(vane, argv[1], &instead);
+        status = read_config(vane, argv[1], 0, NULL, &instead);
         restored->arrival.instead = &instead;
     }
     if (status == 0)

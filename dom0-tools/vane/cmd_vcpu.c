@@ -78,27 +78,21 @@ static void list_domain(struct vane *vane, struct json *json, const struct xen_d
 
 int cmd_vcpu_list(struct vane *vane, int argc, char **argv)
 {
-    struct xen_domctl_getdomaininfo *infos, one;
+    struct xen_domctl_getdomaininfo *infos;
     unsigned int count, cpus = cpu_count(vane);
     struct json json;
 
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
-    for (int i = 1; i < argc; i++)
-        if (find_domain_info(vane, argv[i], &one) != 0)
-            return 1;
-    infos = list_domains(vane, &count);
+    infos = named_domains(vane, argc, argv, &count);
     if (infos == NULL)
         return 1;
     say(vane, "%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
         "Affinity (Hard / Soft)");
     json_begin(&json, vane);
     json_open(&json, NULL, '[');
-    for (unsigned int i = 0; i < count && argc == 1; i++)
+    for (unsigned int i = 0; i < count; i++)
         list_domain(vane, &json, &infos[i], cpus);
-    for (int i = 1; i < argc; i++)
-        if (find_domain_info(vane, argv[i], &one) == 0)
-            list_domain(vane, &json, &one, cpus);
     json_close(&json, ']');
     json_end(&json);
     free(infos);

@@ -9,6 +9,9 @@
 
 #include "domains.h"
 
+struct device_name;
+struct json;
+
 /* Whether every device of a configuration can be had now. 0, or -1 with the error. */
 int check_devices(const struct domain_config *config, struct build_error *error);
 
@@ -32,5 +35,10 @@ void warn_of_duplicates(const struct vane *vane, const struct domain_config *con
 int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, struct build_error *error);
 
 int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error);
+
+/* The verbs that list the devices of one kind of the domains that argv names: a heading, and list_one for each device. A
+ * wrong name is told before anything is printed. */
+int list_devices(struct vane *vane, int argc, char **argv, const char *kind, const char *heading,
+                 void (*list_one)(struct vane *vane, struct json *json, const struct device_name *name));
 
 #endif

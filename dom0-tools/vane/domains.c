@@ -212,6 +212,25 @@ int find_domain(struct vane *vane, const char *text, domid_t *domid)
     return 0;
 }
 
+struct xen_domctl_getdomaininfo *named_domains(struct vane *vane, int argc, char **argv, unsigned int *count)
+{
+    struct xen_domctl_getdomaininfo *infos;
+
+    if (argc == 1)
+        return list_domains(vane, count);
+    infos = calloc((size_t)argc, sizeof(*infos));
+    if (infos == NULL)
+        fail(vane, "out of memory");
+    *count = 0;
+    for (int i = 1; i < argc && infos != NULL; i++) {
+        if (find_domain_info(vane, argv[i], &infos[(*count)++]) == 0)
+            continue;
+        free(infos);
+        infos = NULL;
+    }
+    return infos;
+}
+
 const char *shutdown_reason_name(unsigned int reason)
 {
     static char other[24];

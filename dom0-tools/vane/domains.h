@@ -68,6 +68,9 @@ struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than)
 /* All domains, to be freed; NULL with the error printed. */
 struct xen_domctl_getdomaininfo *list_domains(struct vane *vane, unsigned int *count);
 
+/* The domains that the arguments name, all without any; to be freed. NULL with the error printed. */
+struct xen_domctl_getdomaininfo *named_domains(struct vane *vane, int argc, char **argv, unsigned int *count);
+
 /* "poweroff", "reboot", "suspend", "crash", ... of an ended domain; valid until the next call. */
 const char *shutdown_reason_name(unsigned int reason);
 unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info);

@@ -27,6 +27,39 @@ struct open_files {
     size_t module_count;
 };
 
+static int parse_file(struct config *config, const char *path, struct config_error *error)
+{
+    struct whole_file file;
+    int status;
+
+    if (whole_file_open(path, &file) != 0)
+        return config_fail(error, NULL, "configuration %s: %s", path, strerror(errno));
+    status = config_parse(config, path, file.data, file.size, error);
+    whole_file_close(&file);
+    return status;
+}
+
+int read_config(struct vane *vane, const char *path, int count, char **assignments, struct domain_config *out)
+{
+    struct config config;
+    struct config_error error;
+    int status = 0;
+
+    memset(out, 0, sizeof(*out));
+    config_init(&config);
+    if (path != NULL)
+        status = parse_file(&config, path, &error);
+    for (int i = 0; i < count && status == 0; i++)
+        status = config_override(&config, assignments[i], &error);
+    if (status == 0)
+        status = domain_config_read(&config, out, &error);
+    config_free(&config);
+    if (status == 0)
+        return 0;
+    domain_config_free(out);
+    return fail(vane, "%s", error.text);
+}
+
 static void close_files(struct open_files *files)
 {
     if (files->unpacked == NULL)

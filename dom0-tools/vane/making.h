@@ -9,6 +9,9 @@
 
 #include "domains.h"
 
+/* What a file (NULL: none) and assignments behind it say. 0, or 1 with the error printed and nothing to be freed. */
+int read_config(struct vane *vane, const char *path, int count, char **assignments, struct domain_config *out);
+
 /*
  * Makes and starts (or leaves paused) a domain. The configuration is taken over when it succeeds. NULL with the error
  * set, and nothing left behind, when it does not.

@@ -74,23 +74,7 @@ trap_entry_\vector:
     jmp trap_common
 .endm
 
-.set i, 0
-.rept 32
-.altmacro
-.macro trap_entry_number n
-    .if (\n == 8) || ((\n >= 10) && (\n <= 14)) || (\n == 17) || (\n == 21)
-    trap_entry \n, 1
-    .else
-    trap_entry \n, 0
-    .endif
-.endm
-trap_entry_number %i
-.noaltmacro
-.purgem trap_entry_number
-.set i, i + 1
-.endr
-
-trap_entry 256, 0
+#include "trap_entries.h"
 
 /* Frame: ds, es, fs, gs, eip, ... : the selectors that could not be loaded are of no use to us. */
 .globl failsafe_entry

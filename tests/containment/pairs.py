@@ -15,7 +15,6 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent / "guests")
 from run import SUMMARY, Prompt, report, wait_for  # pylint: disable=wrong-import-position
 
-AUDIT = re.compile(r"frame audit: (\d+) frames, (\d+) wrong")
 FREE = re.compile(r"^free_memory *: (\d+)", re.M)
 
 
@@ -37,12 +36,12 @@ def run_pair(prompt, name, widths, domid, cpus):
     texts = [wait_for(prompt, f"log pair{domid + i}", SUMMARY.search) for i in range(2)]
     left = wait_for(prompt, "list", lambda domains: f"pair{domid}" not in domains and f"pair{domid + 1}" not in domains)
     results = [report(f"{w}-bit {role} on {cpus}", text) for w, role, text in zip(widths, ("lender", "borrower"), texts)]
-    audit = AUDIT.search(prompt.step("debug-keys f"))
+    problems = prompt.audit()
     # What a domain had comes back when an idle CPU has cleaned it.
     after = free_memory(wait_for(prompt, "info", lambda text: before - free_memory(text) <= 1))
-    good = audit and audit.group(2) == "0" and "pair" not in left.replace("log pair", "") and 0 < before <= after + 1
+    good = not problems and "pair" not in left.replace("log pair", "") and 0 < before <= after + 1
     if not good:
-        print(f"    after them: audit {audit and audit.group(0)}, free memory {before} and {after} MiB, {left!r}")
+        print(f"    after them: {problems}, free memory {before} and {after} MiB, {left!r}")
     return results + [(1, 0) if good else (0, 1)]
 
 

@@ -3,7 +3,7 @@
 #
 # Kernels that attack: build/guest32/contain-NAME and build/guest64/contain-NAME, one a subject. They run as guests
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
-# it is; after each the hypervisor's frame audit must find nothing. attack.c is theirs, witness.c is not one of them.
+# it is; after each the hypervisor's frame audit must find nothing wrong and nothing left. attack.c is theirs, witness.c is not one of them.
 
 CONTAINMENT := $(filter-out attack witness latency meter storm trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=

@@ -68,8 +68,8 @@ def run_width(options, width):
         times = storm(machine, options, width, name)
         stretches = stretches_of(machine)
         machine.step("destroy meter")
-        if times is None:
-            print(f"  {width}-bit {name}: did not finish")
+        if times is None or times[2] == 0:
+            print(f"  {width}-bit {name}: did not {'finish' if times is None else 'storm'}")
             failed += 1
             continue
         alone = max(rounds / (last - first) for first, last, rounds in stretches)

@@ -36,6 +36,7 @@ CREATED = re.compile(r"Domain (\d+) \(peer\)")
 TOOLS = (("dump-core peer /tmp/core", "rm /tmp/core"), ("pause peer", "unpause peer"), ("vcpu-pin peer all 0", "vcpu-list peer"),
          ("mem-set peer 20", "debug-keys g"), ("debug-keys e", "debug-keys m"), ("sched-credit2 -d peer -w 64",))
 NOISE = re.compile(r"[^\n -~]")  # what guests write into the console at random
+ANSWERED = "'h' pressed"
 PEERS = 500  # what the seed of a second guest is ahead of the first's
 TICKS_A_SECOND = 100
 
@@ -288,6 +289,20 @@ class Campaign:
 class Dom0Campaign(Campaign):
     """The fuzzer in dom0's place: it may make every call, create domains and end itself, but not stop the hypervisor."""
 
+    def hypervisor_answers(self):
+        """Whether it does so to a key typed at it. A dom0 may sleep for ever; each try switches the line's input."""
+        try:
+            for _ in range(4):
+                self.machine.process.stdin.write(b"\x01\x01\x01h")
+                self.machine.process.stdin.flush()
+                if ANSWERED in self.machine.wait_for(ANSWERED, lambda clock, used: used > 20 or clock > 60):
+                    return True
+        except (Finding, OSError):
+            if not DOM0_ENDED.search(self.machine.seen):  # it was not asleep after all
+                raise
+            return True
+        return False
+
     def campaign(self):
         options, silence = self.options, self.options.silence
         arguments = f"seed={self.seed} calls={options.calls} players={options.players} {options.extra}".strip()
@@ -299,6 +314,8 @@ class Dom0Campaign(Campaign):
                 piece = self.machine.wait_for("\n", lambda clock, used: used > silence or clock > 4 * silence or self.over())
                 quiet = not piece.endswith("\n")
                 text += piece
+            if quiet and not self.over() and not self.hypervisor_answers():
+                raise Finding("dom0 is silent, and the hypervisor does not answer its keys")
         finally:
             self.machine.end()
         self.rounds += 1
@@ -367,7 +384,7 @@ def main():
     for thread in threads:
         thread.join()
     summarize(campaigns, options.coverage)
-    failed = sum(bool(one.findings) for one in campaigns)
+    failed = sum(bool(one.findings) or not one.calls for one in campaigns)
     print(f"{len(campaigns) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

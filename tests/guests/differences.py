@@ -51,11 +51,14 @@ def main():
     ours, theirs, exceptions = sys.argv[1], sys.argv[2], read_exceptions(sys.argv[3])
     kernels = sorted(set(os.listdir(ours)) & set(os.listdir(theirs)))
     same, argued, failed, met = 0, 0, 0, set()
+    for kernel in sorted(set(os.listdir(ours)) ^ set(os.listdir(theirs))):
+        failed += 1
+        print(f"FAILED: {kernel.removesuffix('.txt')} ran under one hypervisor only")
     for kernel in kernels:
         name = kernel.removesuffix(".txt")
         (mine, we_ended), (other, they_ended) = (read_verdicts(f"{d}/{kernel}") for d in (ours, theirs))
         differences = compare(mine, other)
-        if not (we_ended and they_ended):
+        if not (we_ended and they_ended and mine):
             differences.append(("the end", str(we_ended), str(they_ended)))
         same += len(mine) - len(differences)
         print(f"  {name}: {len(mine)} verdicts, {len(differences)} different")

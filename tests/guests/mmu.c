@@ -13,6 +13,7 @@
 #include <pv/traps.h>
 #include "../../guest-pv/core/internal.h"
 #include "check.h"
+#include "table_calls.h"
 
 #ifdef __x86_64__
 #define TOP_LEVEL           4
@@ -37,31 +38,6 @@ static unsigned long foreign_mfn(void)
 static long set_pte(void *addr, pte_t pte)
 {
     return HYPERVISOR_update_va_mapping((unsigned long)addr, pte, UVMF_INVLPG);
-}
-
-static long update(uint64_t ptr, uint64_t value, unsigned int domid)
-{
-    struct mmu_update request = {.ptr = ptr, .val = value};
-    unsigned int done;
-
-    return HYPERVISOR_mmu_update(&request, 1, &done, domid);
-}
-
-static long ext(unsigned int command, unsigned long mfn)
-{
-    struct mmuext_op op = {.cmd = command, .arg1.mfn = mfn};
-    unsigned int done;
-
-    return HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
-}
-
-/* A page fit to become a table: mapped read-only. */
-static pte_t *new_table(void)
-{
-    pte_t *page = pages_alloc(1);
-
-    pages_protect(page, 1, false);
-    return page;
 }
 
 static void drop_table(pte_t *page)

@@ -12,35 +12,7 @@
 #include <pv/paging.h>
 #include <pv/traps.h>
 #include "check.h"
-
-static long update(uint64_t ptr, uint64_t value, unsigned int domid)
-{
-    struct mmu_update request = {.ptr = ptr, .val = value};
-    unsigned int done;
-
-    return HYPERVISOR_mmu_update(&request, 1, &done, domid);
-}
-
-static long ext(unsigned int command, unsigned long mfn)
-{
-    struct mmuext_op op = {.cmd = command, .arg1.mfn = mfn};
-    unsigned int done;
-
-    return HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
-}
-
-static uint64_t maddr(const void *table, unsigned int index)
-{
-    return ((uint64_t)virt_to_mfn(table) << PAGE_SHIFT) + index * sizeof(pte_t);
-}
-
-static pte_t *new_table(void)
-{
-    pte_t *page = pages_alloc(1);
-
-    pages_protect(page, 1, false);
-    return page;
-}
+#include "table_calls.h"
 
 static void test_names(void)
 {

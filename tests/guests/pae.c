@@ -12,6 +12,7 @@
 #include <pv/paging.h>
 #include <pv/traps.h>
 #include "check.h"
+#include "table_calls.h"
 
 #define SHARED_SLOT    3
 #define RESERVED_ENTRY ((MACH2PHYS_VIRT_START >> 21) & 511)
@@ -33,14 +34,6 @@ static pte_t *table_of(pte_t entry)
 static pte_t *live_top(void)
 {
     return (pte_t *)(unsigned long)start_info->pt_base;
-}
-
-static long ext(unsigned int command, unsigned long mfn)
-{
-    struct mmuext_op op = {.cmd = command, .arg1.mfn = mfn};
-    unsigned int done;
-
-    return HYPERVISOR_mmuext_op(&op, 1, &done, DOMID_SELF);
 }
 
 static long set_entry(const pte_t *table, unsigned int index, pte_t value)

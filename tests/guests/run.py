@@ -23,6 +23,8 @@ import time
 SUMMARY = re.compile(r"^(\S+): (\d+) passed, (\d+) failed\s*$", re.M)
 SUSPENDED = ("test-suspend",)
 MESSAGES = r"(?:\(XEN\) [^\n]*\n)*"
+AUDIT = re.compile(r"frame audit: \d+ frames, (\d+) wrong, (\d+) held by nobody known")
+AUDITS = 10  # what is on its way holds a reference for a moment: it is gone when asked again
 ENDED = re.compile(r"dom0 (halted|crashed|rebooted)|Hardware Dom0 (halted|crashed|shutdown)|^now: .*\n", re.M)
 
 
@@ -100,6 +102,18 @@ class Prompt:
     def step(self, line, mark="vane> "):
         """As run, but a prompt that was drawn again, because dom0 had something to tell, is not taken for the answer."""
         return self.run(line, echo_of(line)) + self.read_until(mark)
+
+    def audit(self):
+        """The lines in which the frame audit complains of references or types that are not so."""
+        for _ in range(AUDITS):
+            text = self.step("debug-keys f")
+            found = AUDIT.search(text)
+            if found is None:
+                return ["the hypervisor does not answer: " + repr(text[-400:])]
+            if found.groups() == ("0", "0"):
+                return []
+            time.sleep(0.2)
+        return [line for line in text.splitlines() if "frame" in line]
 
     def end(self):
         self.process.kill()

@@ -12,6 +12,7 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include "check.h"
+#include "table_calls.h"
 
 #define FRAMES 6
 #define SLOTS  4
@@ -31,13 +32,6 @@ static unsigned int draw(unsigned int below)
 {
     seed = seed * 1664525u + 1013904223u;
     return (seed >> 12) % below;
-}
-
-static long ext(unsigned int cmd, unsigned long mfn)
-{
-    struct mmuext_op op = {.cmd = cmd, .arg1.mfn = mfn};
-
-    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
 
 static long enter(unsigned long table, unsigned int slot, uint64_t value)

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Machines to compare with: genuine Xen with a Linux dom0, and Linux with no hypervisor at all. Under QEMU, by hand over
 the serial line (a shell's prompt) or running a script to its end."""
-import itertools
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -12,12 +10,14 @@ import threading
 
 import images
 
+sys.path.append(os.path.join(images.HERE, "..", "system"))
+from line import ESCAPES, Line  # noqa: E402
+
 ICOUNT = ("-icount", "shift=0,sleep=off", "-rtc", "clock=vm")
 # QEMU's IRET at privilege 3 reads its stack as the supervisor, so Xen's guests cannot live with SMAP on this emulator.
 XEN_OPTIONS = "smap=0 console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all " \
               "dom0_mem=512M,max:512M"
 DOM0_OPTIONS = "console=hvc0 quiet"
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 def qemu(kernel, append, initrd, cpus=1, memory="1024M", extra=()):
@@ -55,44 +55,19 @@ def until(command, end, limit):
     return text
 
 
-class Shell:
+class Shell(Line):
     """A machine at a shell's prompt on its serial line."""
 
     def __init__(self, command, ready, limit=180):
-        import pexpect  # only who talks to a machine needs it
-        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", timeout=60,
-                                   echo=False, dimensions=(50, 200), maxread=65536)
-        self.child.delaybeforesend = None
-        self.transcript = []
-        self.child.logfile_read = self
-        self.marks = itertools.count(1)
-        self.child.expect(ready, timeout=limit)
-
-    def write(self, text):
-        self.transcript.append(text)
-
-    def flush(self):
-        pass
-
-    def text(self):
-        return ESCAPES.sub("", "".join(self.transcript))
+        super().__init__(*command)
+        self.expect(ready, limit)
 
     def command(self, line, limit=60):
         """What a shell command printed."""
         number = next(self.marks)
-        self.child.send(f"echo be''gin{number}; {line}; echo en''d{number}\r")
-        self.child.expect(rf"begin{number}\r*\n", timeout=limit)
-        self.child.expect(rf"end{number}\r*\n", timeout=limit)
-        return ESCAPES.sub("", self.child.before)
-
-    def close(self):
-        self.child.close(force=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        self.send(f"echo be''gin{number}; {line}; echo en''d{number}\r")
+        self.expect(rf"begin{number}\r*\n", limit)
+        return self.expect(rf"end{number}\r*\n", limit)
 
 
 def xen_shell(files=None, **options):

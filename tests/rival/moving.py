@@ -166,10 +166,9 @@ def through_paravane(name, disk, other):
 
 
 def vane(shell, line, limit=60):
-    shell.child.send(line + "\r")
-    shell.child.expect(r"\r*\n", timeout=limit)
-    shell.child.expect("vane> ", timeout=limit)
-    return machines.ESCAPES.sub("", shell.child.before)
+    shell.send(line + "\r")
+    shell.expect(r"\r*\n", limit)
+    return shell.expect("vane> ", limit)
 
 
 def verify(account, disk):

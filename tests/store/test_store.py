@@ -21,7 +21,8 @@ def dom0(request):
 
 
 def run_guest(machine, name):
-    """Creates a guest that ends by itself; returns everything that it printed."""
+    """Creates a guest that ends by itself; returns everything that it printed. dmesg speaks of it alone then."""
+    machine.command("dmesg -c")
     machine.command(f"create /guests/{name}.cfg")
     for _ in range(60):
         if not re.search(rf"^{name} ", machine.command("list"), re.MULTILINE):

@@ -1,11 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
-"""A machine under test: QEMU on the emulator, its serial line in our hands.
-
-Every wait has an end. QEMU hangs on a pseudo terminal of ours, so it dies with us even when we are killed.
-"""
+"""A machine under test: QEMU on the emulator, its serial line in our hands."""
 import io
-import itertools
 import json
 import os
 import re
@@ -14,12 +10,13 @@ import time
 
 import pexpect
 
+from line import Line
+
 BUILD = os.environ.get("BUILD", "build")
 with open(f"{BUILD}/dom0.rd.memory", encoding="ascii") as _needed:
     DOM0_MEM = f"dom0_mem={_needed.read().strip()}M"  # as the image has it
 OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info"
 PROMPT = "vane> "
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 HYPERVISOR_LINE = re.compile(r"\(XEN\) [^\n]*\n")
 LEAVE_CONSOLE = "\x1d"
 SWITCH_INPUT = "\x01\x01\x01"
@@ -38,7 +35,7 @@ def answer_to(mark):
     return torn(f"cat: {mark}: ") + r"[^\n]*\n"
 
 
-class Machine:
+class Machine(Line):
     """Boots Paravane (or another Multiboot kernel) and talks to its first serial port."""
 
     def __init__(self, cpus=1, memory="640M", kernel=None, append=OPTIONS, initrd=None, iso=None, extra=(),
@@ -54,40 +51,16 @@ class Machine:
                 initrd = f"{BUILD}/dom0,{BUILD}/dom0.rd"
             if initrd:
                 arguments += ["-initrd", initrd]
-        self.child = pexpect.spawn("qemu-system-x86_64", arguments, encoding="utf-8", codec_errors="replace",
-                                   timeout=60, echo=False, dimensions=(50, 200), maxread=65536)
-        self.child.delaybeforesend = None
+        super().__init__("qemu-system-x86_64", *arguments)
         self.audited = False  # from the first prompt on: there is a hypervisor of ours with frames to count
-        self.transcript = []
-        self.child.logfile_read = self
-        self.marks = itertools.count(1)
-
-    # What pexpect asks of a log file.
-    def write(self, text):
-        self.transcript.append(text)
-
-    def flush(self):
-        pass
-
-    def text(self):
-        """All that the serial line said so far, without terminal escapes."""
-        return ESCAPES.sub("", "".join(self.transcript))
 
     def hypervisor_lines(self):
         return HYPERVISOR_LINE.findall(self.text())
-
-    def expect(self, pattern, timeout=60):
-        """Waits for a regular expression; returns what came before it, without terminal escapes."""
-        self.child.expect(pattern, timeout=timeout)
-        return ESCAPES.sub("", self.child.before)
 
     def prompt(self, timeout=60):
         output = self.expect(torn(PROMPT), timeout)
         self.audited = True
         return output
-
-    def send(self, text):
-        self.child.send(text)
 
     def command(self, line, timeout=60, keep=False):
         """Types a command; returns what it printed, without what the hypervisor said in between unless keep.
@@ -190,12 +163,6 @@ class Machine:
         except pexpect.EOF:
             return  # it was about to power off
         assert found.groups() == ("0", "0"), f"after the test, {found.group()}: {self.text()[-3000:]}"
-
-    def close(self):
-        self.child.close(force=True)
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, failure, *_):
         try:

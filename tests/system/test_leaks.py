@@ -57,11 +57,14 @@ def test_killed_at_random_moments(machine):
     """Before its first instruction, in the middle of its boot, mapping a grant, ballooning, crashing: same counts."""
     before = settled(machine)
     moments = random.Random(1)
+    made = 0
     for number in range(60):
         guest = moments.choice(GUESTS)
         name = guest if guest in ("ring", "ring-peer") else f"g{number}"
         paused = "-p " if moments.random() < 0.1 else ""
-        machine.command(f"create {paused}/examples/{guest}.cfg name={name}")
+        said = machine.command(f"create {paused}/examples/{guest}.cfg name={name}")
+        assert re.search(r"Domain \d+ |is taken by domain|MiB asked for", said), said
+        made += "Domain" in said
         time.sleep(moments.choice((0, 0, 0.003, 0.01, 0.03, 0.1)))
         if moments.random() < 0.2:
             machine.command(f"pause {name}")
@@ -69,6 +72,7 @@ def test_killed_at_random_moments(machine):
             machine.command(f"destroy {name}")
     machine.destroy_all()
     machine.wait("every guest to be gone", lambda: list(machine.domains()) == ["Domain-0"])
+    assert made >= 20, made
     assert_same(machine, before, slack=8)
 
 

@@ -40,7 +40,8 @@ def test_suspend_called_off(linux):
     assert "---s--" in linux.machine.command("list linux")
     assert "has ended (suspend)" in linux.machine.command("unpause linux")
     linux.machine.command("resume linux")
-    assert "100% packet loss" not in linux.ask("ping -c 5 -W 10 10.0.0.2")
+    answer = linux.ask("ping -c 5 -W 10 10.0.0.2")
+    assert re.search(r"[1-5] packets received", answer), answer
     assert linux.machine.domains()["linux"]["domid"] == number
     assert "is not suspended" in linux.machine.command("resume linux")
 

@@ -44,9 +44,9 @@ def ports(machine):
 def test_both_widths(machine):
     """A 64-bit guest finds a 32-bit one by ARP and pings it, with small and with the largest frames."""
     for size in (56, 1472):
-        machine.command(f"create /examples/ping-peer.cfg 'extra=\"ip=10.0.0.11 to=10.0.0.10 size={size}\"'")
+        output = machine.command(f"create -c /examples/ping-peer.cfg 'extra=\"ip=10.0.0.11 to=10.0.0.10 size={size}\"'")
+        assert "4 of 4 answered" in output, output
         machine.wait_gone("ping-peer")
-        assert "4 of 4 answered" in machine.log("ping-peer")
     assert list(ports(machine)) == ["host"]
 
 
@@ -105,13 +105,14 @@ def test_bad_specification(machine, spec, complaint):
 def test_liar(machine, width):
     """A front end that lies in every field is cut off or told so; its neighbours' pings go on, and nothing is left."""
     before = settled(machine)
-    machine.command("create /examples/ping-peer.cfg 'extra=\"ip=10.0.0.11 to=10.0.0.10 count=12\"'")
-    machine.command(f"create /guests/liar{width}.cfg")
+    pinging = machine.json("create /examples/ping-peer.cfg 'extra=\"ip=10.0.0.11 to=10.0.0.10 count=12\"'")["domid"]
+    machine.command("dmesg -c")
+    assert "is running" in machine.command(f"create /guests/liar{width}.cfg")
     machine.wait_gone(f"liar{width}", timeout=60)
     log = machine.log(f"liar{width}")
-    assert re.search(r"netfront: \d+ passed, 0 failed", log), log
+    assert re.search(r"netfront: [1-9]\d* passed, 0 failed", log), log
     machine.wait_gone("ping-peer", timeout=60)
-    assert "12 of 12 answered" in machine.log("ping-peer")
+    assert "12 of 12 answered" in machine.log(pinging)
     assert "cut off: its transmit ring claims 1000 requests" in machine.dmesg()
     assert_same(machine, before, slack=16)
 

@@ -9,7 +9,8 @@ import subprocess
 
 import pexpect
 
-from machine import BUILD, ESCAPES
+from line import ESCAPES
+from machine import BUILD
 
 KEYS = {"other": "\x01n", "restart": "\x01r", "end": "\x01x"}
 

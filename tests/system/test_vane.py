@@ -288,8 +288,9 @@ def test_memory_that_does_not_fit(vane):
 
 
 def test_several_modules(vane):
-    """A list of modules reaches the guest's memory in one piece."""
-    assert "hello" in vane.command("create -c /cfg/multi.cfg")
+    """A list that ends with a comma is a list: both of its modules reach the guest."""
+    output = vane.command("create -c /cfg/multi.cfg")
+    assert re.findall(r'^hello: module "(.*?)", \d+ bytes', output, re.M) == ["/boot/hello32", "/boot/hello64"], output
     vane.command("destroy multi")
 
 

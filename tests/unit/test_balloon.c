@@ -6,10 +6,10 @@
  * "stuck" of one that does, and every reason must name the right limit.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dom0-tools/vane/balloon.h"
+#include "tests/unit/run_suite.h"
 
 #define MIB     1024u
 #define STEP_MS 250u
@@ -295,15 +295,10 @@ int main(void)
     };
     Suite *suite = suite_create("balloon");
     TCase *tcase = tcase_create("states");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "dom0-tools/block/volume_file.h"
+#include "tests/unit/run_suite.h"
 
 /* The next call of this kind fails with this error. */
 static enum call { NONE, OPEN, READ, WRITE, SEEK, SYNC, CALLOC } failing;
@@ -240,8 +241,6 @@ int main(void)
 {
     Suite *suite = suite_create("block_file");
     TCase *tc = tcase_create("errors");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, errors_reach_the_guest);
@@ -249,8 +248,5 @@ int main(void)
     tcase_add_test(tc, a_file_that_may_only_be_read);
     tcase_add_test(tc, what_is_no_image);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include <abi/io/blkif_widths.h>
 
 #include "dom0-tools/block/request.h"
+#include "tests/unit/run_suite.h"
 
 #define RING_BYTES 4096u
 
@@ -212,8 +213,6 @@ int main(void)
 {
     Suite *suite = suite_create("block_request");
     TCase *layout = tcase_create("layout"), *rules = tcase_create("rules");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(layout, protocols_by_name);
     tcase_add_test(layout, ring_sizes);
@@ -227,9 +226,5 @@ int main(void)
     tcase_add_test(rules, segments_inside_their_page);
     suite_add_tcase(suite, layout);
     suite_add_tcase(suite, rules);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 #include "dom0-tools/block/image.h"
 #include "dom0-tools/block/volume.h"
 #include "guest-pv/libc/files.h"
+#include "tests/unit/run_suite.h"
 
 #define SECTORS 16u
 
@@ -258,8 +259,6 @@ int main(void)
 {
     Suite *suite = suite_create("block_volume");
     TCase *volumes = tcase_create("volumes"), *images = tcase_create("images");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(volumes, reads_and_writes_in_place);
     tcase_add_test(volumes, nothing_past_the_end);
@@ -272,9 +271,5 @@ int main(void)
     tcase_add_test(images, claims_of_short_images);
     suite_add_tcase(suite, volumes);
     suite_add_tcase(suite, images);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -19,6 +19,7 @@
 
 #include "dom0-tools/machine/serial_port.h"
 #include "dom0-tools/migration/channel.h"
+#include "tests/unit/run_suite.h"
 
 #define WIRE_BYTES 40000u /* less than a frame: writers wait */
 #define SECOND     1000000000ull
@@ -370,8 +371,6 @@ int main(void)
 {
     Suite *suite = suite_create("channel_link");
     TCase *tests = tcase_create("channel_link");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_conversations);
@@ -381,9 +380,5 @@ int main(void)
     tcase_add_test(tests, test_forged);
     tcase_add_test(tests, test_nobody);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

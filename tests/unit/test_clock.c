@@ -4,9 +4,9 @@
  * Dates, the scale from TSC ticks to nanoseconds that guests compute with too, and how both are learned from a machine
  * whose timer stalls, is dead, or whose clock is being updated.
  */
-#include <stdlib.h>
 #include "sched/clock.h"
 #include "time.h"
+#include "tests/unit/run_suite.h"
 
 /* Against a calendar that is counted day by day. */
 START_TEST(dates_are_those_of_the_calendar)
@@ -260,7 +260,6 @@ int main(void)
 {
     Suite *suite = suite_create("clock");
     TCase *tc = tcase_create("clock");
-    SRunner *runner;
 
     tcase_set_timeout(tc, 60); /* a dead timer is looked at two million times */
     tcase_add_test(tc, dates_are_those_of_the_calendar);
@@ -275,9 +274,5 @@ int main(void)
     tcase_add_test(tc, an_update_without_end_is_not_waited_for);
     tcase_add_test(tc, every_form_of_the_clock);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dom0-tools/config/domain_config.h"
+#include "tests/unit/run_suite.h"
 
 static struct config config;
 static struct domain_config domain;
@@ -267,8 +268,6 @@ int main(void)
 {
     Suite *suite = suite_create("config");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
@@ -282,8 +281,5 @@ int main(void)
     tcase_add_test(tests, wrong_settings);
     tcase_add_test(tests, cpu_maps);
     tcase_add_test(tests, random_text);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../dom0-tools/console/table.h"
+#include "tests/unit/run_suite.h"
 
 static struct xencons_interface rings[200];
 static unsigned int notified, reports, discovered;
@@ -325,8 +326,6 @@ int main(void)
 {
     Suite *suite = suite_create("console backend");
     TCase *tcase = tcase_create("console");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, NULL, teardown);
     tcase_add_test(tcase, test_output);
@@ -340,9 +339,5 @@ int main(void)
     tcase_add_test(tcase, logs_of_the_dead_are_bounded);
     tcase_add_test(tcase, test_many_sinks);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

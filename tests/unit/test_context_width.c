@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include "domain.h"
 #include "domain/lifecycle.h"
+#include "tests/unit/run_suite.h"
 
 static void randomise(void *p, size_t size)
 {
@@ -181,7 +182,6 @@ int main(void)
 {
     Suite *suite = suite_create("context width");
     TCase *tc = tcase_create("width");
-    SRunner *runner;
 
     tcase_add_loop_test(tc, there_and_back, 0, 20);
     tcase_add_test(tc, what_32_bits_do_not_have_is_zero);
@@ -189,9 +189,5 @@ int main(void)
     tcase_add_loop_test(tc, failures_keep_no_memory, 0, 2);
     tcase_add_loop_test(tc, a_vcpu_starts_once, 0, 2);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

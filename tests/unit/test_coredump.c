@@ -10,6 +10,7 @@
 #include <string.h>
 #include "/usr/include/elf.h"
 #include "dom0-tools/coredump/format.h"
+#include "tests/unit/run_suite.h"
 
 static char head[CORE_HEAD_MAX] __attribute__((aligned(8)));
 static const struct core_version version = {.major = 4, .minor = 17, .extra = ".0", .page_size = 4096};
@@ -160,17 +161,11 @@ int main(void)
 {
     Suite *suite = suite_create("coredump");
     TCase *format = tcase_create("format");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(format, parts_follow_each_other);
     tcase_add_test(format, notes_say_what_it_is);
     tcase_add_test(format, frames_in_order_and_once);
     tcase_add_loop_test(format, no_order_takes_long, 0, 5);
     suite_add_tcase(suite, format);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

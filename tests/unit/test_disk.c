@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dom0-tools/config/disk.h"
+#include "tests/unit/run_suite.h"
 
 static struct disk disk;
 static char why[DISK_ERROR_MAX];
@@ -195,8 +196,6 @@ int main(void)
 {
     Suite *suite = suite_create("disk");
     TCase *tests = tcase_create("syntax");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tests, NULL, teardown);
     tcase_add_test(tests, same_disk_in_all_forms);
@@ -207,9 +206,5 @@ int main(void)
     tcase_add_test(tests, refusals_name_the_reason);
     tcase_add_test(tests, survives_noise);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

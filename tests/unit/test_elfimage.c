@@ -13,6 +13,7 @@
 #include <abi/features.h>
 #include <include/elf.h>
 #include "dom0-tools/builder/elfimage.h"
+#include "tests/unit/run_suite.h"
 
 #define FILE_MAX 16384
 
@@ -445,8 +446,6 @@ int main(void)
 {
     Suite *suite = suite_create("elfimage");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
@@ -462,8 +461,5 @@ int main(void)
     tcase_add_test(tests, lying_notes_are_refused);
     tcase_add_test(tests, too_many_segments);
     tcase_add_test(tests, random_damage);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "emulate/decode.h"
+#include "tests/unit/run_suite.h"
 
 /* Each record: one byte with the length, then the instruction as the assembler encodes it. A zero ends the list. */
 #define RECORD(insn) ".byte 2f - 1f\n1: " insn "\n2:\n"
@@ -340,8 +341,6 @@ int main(void)
 {
     Suite *suite = suite_create("emulate");
     TCase *decode = tcase_create("decode"), *operands = tcase_create("operands");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(decode, 60);
     tcase_add_test(decode, lengths_agree_with_the_assembler);
@@ -355,9 +354,5 @@ int main(void)
     tcase_add_test(operands, steps_keep_the_carry);
     suite_add_tcase(suite, decode);
     suite_add_tcase(suite, operands);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

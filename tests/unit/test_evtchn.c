@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "evtgnt_fake.h"
+#include "tests/unit/run_suite.h"
 
 static void setup(void)
 {
@@ -495,9 +496,5 @@ int main(void)
     tcase_add_test(t, the_old_form_of_the_call);
     tcase_add_test(t, no_memory_is_an_error_and_nothing_else);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

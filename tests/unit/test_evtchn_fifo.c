@@ -5,10 +5,10 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include "evtgnt_fake.h"
 #include "domain/evtchn_internal.h"
+#include "tests/unit/run_suite.h"
 
 #define PENDING (1U << EVTCHN_FIFO_PENDING)
 #define MASKED  (1U << EVTCHN_FIFO_MASKED)
@@ -492,9 +492,5 @@ int main(void)
     tcase_add_test(start, control_block_rules);
     tcase_add_test(start, no_memory_for_queues);
     suite_add_tcase(s, start);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include "guest_faults.h"
 #include "domain/evtchn_internal.h"
 #include "domain/grant_internal.h"
+#include "tests/unit/run_suite.h"
 
 static struct domain *granter;
 static mfn_t page;
@@ -424,7 +425,6 @@ int main(void)
 {
     Suite *suite = suite_create("limits of grants and events");
     TCase *tc = tcase_create("limits");
-    SRunner *runner;
 
     tcase_add_checked_fixture(tc, setup, fake_teardown);
     tcase_add_loop_test(tc, no_argument_no_operation, 0, 2);
@@ -443,9 +443,5 @@ int main(void)
     tcase_add_loop_test(tc, the_dump_says_what_is_pending, 0, 2);
     tcase_add_test(tc, an_event_and_no_mask_are_a_delivery);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

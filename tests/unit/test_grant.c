@@ -3,8 +3,8 @@
  *
  * Granted frames that are mapped: what the granter is told, who is refused, and that all counts return to zero.
  */
-#include <stdlib.h>
 #include "grant_fixture.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(map_and_unmap_tell_the_granter)
 {
@@ -342,9 +342,5 @@ int main(void)
     tcase_add_test(t, the_mapper_dies);
     tcase_add_test(t, replacing_moves_an_entry);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

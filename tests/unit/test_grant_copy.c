@@ -4,8 +4,8 @@
  * Copies between granted frames and one's own: both ends by reference or by number, within their bounds, and through a
  * domain that passes on what it was granted.
  */
-#include <stdlib.h>
 #include "grant_fixture.h"
+#include "tests/unit/run_suite.h"
 
 static struct gnttab_copy copy_from_grant(unsigned ref, unsigned from, mfn_t to, unsigned at, unsigned length)
 {
@@ -184,9 +184,5 @@ int main(void)
     tcase_add_test(t, sub_pages_are_copied_within_their_bounds);
     tcase_add_test(t, transitive_grants_lead_to_the_owner);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

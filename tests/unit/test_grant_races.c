@@ -5,10 +5,10 @@
  * once, both ends of a channel closing. Whatever order it happens in, at the end every count is zero.
  */
 #include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include "evtgnt_fake.h"
 #include "domain/grant_internal.h"
+#include "tests/unit/run_suite.h"
 
 #define ROUNDS 30000
 
@@ -253,9 +253,5 @@ int main(void)
     tcase_add_test(t, vcpus_of_one_domain_share_its_handles);
     tcase_add_test(t, both_ends_bind_send_and_close_at_once);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -3,8 +3,8 @@
  *
  * The grant table itself: its two versions, how it grows, what its frames are, and the operations that change it.
  */
-#include <stdlib.h>
 #include "grant_fixture.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(version_2_keeps_its_bits_apart)
 {
@@ -261,9 +261,5 @@ int main(void)
     tcase_add_test(t, bad_calls);
     tcase_add_test(t, no_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

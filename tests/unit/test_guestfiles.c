@@ -12,6 +12,7 @@
 #include <string.h>
 #include "guest-pv/core/format.h"
 #include "guest-pv/libc/files.h"
+#include "tests/unit/run_suite.h"
 
 #define BLOCK 512
 
@@ -283,8 +284,6 @@ int main(void)
 {
     Suite *suite = suite_create("guestfiles");
     TCase *files = tcase_create("files"), *format = tcase_create("format");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(files, finds_files_and_implied_directories);
     tcase_add_test(files, fills_holes);
@@ -299,9 +298,5 @@ int main(void)
     tcase_add_test(format, cuts_what_does_not_fit);
     suite_add_tcase(suite, files);
     suite_add_tcase(suite, format);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

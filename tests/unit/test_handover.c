@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dom0-tools/migration/message.h"
+#include "tests/unit/run_suite.h"
 
 #define NEVER     UINT64_MAX
 #define PIPE_SIZE 8192
@@ -583,8 +584,6 @@ int main(void)
 {
     Suite *suite = suite_create("handover");
     TCase *tests = tcase_create("handover");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_moves);
@@ -596,9 +595,5 @@ int main(void)
     tcase_add_test(tests, test_cut_anywhere);
     tcase_add_test(tests, test_cut_twice);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

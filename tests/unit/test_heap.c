@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "sched/heap.h"
+#include "tests/unit/run_suite.h"
 
 #define NODES 300
 
@@ -59,15 +60,10 @@ int main(void)
 {
     Suite *suite = suite_create("heap");
     TCase *tc = tcase_create("heap");
-    SRunner *runner;
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, top_is_the_smallest_after_anything, 0, 5);
     tcase_add_test(tc, sorts);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 
 #include "dom0-tools/machine/interrupts.h"
 #include "dom0-tools/machine/pirq.h"
+#include "tests/unit/run_suite.h"
 
 static event_handler_t *bound_handler;
 static void *bound_data;
@@ -172,16 +173,10 @@ int main(int argc, char **argv)
 {
     Suite *suite = suite_create("interrupts");
     TCase *pins = tcase_create("pins");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(pins, test_shared_pin);
     tcase_add_test(pins, test_storm);
     tcase_add_test(pins, test_refusals);
     suite_add_tcase(suite, pins);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dom0-tools/builder/layout.h"
+#include "tests/unit/run_suite.h"
 
 #define FIRST_MFN 0x50000
 
@@ -280,8 +281,6 @@ int main(void)
 {
     Suite *suite = suite_create("layout");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 120);
@@ -293,8 +292,5 @@ int main(void)
     tcase_add_test(tests, many_sizes);
     tcase_add_test(tests, what_cannot_work);
     tcase_add_test(tests, the_smallest_memory);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "dom0-tools/config/json_tree.h"
 #include "dom0-tools/config/libxl_json.h"
+#include "tests/unit/run_suite.h"
 
 static struct config_error error;
 
@@ -348,8 +349,6 @@ int main(void)
 {
     Suite *suite = suite_create("libxl_json");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
@@ -358,8 +357,5 @@ int main(void)
     tcase_add_loop_test(tests, bad_ones_are_refused, 0, (int)(sizeof(bad) / sizeof(bad[0])));
     tcase_add_test(tests, floods_are_bounded);
     tcase_add_test(tests, broken_texts_do_no_harm);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

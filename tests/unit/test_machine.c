@@ -18,6 +18,7 @@
 #include "dom0-tools/machine/virtio.h"
 #include "dom0-tools/machine/virtqueue.h"
 #include "virtio_fake.h"
+#include "tests/unit/run_suite.h"
 
 /* The machine: functions with a configuration space, whose BARs keep only the bits above their size. */
 struct fake_function {
@@ -532,8 +533,6 @@ int main(void)
 {
     Suite *suite = suite_create("machine");
     TCase *pci = tcase_create("pci"), *virtio = tcase_create("virtio"), *rings = tcase_create("virtqueue");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(pci, empty_machine, NULL);
     tcase_add_checked_fixture(virtio, empty_machine, NULL);
@@ -555,8 +554,5 @@ int main(void)
     suite_add_tcase(suite, pci);
     suite_add_tcase(suite, virtio);
     suite_add_tcase(suite, rings);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -17,6 +17,7 @@
 #include "dom0-tools/migration/p2m.h"
 #include "dom0-tools/migration/policy.h"
 #include "dom0-tools/migration/shared_info.h"
+#include "tests/unit/run_suite.h"
 
 #define FRAMES  4096u
 #define GUESTS  100u /* the guest's frames begin here; its pfn n has frame 100 + n, which is easy to read */
@@ -440,8 +441,6 @@ int main(void)
 {
     Suite *suite = suite_create("migration");
     TCase *cases = tcase_create("migration");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(cases, p2m_is_found);
     tcase_add_test(cases, hostile_p2m_is_refused);
@@ -453,8 +452,5 @@ int main(void)
     tcase_add_test(cases, hostile_contexts_are_refused);
     tcase_add_test(cases, policy_ends_every_migration);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

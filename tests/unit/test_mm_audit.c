@@ -7,6 +7,7 @@
 #include <check.h>
 #include <string.h>
 #include "mm_fake.h"
+#include "tests/unit/run_suite.h"
 
 static struct domain *d;
 static mfn_t l4, l3, l2, l1, data;
@@ -166,9 +167,5 @@ int main(void)
     tcase_add_test(tc, test_what_a_vcpu_holds);
     tcase_add_test(tc, test_many_complaints);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

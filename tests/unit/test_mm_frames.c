@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include "mm_fixture.h"
+#include "tests/unit/run_suite.h"
 
 static mfn_t new_l1(struct domain *owner, unsigned pages, u64 flags)
 {
@@ -360,9 +361,5 @@ int main(void)
     tcase_add_test(t, test_partial_is_taken_apart);
     tcase_add_test(t, test_failure_is_undone_in_pieces);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "mm_fake.h"
 #include "mm/reservation.h"
+#include "tests/unit/run_suite.h"
 
 #define HEAP_FRAMES (FAKE_FRAMES - 16)
 
@@ -443,9 +444,5 @@ int main(void)
     tcase_add_test(t, test_destroyed_while_exchanging);
     tcase_add_test(t, test_destroy_races_populate);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

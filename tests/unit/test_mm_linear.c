@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "guest_access.h"
 #include "mm_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define BOTTOM (1UL << 47) /* where the lower half of the address space ends */
 
@@ -229,9 +230,5 @@ int main(void)
     tcase_add_test(tc, test_new_flags_for_the_same_child);
     tcase_add_test(tc, test_a_window_moves_on);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "mm_fake.h"
 #include "mm/shadow.h"
 #include "other_cpu.h"
+#include "tests/unit/run_suite.h"
 
 static struct domain *d, *other;
 static mfn_t frame;
@@ -324,9 +325,5 @@ int main(void)
     tcase_add_test(tc, test_marks_of_a_walk_are_kept);
     tcase_add_test(tc, test_a_window_to_a_table_that_changes);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include "mm_fake.h"
 #include "mm/reservation.h"
 #include "abi/memory.h"
+#include "tests/unit/run_suite.h"
 
 #define NOWHERE 8 /* a guest's address that nothing is mapped at */
 
@@ -477,9 +478,5 @@ int main(void)
     tcase_add_test(t, the_dump_counts);
     suite_add_tcase(s, t);
     suite_add_tcase(s, both_widths("32-bit", setup_32bit));
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

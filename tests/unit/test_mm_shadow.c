@@ -9,6 +9,7 @@
 #include "mm/shadow.h"
 #include "other_cpu.h"
 #include "hypercall_prototypes.h"
+#include "tests/unit/run_suite.h"
 
 #define READ   4U /* by user mode, as a 64-bit guest's kernel is */
 #define WRITE  6U
@@ -487,9 +488,5 @@ int main(void)
     tcase_add_test(tc, test_reports_out_of_turn);
     tcase_add_test(tc, test_an_entry_that_goes_while_it_is_shadowed);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "mm_fake.h"
 #include "mm/shadow.h"
+#include "tests/unit/run_suite.h"
 
 #define READ   4U
 #define WRITE  6U
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(tc, test_a_root_that_is_replaced);
     tcase_add_test(tc, test_many_tables);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

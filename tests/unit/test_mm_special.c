@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include "mm_fixture.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(test_shared_pages)
 {
@@ -195,9 +196,5 @@ int main(void)
     tcase_add_test(tc, test_descriptor_frames);
     tcase_add_test(tc, test_freed_while_mapped);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

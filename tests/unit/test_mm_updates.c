@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "mm_fake.h"
 #include "hypercall_prototypes.h"
+#include "tests/unit/run_suite.h"
 
 static struct domain *d, *peer, *dom0;
 static mfn_t l4, l3, l2, l1;
@@ -362,9 +363,5 @@ int main(void)
     tcase_add_test(t, test_unmapping_descriptors_drops_ldts);
     tcase_add_loop_test(t, test_relinquish, 0, 5);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -12,6 +12,7 @@
 #include "../../dom0-tools/network/copy.h"
 #include "../../dom0-tools/network/vif.h"
 #include "network_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define TX_PAGE 300u /* pages from here on hold what a guest sends; those below what it receives */
 
@@ -538,8 +539,6 @@ int main(void)
 {
     Suite *suite = suite_create("netrings");
     TCase *tests = tcase_create("netrings");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -556,9 +555,5 @@ int main(void)
     tcase_add_test(tests, test_groups);
     tcase_add_loop_test(tests, test_rubbish, 0, 3);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

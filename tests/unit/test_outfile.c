@@ -15,6 +15,7 @@
 #include "dom0-tools/vane/system.h"
 #include "guest-pv/libc/mounts.h"
 #include "guest-pv/libc/ramfs.h"
+#include "tests/unit/run_suite.h"
 
 #define SIZE (2 * OUTFILE_BUFFER + 700)
 
@@ -123,15 +124,10 @@ int main(void)
 {
     Suite *suite = suite_create("outfile");
     TCase *tests = tcase_create("disk");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, test_whole);
     tcase_add_test(tests, test_half_has_no_beginning);
     tcase_add_test(tests, test_less_than_a_sector);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

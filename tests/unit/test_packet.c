@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../../dom0-tools/network/packet.h"
+#include "tests/unit/run_suite.h"
 
 static uint8_t segments[PACKET_SEGMENTS_MAX][2000];
 static uint32_t segment_bytes[PACKET_SEGMENTS_MAX];
@@ -222,8 +223,6 @@ int main(void)
 {
     Suite *suite = suite_create("packet");
     TCase *tests = tcase_create("packet");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tests, test_checksum, 0, 8);
     tcase_add_test(tests, test_udp_zero);
@@ -232,9 +231,5 @@ int main(void)
     tcase_add_loop_test(tests, test_lies, 0, 8);
     tcase_add_test(tests, test_extensions);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "guest-pv/libc/mounts.h"
 #include "guest-pv/libc/ramfs.h"
+#include "tests/unit/run_suite.h"
 
 static unsigned int pages_out, pages_available;
 
@@ -322,8 +323,6 @@ int main(void)
 {
     Suite *suite = suite_create("ramfs");
     TCase *files = tcase_create("files");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(files, setup, NULL);
     tcase_add_test(files, reads_what_was_written_across_pages);
@@ -336,9 +335,5 @@ int main(void)
     tcase_add_test(files, agrees_with_an_array);
     tcase_add_test(files, paths_lead_to_their_mount);
     suite_add_tcase(suite, files);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -15,6 +15,7 @@
 #include "dom0-tools/migration/migration.h"
 #include "tests/fuzz/fake_domain.h"
 #include "tests/stream/sample.h"
+#include "tests/unit/run_suite.h"
 
 #define BODY      8u /* of a record, behind its header */
 #define REGISTERS (BODY + 8u)
@@ -269,9 +270,7 @@ int main(void)
 {
     Suite *suite = suite_create("restore");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
     size_t count;
-    int failed;
 
     (void)changes(&count);
     suite_add_tcase(suite, tests);
@@ -283,8 +282,5 @@ int main(void)
     tcase_add_test(tests, pages_are_compared_when_they_come_again);
     tcase_add_test(tests, more_pages_than_the_domain_may_have_are_refused);
     tcase_add_test(tests, absurd_sizes_are_refused_at_once);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

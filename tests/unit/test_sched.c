@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "sched_fake.h"
 #include "sched/policy.h"
+#include "tests/unit/run_suite.h"
 
 #define LONG (3000 * MS)
 
@@ -476,7 +477,6 @@ int main(void)
 {
     Suite *suite = suite_create("scheduler");
     TCase *tc = tcase_create("policy");
-    SRunner *runner;
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, equals_share_equally, 0, 36);
@@ -502,9 +502,5 @@ int main(void)
     tcase_add_test(tc, nobody_else_no_interruption);
     tcase_add_loop_test(tc, anything_goes, 0, 12);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

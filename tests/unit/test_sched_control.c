@@ -4,9 +4,9 @@
  * Stopping and starting single vCPUs: blocking without missing an event, kicks, pauses that wait until the vCPU is off
  * its CPU, and what the scheduler tells an operator.
  */
-#include <stdlib.h>
 #include "sched_fake.h"
 #include "sched/policy.h"
+#include "tests/unit/run_suite.h"
 
 static struct domain *d;
 static struct vcpu *v;
@@ -167,7 +167,6 @@ int main(void)
 {
     Suite *suite = suite_create("scheduler's controls");
     TCase *tc = tcase_create("control");
-    SRunner *runner;
 
     tcase_add_checked_fixture(tc, setup, fake_free);
     tcase_add_test(tc, an_event_just_before_sleep_is_not_missed);
@@ -178,9 +177,5 @@ int main(void)
     tcase_add_test(tc, the_dump_shows_who_runs_and_who_waits);
     tcase_add_test(tc, a_missing_vcpu_is_passed_over);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

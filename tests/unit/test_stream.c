@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/stream/sample.h"
+#include "tests/unit/run_suite.h"
 
 static const struct sample small = {.width = 8, .vcpus = 1, .pages = 4, .rounds = 1, .optional = true};
 static struct stream_error error;
@@ -503,8 +504,6 @@ int main(void)
 {
     Suite *suite = suite_create("stream");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
@@ -524,8 +523,5 @@ int main(void)
     tcase_add_test(tests, a_narrow_guest_has_three_levels);
     tcase_add_test(tests, pages_in_any_order_are_taken_once);
     tcase_add_test(tests, a_long_refusal_is_cut);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

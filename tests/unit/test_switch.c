@@ -13,6 +13,7 @@
 #include "../../dom0-tools/network/addresses.h"
 #include "../../dom0-tools/network/copy.h"
 #include "network_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define PORTS 4u
 
@@ -232,21 +233,29 @@ START_TEST(test_malformed)
 }
 END_TEST
 
-/* A packet left unfinished by its sender: whoever can takes it as it is, the others get it finished. */
-START_TEST(test_finishing)
+/* A broadcast of TCP over IPv4, to be cut into segments of that size. */
+static struct frame segments_for_all(uint8_t *data, unsigned int ip_bytes, uint16_t segment)
 {
-    static _Alignas(4096) uint8_t data[4096 * 2];
     uint8_t *ip = data + 14, *tcp = ip + 20;
     struct frame frame;
 
     memset(data, 0xff, 6);
-    memcpy(data + 6, (uint8_t[]){2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 3040 >> 8, 3040 & 255}, 12);
+    memcpy(data + 6, (uint8_t[]){2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, (uint8_t)(ip_bytes >> 8), (uint8_t)ip_bytes}, 12);
     ip[9] = 6;
     tcp[12] = 5 << 4;
-    frame = frame_of(data, 3054);
-    frame.checksum_blank = true;
+    frame = frame_of(data, 14 + ip_bytes);
     frame.gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
-    frame.gso_size = 1000;
+    frame.gso_size = segment;
+    return frame;
+}
+
+/* A packet left unfinished by its sender: whoever can takes it as it is, the others get it finished. */
+START_TEST(test_finishing)
+{
+    static _Alignas(4096) uint8_t data[4096 * 2];
+    struct frame frame = segments_for_all(data, 3040, 1000);
+
+    frame.checksum_blank = true;
     ports[1].port.takes_gso = false;
     ports[2].port.takes_gso = ports[2].port.takes_checksum_blank = false;
     switch_frame(&ports[0].port, &frame);
@@ -275,16 +284,8 @@ END_TEST
 START_TEST(test_long_segments)
 {
     static _Alignas(4096) uint8_t data[4096 * 2];
-    uint8_t *ip = data + 14, *tcp = ip + 20;
-    struct frame frame;
+    struct frame frame = segments_for_all(data, 5040, 4000);
 
-    memset(data, 0xff, 6);
-    memcpy(data + 6, (uint8_t[]){2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 5040 >> 8, 5040 & 255}, 12);
-    ip[9] = 6;
-    tcp[12] = 5 << 4;
-    frame = frame_of(data, 5054);
-    frame.gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
-    frame.gso_size = 4000;
     ports[1].port.takes_gso = ports[2].port.takes_gso = false;
     ports[2].port.mtu = 9000;
     switch_frame(&ports[0].port, &frame);
@@ -311,8 +312,6 @@ int main(void)
 {
     Suite *suite = suite_create("switch");
     TCase *tests = tcase_create("switch");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_learning);
@@ -325,9 +324,5 @@ int main(void)
     tcase_add_test(tests, test_long_segments);
     tcase_add_test(tests, test_batches);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "sched_fake.h"
+#include "tests/unit/run_suite.h"
 
 static unsigned fired[64], count;
 static struct timer timers[64];
@@ -115,7 +116,6 @@ int main(void)
 {
     Suite *suite = suite_create("timer");
     TCase *tc = tcase_create("timer");
-    SRunner *runner;
 
     tcase_add_test(tc, they_fire_in_order_of_time);
     tcase_add_test(tc, one_set_again_fires_once_at_the_new_time);
@@ -124,9 +124,5 @@ int main(void)
     tcase_add_test(tc, it_moves_to_the_cpu_that_sets_it);
     tcase_add_test(tc, a_function_may_set_its_own_timer);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <abi/xen.h>
 #include "dom0-tools/trace/write.h"
+#include "tests/unit/run_suite.h"
 
 #define KHZ 1000000u /* one TSC tick is a nanosecond */
 
@@ -255,8 +256,6 @@ int main(void)
 {
     Suite *suite = suite_create("trace");
     TCase *cases = tcase_create("trace");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(cases, time_goes_to_who_had_it);
     tcase_add_test(cases, processors_are_apart);
@@ -268,9 +267,5 @@ int main(void)
     tcase_add_test(cases, timeline_has_a_size);
     tcase_add_test(cases, texts_are_quoted);
     suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "trace/ring.h"
 #include "dom0-tools/trace/ring.h"
+#include "tests/unit/run_suite.h"
 
 #define PAGE  4096u
 #define EVENT TRC_PV_HYPERCALL_V2
@@ -121,17 +122,11 @@ int main(void)
 {
     Suite *suite = suite_create("trace_ring");
     TCase *cases = tcase_create("ring");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(cases, all_is_read_or_counted, 0, 8);
     tcase_add_test(cases, half_full_is_told_once);
     tcase_add_loop_test(cases, any_mark_of_the_reader, 0, 4);
     tcase_add_loop_test(cases, any_contents, 0, 4);
     suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 
 #include "dom0-tools/builder/unpack.h"
 #include "dom0-tools/builder/workspace.h"
+#include "tests/unit/run_suite.h"
 
 #define SIZE 300000
 
@@ -222,8 +223,6 @@ int main(void)
 {
     Suite *suite = suite_create("unpack");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 100);
@@ -233,8 +232,5 @@ int main(void)
     tcase_add_test(tests, lz4_by_hand);
     tcase_add_test(tests, damage);
     tcase_add_test(tests, what_is_not_packed);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

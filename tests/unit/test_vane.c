@@ -12,6 +12,7 @@
 
 #include "dom0-tools/vane/lineedit.h"
 #include "dom0-tools/vane/words.h"
+#include "tests/unit/run_suite.h"
 
 #define COLUMNS 2048
 
@@ -287,8 +288,6 @@ int main(void)
 {
     Suite *suite = suite_create("vane");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
@@ -300,8 +299,5 @@ int main(void)
     tcase_add_test(tests, long_lines_and_noise);
     tcase_add_test(tests, words);
     tcase_add_test(tests, too_many_words);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../dom0-tools/config/vif.h"
+#include "tests/unit/run_suite.h"
 
 /* The manual's examples, with what they mean. */
 START_TEST(test_good)
@@ -115,17 +116,11 @@ int main(void)
 {
     Suite *suite = suite_create("vif");
     TCase *tests = tcase_create("vif");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tests, test_good);
     tcase_add_loop_test(tests, test_rates, 0, sizeof(rates) / sizeof(rates[0]));
     tcase_add_loop_test(tests, test_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
     tcase_add_test(tests, test_long);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -17,6 +17,7 @@
 #include "dom0-tools/network/platform.h"
 #include "driver_fake.h"
 #include "virtio_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define NO_GRANT 666u
 #define ALL                                                                                                            \
@@ -478,8 +479,6 @@ int main(void)
 {
     Suite *suite = suite_create("virtio_card");
     TCase *out = tcase_create("send"), *in = tcase_create("receive");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(out, test_pieces);
     tcase_add_test(out, test_short_first_piece);
@@ -494,9 +493,5 @@ int main(void)
     tcase_add_test(in, test_card_lies);
     suite_add_tcase(suite, out);
     suite_add_tcase(suite, in);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

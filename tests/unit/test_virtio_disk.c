@@ -18,6 +18,7 @@
 #include "dom0-tools/machine/virtio.h"
 #include "driver_fake.h"
 #include "virtio_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define SECTORS 2048u
 
@@ -330,8 +331,6 @@ int main(void)
 {
     Suite *suite = suite_create("virtio_disk");
     TCase *disk = tcase_create("disk");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(disk, test_cut_up);
     tcase_add_test(disk, test_flush_waits);
@@ -340,9 +339,5 @@ int main(void)
     tcase_add_test(disk, test_device_goes_mad);
     tcase_add_test(disk, test_refused);
     suite_add_tcase(suite, disk);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -17,6 +17,7 @@
 #include "dom0-tools/machine/virtio.h"
 #include "driver_fake.h"
 #include "virtio_fake.h"
+#include "tests/unit/run_suite.h"
 
 #define MULTIPORT 2u
 #define ALL       (MULTIPORT | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)
@@ -337,8 +338,6 @@ int main(void)
 {
     Suite *suite = suite_create("virtio_port");
     TCase *tests = tcase_create("virtio_port");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tests, test_opens);
     tcase_add_test(tests, test_old_device);
@@ -349,9 +348,5 @@ int main(void)
     tcase_add_test(tests, test_names);
     tcase_add_test(tests, test_lies);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

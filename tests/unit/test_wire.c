@@ -11,6 +11,7 @@
 
 #include <abi/xen.h>
 #include "dom0-tools/builder/wire.h"
+#include "tests/unit/run_suite.h"
 
 #define SAME(ours, our_field, theirs, their_field)                                                                     \
     ck_assert_uint_eq(offsetof(struct ours, our_field), offsetof(struct theirs, their_field))
@@ -76,15 +77,10 @@ int main(void)
 {
     Suite *suite = suite_create("wire");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, start_info_of_64_bits);
     tcase_add_test(tests, context_of_64_bits);
     tcase_add_test(tests, layouts_of_32_bits);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

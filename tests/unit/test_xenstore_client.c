@@ -13,6 +13,7 @@
 #include "../../guest-pv/xenstore/transport.h"
 #include "../../guest-pv/xenstore/watch_depth.h"
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 struct xenstored daemon_instance;
 bool daemon_running = true;
@@ -503,8 +504,6 @@ int main(void)
 {
     Suite *suite = suite_create("xenstore client");
     TCase *tcase = tcase_create("client"), *early = tcase_create("before the daemon");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_nodes);
@@ -527,9 +526,5 @@ int main(void)
     tcase_add_test(early, test_no_daemon_yet);
     suite_add_tcase(suite, tcase);
     suite_add_tcase(suite, early);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

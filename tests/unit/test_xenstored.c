@@ -5,6 +5,7 @@
  * The store's protocol: nodes, permissions, watches, limits, malformed requests.
  */
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 /* A value comes back as it was written, NULs included, and parents appear as needed. */
 START_TEST(test_write_and_read)
@@ -608,8 +609,6 @@ int main(void)
 {
     Suite *suite = suite_create("xenstored");
     TCase *tcase = tcase_create("protocol");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
     tcase_add_test(tcase, test_closed_at_first);
@@ -641,9 +640,5 @@ int main(void)
     tcase_add_test(tcase, test_deep_tree);
     tcase_add_test(tcase, test_random_requests);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

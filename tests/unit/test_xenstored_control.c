@@ -6,6 +6,7 @@
  * command that is not understood changes nothing.
  */
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 /* The answer to a command whose words are separated by '|'. */
 static const char *answer(struct client *client, const char *command)
@@ -158,8 +159,6 @@ int main(void)
 {
     Suite *suite = suite_create("xenstored control");
     TCase *tcase = tcase_create("control");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
     tcase_add_test(tcase, test_control);
@@ -170,8 +169,5 @@ int main(void)
     tcase_add_test(tcase, test_control_memreport);
     tcase_add_test(tcase, test_control_many_watches);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

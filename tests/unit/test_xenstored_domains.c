@@ -6,6 +6,7 @@
  */
 #include "../../dom0-tools/xenstored/ring.h"
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 static struct client *dom0;
 
@@ -363,8 +364,6 @@ int main(void)
 {
     Suite *suite = suite_create("xenstored domains");
     TCase *tcase = tcase_create("domains");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown_daemon);
     tcase_set_timeout(tcase, 60);
@@ -381,9 +380,5 @@ int main(void)
     tcase_add_test(tcase, test_special_permissions);
     tcase_add_test(tcase, test_many_domains);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
  * agree with the tree, nothing half-done stays, and (says the address sanitizer) nothing leaks.
  */
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -251,8 +252,6 @@ int main(void)
 {
     Suite *suite = suite_create("xenstored memory");
     TCase *tcase = tcase_create("memory");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
     tcase_set_timeout(tcase, 100);
@@ -262,9 +261,5 @@ int main(void)
     tcase_add_test(tcase, test_start);
     tcase_add_test(tcase, test_nothing_is_inherited);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  * Transactions of the store: isolation, conflicts that are real and those that are not, limits, watches at the end.
  */
 #include "xenstored_harness.h"
+#include "tests/unit/run_suite.h"
 
 static struct client *dom0, *other;
 
@@ -376,8 +377,7 @@ int main(void)
 {
     Suite *suite = suite_create("xenstored transactions");
     TCase *tcase = tcase_create("transactions");
-    SRunner *runner;
-    int failed, count = (int)(sizeof(conflicts) / sizeof(conflicts[0]));
+    int count = (int)(sizeof(conflicts) / sizeof(conflicts[0]));
 
     tcase_add_checked_fixture(tcase, setup, teardown_daemon);
     tcase_set_timeout(tcase, 60);
@@ -397,9 +397,5 @@ int main(void)
     tcase_add_test(tcase, test_client_gone);
     tcase_add_test(tcase, test_counter);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
