@@ -27,8 +27,7 @@ static const char text[] =
     "on_crash = 'coredump-restart'\n"
     "modules = ['/a b', '/c -x']\n"
     "disk = ['/images/root.img,raw,xvda,rw', 'file:/shared.img,xvdb,w!', ',,xvde,r,cdrom']\n"
-    "vif = ['mac=00:16:3e:01:02:03,bridge=lan,rate=1MB/s@20ms', 'devid=7,untrusted,script=own']\n"
-    "usb = 1\nvnc = 0\n";
+    "vif = ['mac=00:16:3e:01:02:03,bridge=lan,rate=1MB/s@20ms', 'devid=7,untrusted,script=own']\n";
 
 static struct config_error error;
 
