@@ -7,13 +7,15 @@ For a machine booted with the dom0 of tests/system/dom0_heap.c: DISKS is its -in
 import bisect
 import re
 import subprocess
+import time
 
 from machine import BUILD
 
 HEAP_DOM0 = f"{BUILD}/tests/system/dom0-heap"
 DISKS = f"{HEAP_DOM0},{BUILD}/dom0.rd"
-# Functions that keep by design, up to a limit of their own: the last logs of the dead, and how large each has become.
-KEEPERS = {"table_add", "log_append", "log_reserve"}
+# Functions that keep by design, up to a limit of their own: the logs of the last dead, what was typed, and one message of
+# each client of the store in advance.
+KEEPERS = {"table_add", "log_append", "line_feed", "client_accepts_input"}
 
 
 class Heap:
@@ -39,9 +41,17 @@ class Heap:
         assert held, "this dom0 does not answer for its heap"
         return {name: count for name, count in held.items() if name not in KEEPERS}
 
+    def settled(self):
+        """The same once the threads that serve the guests have nothing more to do."""
+        before = None
+        while before != (now := self.blocks()):
+            before = now
+            time.sleep(0.3)
+        return now
+
     def refuse(self, function, count):
-        """The next allocations that this function asks for fail."""
-        at = self.names.index(function)
+        """The next allocations that this function asks for fail; of two with one name, the library's, which lies behind."""
+        at = max(index for index, name in enumerate(self.names) if name == function)
         self.machine.command(f"cat /.heap/fail-in/{self.addresses[at]:x}-{self.addresses[at + 1]:x}/{count}")
 
     def refused(self):
