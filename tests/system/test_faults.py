@@ -80,7 +80,7 @@ NO_MEMORY = re.compile("memory|Not enough space|ENOMEM")
 def ticking(machine):
     """A guest that ticks; at the end all is as it was before."""
     before = settled(machine)
-    machine.command("create /examples/ticker64.cfg name=one 'extra=\"period=20\"'")
+    machine.command("create /examples/ticker64.cfg name=one 'extra=\"period=100\"'")
     machine.wait_log("one", "tick 3,")
     yield
     machine.command("destroy one; rm /tmp/one")
@@ -122,7 +122,7 @@ def test_live_save(machine, ticking):
 def test_restore(machine, ticking):
     """Half of a domain is there when the next page is not to be had: all of it goes again."""
     machine.command("save one /tmp/one")
-    met, refused = refusals(machine, "restore /tmp/one", "destroy one", "^restored one", sparse(613))
+    met, refused = refusals(machine, "restore /tmp/one", "destroy one", "^restored one", itertools.chain(range(1, 12), itertools.count(12, 1900)))
     assert refused > 10, f"{met} allocations failed, and {refused} of them mattered"
     machine.command("restore /tmp/one")
 
@@ -131,7 +131,7 @@ def test_memory_given(machine):
     """A guest that asks for pages and gets fewer goes on with those, and has the rest when it asks again."""
     before = settled(machine)
     machine.command("create /examples/balloon.cfg name=one")
-    machine.wait_log("one", "follows memory/target")
+    machine.wait_log("one", "following memory/target")
     machine.command("mem-set -w one 32")
     pages = machine.domains()["one"]["memory_kib"]
     for number, output in machine.until_it_works(lambda: machine.command("mem-set -w one 33"), numbers=itertools.count(1, 41)):
