@@ -28,8 +28,8 @@
 
 #define MEMORY_PAUSE_NS 10000000u
 
-#define LOG_LIMIT_MIN (4ul * 1024)
-#define LOG_LIMIT_MAX (1024ul * 1024)
+#define LOG_LIMIT_MIN   (4ul * 1024)
+#define LOG_LIMIT_MAX   (1024ul * 1024)
 
 enum mapping { BY_GRANT, BY_FRAME };
 

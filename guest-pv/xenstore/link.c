@@ -18,8 +18,8 @@
 /* Short ones are let to their end before a suspension; long ones will have to begin again. */
 #define TRANSACTION_PATIENCE_NS 20000000u
 /* Answers other than to a question fit in: what changes something is not asked for without memory for the answer. */
-#define REPLY_ROOM              32u
-#define TRANSACTION_POLL_NS     200000u
+#define REPLY_ROOM          32u
+#define TRANSACTION_POLL_NS 200000u
 
 /* A request under way; lives on the stack of the thread that waits for it. */
 struct exchange {

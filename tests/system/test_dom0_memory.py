@@ -17,7 +17,7 @@ from heap import DISKS, Heap, difference
 from machine import DOM0_MEM, Machine
 from test_leaks import settled
 
-POINTS = int(os.environ.get("POINTS", "6"))  # of each command; 0: all
+POINTS = int(os.environ.get("POINTS", "5"))  # of each command; 0: all
 OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info guest_loglvl=none"
 DISK = "/images/scratch.img,raw,xvda,w"
 
@@ -84,7 +84,7 @@ def run_once(machine, operation):
 def held(machine, blocks=None):
     """All that dom0 holds: blocks of its heap by their owners, nodes of the store by their last names."""
     names = re.findall(r"^ *([^ ]+) = ", machine.command("xenstore-ls"), re.MULTILINE)
-    nodes = collections.Counter("node " + name for name in names if not name.isdigit())
+    nodes = collections.Counter("node " + name for name in names if not name.isdigit() and name.count("-") < 4)
     return {**(blocks or machine.heap.settled()), **nodes, "nodes": len(names)}
 
 
@@ -112,7 +112,8 @@ def test_command(machine, name):
         said, _, failed = machine.heap.failing(number, operation.command)
         undone = machine.command(operation.undo)
         lost += failed
-        assert list(machine.domains()) == domains, f"allocation {number} failed: {said!r}, {undone!r}"
+        machine.wait(f"the same domains though allocation {number} failed: {said!r}, {undone!r}",
+                     lambda: list(machine.domains()) == domains)
         unchanged(machine, before, number)
     assert lost >= min(made, POINTS or made) // 2, f"only {lost} allocations failed"
     again, _ = run_once(machine, operation)

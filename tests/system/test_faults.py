@@ -100,7 +100,8 @@ def refusals(machine, operation, undo, works, numbers):
             refused += 1
             assert NO_MEMORY.search(output), f"allocation {number} failed, and the person reads: {output!r}"
         machine.command(undo)
-        assert list(machine.domains()) == domains, f"allocation {number} failed: {output!r}"
+        machine.wait(f"the same domains though allocation {number} failed: {output!r}",
+                     lambda: list(machine.domains()) == domains)
     machine.command(undo)
     return met, refused
 
@@ -112,8 +113,9 @@ def sparse(step):
 
 def test_live_save(machine, ticking):
     """The log of dirty pages and the shadow tables are made beside a guest that runs: it runs on when there is no room
-    for them, with nobody's log."""
-    met, refused = refusals(machine, "save -l -c one /tmp/one", "rm /tmp/one", "^saved one", sparse(3))
+    for them. It stands still only where resuming it is what failed, and then resume lets it go on."""
+    met, refused = refusals(machine, "save -l -c one /tmp/one", "resume one; rm /tmp/one", "^saved one|[^ ]saved one",
+                            sparse(3))
     assert refused >= 2, f"{met} allocations failed, and {refused} of them mattered: those of the log do"
     newest = int(re.findall(r"tick (\d+),", machine.log("one"))[-1])
     machine.wait("more ticks", lambda: int(re.findall(r"tick (\d+),", machine.log("one"))[-1]) > newest + 3)
@@ -122,8 +124,8 @@ def test_live_save(machine, ticking):
 def test_restore(machine, ticking):
     """Half of a domain is there when the next page is not to be had: all of it goes again."""
     machine.command("save one /tmp/one")
-    met, refused = refusals(machine, "restore /tmp/one", "destroy one", "^restored one", itertools.chain(range(1, 12), itertools.count(12, 1900)))
-    assert refused > 10, f"{met} allocations failed, and {refused} of them mattered"
+    met, refused = refusals(machine, "restore /tmp/one", "destroy one", "^restored one", itertools.chain(range(1, 6), itertools.count(10, 1900)))
+    assert refused > 3, f"{met} allocations failed, and {refused} of them mattered"
     machine.command("restore /tmp/one")
 
 
@@ -131,7 +133,7 @@ def test_memory_given(machine):
     """A guest that asks for pages and gets fewer goes on with those, and has the rest when it asks again."""
     before = settled(machine)
     machine.command("create /examples/balloon.cfg name=one")
-    machine.wait_log("one", "following memory/target")
+    machine.wait_log("one", "following memory/target", timeout=150)
     machine.command("mem-set -w one 32")
     pages = machine.domains()["one"]["memory_kib"]
     for number, output in machine.until_it_works(lambda: machine.command("mem-set -w one 33"), numbers=itertools.count(1, 41)):
