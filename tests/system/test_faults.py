@@ -5,6 +5,7 @@
 An allocation that fails is the path that nobody walks by hand, and where what was taken before is forgotten.
 """
 import itertools
+import os
 import re
 
 import pexpect
@@ -73,6 +74,7 @@ def test_calls_of_a_guest(machine, width):
     assert_same(machine, before, slack=8)
 
 
+takes_time = pytest.mark.skipif("POINTS" not in os.environ, reason="make soak-memory takes its time")
 NO_MEMORY = re.compile("memory|Not enough space|ENOMEM")
 
 
@@ -111,6 +113,7 @@ def sparse(step):
     return itertools.chain(range(1, 12), itertools.count(12, step))
 
 
+@takes_time
 def test_live_save(machine, ticking):
     """The log of dirty pages and the shadow tables are made beside a guest that runs: it runs on when there is no room
     for them. It stands still only where resuming it is what failed, and then resume lets it go on."""
@@ -121,6 +124,7 @@ def test_live_save(machine, ticking):
     machine.wait("more ticks", lambda: int(re.findall(r"tick (\d+),", machine.log("one"))[-1]) > newest + 3)
 
 
+@takes_time
 def test_restore(machine, ticking):
     """Half of a domain is there when the next page is not to be had: all of it goes again."""
     machine.command("save one /tmp/one")
@@ -129,6 +133,7 @@ def test_restore(machine, ticking):
     machine.command("restore /tmp/one")
 
 
+@takes_time
 def test_memory_given(machine):
     """A guest that asks for pages and gets fewer goes on with those, and has the rest when it asks again."""
     before = settled(machine)
