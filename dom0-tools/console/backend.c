@@ -26,8 +26,10 @@
 #include "../xenstored/start.h"
 #include "table.h"
 
-#define LOG_LIMIT_MIN (4ul * 1024)
-#define LOG_LIMIT_MAX (1024ul * 1024)
+#define MEMORY_PAUSE_NS 10000000u
+
+#define LOG_LIMIT_MIN   (4ul * 1024)
+#define LOG_LIMIT_MAX   (1024ul * 1024)
 
 enum mapping { BY_GRANT, BY_FRAME };
 
@@ -258,9 +260,14 @@ static void store_loop(void *arg)
     unsigned int count;
     char **event;
 
-    while ((event = xs_read_watch(store, &count))) {
+    while ((event = xs_read_watch(store, &count)) || errno == ENOMEM) {
+        if (!event) /* one is lost, nobody knows which */
+            thread_sleep_ns(MEMORY_PAUSE_NS);
         mutex_lock(&lock);
-        take_store_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+        if (event)
+            take_store_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+        else
+            check_all();
         mutex_unlock(&lock);
         free(event);
         thread_yield();

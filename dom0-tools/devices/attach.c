@@ -24,6 +24,7 @@
 #define LET_GO_NS    (10 * SECOND_NS)
 #define POLL_NS      2000000ull
 #define TRIES_MAX    32
+#define MEMORY_TRIES 100u
 #define BACKEND_ROOT "/local/domain/0/backend"
 
 static void make_path(const struct device_name *name, bool front, char path[PATH_SIZE])
@@ -127,15 +128,32 @@ static bool make_nodes(struct xs_handle *xs, const struct device_name *name, con
     return false;
 }
 
+/* True when memory lacked, after a while in which there may be some again; a second at most. */
+static bool has_patience(unsigned int *tries)
+{
+    if (errno != ENOMEM || (*tries)-- == 0)
+        return false;
+    thread_sleep_ns(SECOND_NS / MEMORY_TRIES);
+    return true;
+}
+
+void nodes_remove(struct xs_handle *xs, const char *path)
+{
+    unsigned int patience = MEMORY_TRIES;
+
+    while (!xs_rm(xs, XBT_NULL, path) && has_patience(&patience))
+        ;
+}
+
 /* Before the backend has let go, the next device of this name would be taken for the one that was there. */
 static void remove_nodes(struct xs_handle *xs, const struct device_name *name)
 {
     char path[PATH_SIZE];
 
     make_path(name, true, path);
-    (void)xs_rm(xs, XBT_NULL, path);
+    nodes_remove(xs, path);
     make_path(name, false, path);
-    (void)xs_rm(xs, XBT_NULL, path);
+    nodes_remove(xs, path);
     if (!backend_gone(name->kind, name->domid, name->id, time_monotonic_ns() + LET_GO_NS))
         fprintf(stderr, "vane: the backend of %s %u of domain %u did not end in time\n", name->kind, name->id,
                 name->domid);
@@ -280,16 +298,18 @@ unsigned int *devices_list(struct xs_handle *xs, domid_t domid, const char *kind
 
 void devices_remove_all(struct xs_handle *xs, domid_t domid)
 {
-    unsigned int count = 0;
-    char **kinds = xs_directory(xs, XBT_NULL, BACKEND_ROOT, &count), path[PATH_SIZE];
+    unsigned int count = 0, patience = MEMORY_TRIES;
+    char **kinds, path[PATH_SIZE];
 
+    while ((kinds = xs_directory(xs, XBT_NULL, BACKEND_ROOT, &count)) == NULL && has_patience(&patience))
+        ;
     for (unsigned int i = 0; i < count; i++) {
         if (strcmp(kinds[i], "console") == 0)
             continue;
         snprintf(path, sizeof(path), "/local/domain/%u/device/%s", domid, kinds[i]);
-        (void)xs_rm(xs, XBT_NULL, path);
+        nodes_remove(xs, path);
         snprintf(path, sizeof(path), BACKEND_ROOT "/%s/%u", kinds[i], domid);
-        (void)xs_rm(xs, XBT_NULL, path);
+        nodes_remove(xs, path);
     }
     free(kinds);
     if (!backend_settle(domid, time_monotonic_ns() + LET_GO_NS))

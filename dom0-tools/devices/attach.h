@@ -43,6 +43,9 @@ int device_attach(struct xs_handle *xs, const struct device_name *name, const st
  */
 int device_detach(struct xs_handle *xs, const struct device_name *name, bool force, char reason[DEVICE_REASON_SIZE]);
 
+/* Removes what there is at the path and below; where memory lacks, until there is some, for a while. */
+void nodes_remove(struct xs_handle *xs, const char *path);
+
 /* Takes all devices of a domain away that has ended, unasked, and waits until the backends have let go of its memory. */
 void devices_remove_all(struct xs_handle *xs, domid_t domid);
 

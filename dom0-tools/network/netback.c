@@ -203,8 +203,10 @@ static void filter_loop(void *arg)
     unsigned int count;
     char **event;
 
-    while ((event = xs_read_watch(filter_store, &count)) != NULL) {
-        take_filter_event(event[XS_WATCH_TOKEN]);
+    /* Without an event that memory lacked for, an interface is sent more than it asked for. */
+    while ((event = xs_read_watch(filter_store, &count)) != NULL || errno == ENOMEM) {
+        if (event != NULL)
+            take_filter_event(event[XS_WATCH_TOKEN]);
         free(event);
         thread_yield();
     }

@@ -110,9 +110,7 @@ void arriving_finish(struct handover_receiver *receiver)
 {
     struct arriving *arriving = receiver->own;
 
-    xs_close(arriving->vane.xs);
-    xenforeignmemory_close(arriving->vane.memory);
-    ctl_close(arriving->vane.ctl);
+    vane_close(&arriving->vane);
     free(arriving);
     receiver->own = NULL;
 }

@@ -28,11 +28,13 @@
 #define NOTICES_MAX       32
 #define FAST_LIFE_SECONDS 10u
 #define FAST_RESTARTS_MAX 5
+#define MEMORY_PAUSE_NS   100000000u
 #define REST_FACTOR       19
 #define REST_MAX_NS       20000000u
 
 static char *notices[NOTICES_MAX];
 static unsigned int notice_first, notice_count;
+static bool blind;          /* the last look found no memory for the list of domains */
 static unsigned int acting; /* threads that deal with an end just now */
 
 void lifecycle_tell(const char *format, ...)
@@ -278,6 +280,7 @@ static bool act_on_one(struct vane *vane)
     bool acted = false;
 
     infos = record_first() != NULL ? list_domains(vane, &count) : NULL;
+    blind = infos == NULL && record_first() != NULL;
     if (infos == NULL)
         return false;
     for (struct domain_record *record = record_first(); record != NULL && !acted; record = record->next) {
@@ -324,14 +327,15 @@ static void watch_thread(void *arg)
         char **event = xs_read_watch(vane.xs, &count);
         uint64_t start;
 
-        if (event == NULL) {
+        if (event == NULL && errno != ENOMEM) {
             lifecycle_tell("the xenstore stopped telling about domains that end: %s", strerror(errno));
             return;
         }
         for (; event != NULL; event = xs_check_watch(vane.xs)) /* one look serves all */
             free(event);
         start = clock_ns();
-        lifecycle_check(&vane);
+        for (lifecycle_check(&vane); blind; lifecycle_check(&vane))
+            sleep_ns(MEMORY_PAUSE_NS);
         terminal_wake(); /* whoever sits at the console of an ended domain looks again */
         rest_after(clock_ns() - start);
     }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom0-tools/devices/attach.h"
+
 #define PATH_SIZE 128
 
 /* After the first failure the rest is passed over. */
@@ -217,13 +219,13 @@ void store_remove_domain(struct xs_handle *xs, domid_t domid, const uint8_t uuid
     char path[PATH_SIZE], text[37];
 
     snprintf(path, sizeof(path), "/local/domain/%u", domid);
-    (void)xs_rm(xs, XBT_NULL, path);
+    nodes_remove(xs, path);
     snprintf(path, sizeof(path), "/local/domain/0/backend/console/%u", domid);
-    (void)xs_rm(xs, XBT_NULL, path);
+    nodes_remove(xs, path);
     if (uuid != NULL) {
         uuid_format(uuid, text);
         snprintf(path, sizeof(path), "/vm/%s", text);
-        (void)xs_rm(xs, XBT_NULL, path);
+        nodes_remove(xs, path);
     }
     (void)xs_release_domain(xs, domid);
 }

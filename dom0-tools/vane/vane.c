@@ -30,7 +30,16 @@ bool vane_open(struct vane *vane)
             : vane->xs == NULL ? "the xenstore"
                                : "the memory of other domains",
             strerror(errno));
+    vane_close(vane);
     return false;
+}
+
+void vane_close(struct vane *vane)
+{
+    if (vane->ctl != NULL)
+        ctl_close(vane->ctl);
+    xs_close(vane->xs);
+    xenforeignmemory_close(vane->memory);
 }
 
 void say(const struct vane *vane, const char *format, ...)

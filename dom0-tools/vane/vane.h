@@ -47,6 +47,7 @@ const struct verb *verb_find(const char *name);
 
 /* Opens the handles; false with a message printed. */
 bool vane_open(struct vane *vane);
+void vane_close(struct vane *vane);
 
 /* Runs one command; argv[0] is the verb. The exit status. */
 int vane_run(struct vane *vane, int argc, char **argv);

@@ -17,7 +17,9 @@
 
 /* Short ones are let to their end before a suspension; long ones will have to begin again. */
 #define TRANSACTION_PATIENCE_NS 20000000u
-#define TRANSACTION_POLL_NS     200000u
+/* Answers other than to a question fit in: what changes something is not asked for without memory for the answer. */
+#define REPLY_ROOM          32u
+#define TRANSACTION_POLL_NS 200000u
 
 /* A request under way; lives on the stack of the thread that waits for it. */
 struct exchange {
@@ -27,7 +29,7 @@ struct exchange {
     bool waited_for; /* its thread sleeps until the reply comes */
     bool done;
     int error;
-    char *payload;
+    char *payload; /* REPLY_ROOM before the request is sent */
     size_t len;
 };
 
@@ -40,7 +42,7 @@ static struct {
     LIST_HEAD(, xs_handle) handles;
     struct xsd_sockmsg header;
     size_t received; /* of the current message, header included */
-    char *payload;
+    char payload[XENSTORE_PAYLOAD_MAX + 1];
     char in[XENSTORE_RING_SIZE]; /* received and not looked at yet: [in_start, in_end) */
     size_t in_start, in_end;
     char out[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX]; /* under write_lock */
@@ -105,13 +107,14 @@ static int deliver_event(const char *payload, size_t len)
         return 0;
     token_size = strlen(++token) + 1;
     event = malloc(sizeof(*event) + path_size + token_size);
-    if (!event)
-        return ENOMEM;
-    event->path_size = path_size;
-    event->token_size = token_size;
-    memcpy(event->bytes, payload, path_size);
-    memcpy(event->bytes + path_size, token, token_size);
-    STAILQ_INSERT_TAIL(&handle->events, event, link);
+    if (event) {
+        event->path_size = path_size;
+        event->token_size = token_size;
+        memcpy(event->bytes, payload, path_size);
+        memcpy(event->bytes + path_size, token, token_size);
+        STAILQ_INSERT_TAIL(&handle->events, event, link);
+    }
+    handle->lost |= !event;
     wake_waiting(&handle->waited_for);
     return 0;
 }
@@ -124,8 +127,21 @@ static int error_of_name(const char *name)
     return EINVAL;
 }
 
-/* Takes over the payload. A reply that nobody waits for is a broken server. */
-static int deliver_reply(const struct xsd_sockmsg *header, char *payload)
+static void keep_reply(struct exchange *exchange, const char *payload, size_t len)
+{
+    char *larger = len < REPLY_ROOM ? exchange->payload : realloc(exchange->payload, len + 1);
+
+    if (!larger) {
+        exchange->error = ENOMEM;
+        return;
+    }
+    memcpy(larger, payload, len + 1);
+    exchange->payload = larger;
+    exchange->len = len;
+}
+
+/* A reply that nobody waits for is a broken server. */
+static int deliver_reply(const struct xsd_sockmsg *header, const char *payload)
 {
     struct exchange *exchange;
 
@@ -134,43 +150,24 @@ static int deliver_reply(const struct xsd_sockmsg *header, char *payload)
         if (exchange->req_id == header->req_id && !exchange->done)
             break;
     }
-    if (!exchange || (header->type != exchange->type && header->type != XS_ERROR)) {
-        free(payload);
+    if (!exchange || (header->type != exchange->type && header->type != XS_ERROR))
         return EIO;
-    }
     exchange->done = true;
     wake_waiting(&exchange->waited_for);
-    if (header->type == XS_ERROR) {
+    if (header->type == XS_ERROR)
         exchange->error = error_of_name(payload);
-        free(payload);
-    } else {
-        exchange->payload = payload;
-        exchange->len = header->len;
-    }
+    else
+        keep_reply(exchange, payload, header->len);
     return 0;
 }
 
 static int deliver(void)
 {
-    char *payload = connection.payload;
-    int error;
-
-    connection.payload = NULL;
     connection.received = 0;
-    payload[connection.header.len] = '\0';
-    if (connection.header.type != XS_WATCH_EVENT)
-        return deliver_reply(&connection.header, payload);
-    error = deliver_event(payload, connection.header.len);
-    free(payload);
-    return error;
-}
-
-static int begin_payload(void)
-{
-    if (connection.header.len > XENSTORE_PAYLOAD_MAX)
-        return EIO;
-    connection.payload = malloc(connection.header.len + 1u);
-    return connection.payload ? 0 : ENOMEM;
+    connection.payload[connection.header.len] = '\0';
+    if (connection.header.type == XS_WATCH_EVENT)
+        return deliver_event(connection.payload, connection.header.len);
+    return deliver_reply(&connection.header, connection.payload);
 }
 
 /* A read tells the other side that there is room again, which costs: so it takes all there is. */
@@ -199,23 +196,20 @@ static int receive_message(void)
     const size_t head = sizeof(connection.header);
 
     for (;;) {
-        size_t whole = head + (connection.payload ? connection.header.len : 0);
-        char *to = connection.received < head ? (char *)&connection.header + connection.received
-                                              : connection.payload + (connection.received - head);
+        bool begun = connection.received >= head;
+        size_t whole = head + (begun ? connection.header.len : 0);
+        char *to = begun ? connection.payload + (connection.received - head)
+                         : (char *)&connection.header + connection.received;
         ssize_t got;
 
-        if (connection.payload && connection.received == whole)
+        if (begun && connection.header.len > XENSTORE_PAYLOAD_MAX)
+            return EIO;
+        if (begun && connection.received == whole)
             return deliver();
-        got = take_bytes(to, (connection.received < head ? head : whole) - connection.received);
+        got = take_bytes(to, whole - connection.received);
         if (got <= 0)
             return got ? (int)-got : EIO;
         connection.received += (size_t)got;
-        if (connection.received == head && !connection.payload) {
-            int error = begin_payload();
-
-            if (error)
-                return error;
-        }
     }
 }
 
@@ -281,36 +275,43 @@ static bool begun_in_vain(xs_transaction_t transaction)
     return old;
 }
 
+static int exchange_messages(struct exchange *exchange, xs_transaction_t transaction, const struct xs_piece *pieces,
+                             unsigned int count)
+{
+    int error = send_request(exchange, transaction, pieces, count);
+
+    if (error)
+        connection.error = error; /* the server may have got half of it */
+    while (!exchange->done && (!error || error == EAGAIN)) {
+        error = pump();
+        if (error == EAGAIN && !exchange->done) {
+            exchange->waited_for = true;
+            sleep_until(&exchange->waited_for);
+        }
+    }
+    LIST_REMOVE(exchange, link);
+    return exchange->done ? exchange->error : error;
+}
+
 char *xs_link_ask(uint32_t type, xs_transaction_t transaction, const struct xs_piece *pieces, unsigned int count,
                   size_t *len)
 {
-    struct exchange exchange = {.type = type};
+    struct exchange exchange = {.type = type, .payload = malloc(REPLY_ROOM)};
     size_t total = 0;
     int error;
 
     for (unsigned int i = 0; i < count; i++)
         total += pieces[i].len;
-    if (total > XENSTORE_PAYLOAD_MAX) {
-        errno = E2BIG;
-        return NULL;
-    }
-    if (connection.error || (transaction != XBT_NULL && begun_in_vain(transaction))) {
-        errno = connection.error ? connection.error : EAGAIN;
-        return NULL;
-    }
-    error = send_request(&exchange, transaction, pieces, count);
-    if (error)
-        connection.error = error; /* the server may have got half of it */
-    while (!exchange.done && (!error || error == EAGAIN)) {
-        error = pump();
-        if (error == EAGAIN && !exchange.done) {
-            exchange.waited_for = true;
-            sleep_until(&exchange.waited_for);
-        }
-    }
-    LIST_REMOVE(&exchange, link);
-    error = exchange.done ? exchange.error : error;
+    if (!exchange.payload)
+        error = ENOMEM;
+    else if (total > XENSTORE_PAYLOAD_MAX)
+        error = E2BIG;
+    else if (connection.error || (transaction != XBT_NULL && begun_in_vain(transaction)))
+        error = connection.error ? connection.error : EAGAIN;
+    else
+        error = exchange_messages(&exchange, transaction, pieces, count);
     if (error) {
+        free(exchange.payload);
         errno = error;
         return NULL;
     }
@@ -324,12 +325,13 @@ struct xs_event *xs_link_event(struct xs_handle *handle, bool block)
     struct xs_event *event;
 
     while (!(event = STAILQ_FIRST(&handle->events))) {
-        int error = pump();
+        int error = handle->lost ? ENOMEM : pump();
 
-        if (error == EAGAIN && block && STAILQ_EMPTY(&handle->events)) {
+        if (error == EAGAIN && block && !handle->lost && STAILQ_EMPTY(&handle->events)) {
             handle->waited_for = true;
             sleep_until(&handle->waited_for);
         } else if (error) {
+            handle->lost = false;
             errno = error;
             return NULL;
         }
@@ -396,8 +398,6 @@ void xs_link_release(bool new_daemon)
     if (new_daemon) {
         connection.era++;
         connection.received = connection.in_start = connection.in_end = 0;
-        free(connection.payload);
-        connection.payload = NULL;
     }
     mutex_unlock(&connection.write_lock);
 }

@@ -48,6 +48,7 @@ struct xs_handle {
     uint32_t number;
     unsigned long flags;
     bool waited_for; /* some thread sleeps until an event comes */
+    bool lost;       /* an event, for want of memory: who reads the next one is told so, by ENOMEM */
     STAILQ_HEAD(, xs_event) events;
     LIST_HEAD(, xs_watched) watched;
     LIST_HEAD(, xs_begun) begun;

@@ -18,6 +18,7 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/smp.h>
+#include <pv/threads.h>
 #include "../../guest-pv/core/internal.h"
 #include "../guests/check.h"
 
@@ -182,12 +183,34 @@ static long pin_tables(void)
     return rc;
 }
 
+static unsigned int started;
+
+static void do_nothing(void *arg)
+{
+}
+
+/* Each attempt that worked used a vCPU up: the next one is another that has never run. */
+static long start_vcpu(void)
+{
+    int rc = smp_start(started + 1, do_nothing, NULL);
+
+    started += rc == 0;
+    return rc;
+}
+
+static void await_vcpu(void)
+{
+    while (started > 0 && smp_is_up(started))
+        thread_sleep_ns(1000000);
+}
+
 static const struct call calls[] = {
     {"event channels", open_ports, close_ports},
     {"grant mappings", map_many, unmap_many},
     {"balloon", balloon, balloon_rest},
     {"exchange", exchange, nothing},
     {"pin", pin_tables, nothing},
+    {"vCPU up", start_vcpu, await_vcpu},
     {"grant version", second_version, first_version}, /* ends all grants */
     {"FIFO", fifo, nothing},                          /* last: the library knows the other form alone */
 };

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The Paravane developers
 # SPDX-License-Identifier: BSD-2-Clause
 """One line at the end that the runner adds up, an end to every test, the serial transcript of one that failed."""
+import os
 import signal
 
 import pytest
 
 from machine import booted
 
-TEST_SECONDS = 240
+TEST_SECONDS = int(os.environ.get("TEST_SECONDS", "240"))
 
 
 @pytest.fixture(scope="module", params=[1, 2, 4], ids=["1cpu", "2cpus", "4cpus"])

@@ -187,11 +187,11 @@ class FaultyMachine(Machine):
         self.allocations = Allocations(path)
         self.allocations.start()
 
-    def until_it_works(self, operation, limit=400):
-        """Calls operation with the first, the second, ... allocation failing, until none fails: (n, results) of the
-        calls that met a failure. operation says what it printed."""
-        for number in itertools.count(1):
-            assert number < limit, f"the operation allocates more than {limit} times"
+    def until_it_works(self, operation, limit=400, numbers=None):
+        """Calls operation with the first, the second, ... allocation failing (or those of numbers), until none fails:
+        (n, results) of the calls that met a failure. operation says what it printed."""
+        for attempt, number in enumerate(numbers or itertools.count(1)):
+            assert attempt < limit, f"the operation met a failure {limit} times"
             self.allocations.arm(number)
             output = operation()
             if self.allocations.arm(0) == 0:

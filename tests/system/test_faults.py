@@ -4,6 +4,8 @@
 
 An allocation that fails is the path that nobody walks by hand, and where what was taken before is forgotten.
 """
+import itertools
+import os
 import re
 
 import pexpect
@@ -21,7 +23,7 @@ def machine(tmp_path_factory):
     files = {}
     for width in (32, 64):
         files[f"faults{width}"] = built(f"guest{width}/test-faults")
-        files[f"faults{width}.cfg"] = config(f"faults{width}", f"/guests/faults{width}", memory=16, maxmem=20)
+        files[f"faults{width}.cfg"] = config(f"faults{width}", f"/guests/faults{width}", memory=16, maxmem=20, vcpus=4)
     initrd = ramdisk(tmp_path_factory.mktemp("rd") / "rd", files)
     with FaultyMachine(cpus=1, memory="768M", append=OPTIONS, initrd=initrd) as machine:
         for guest in ("ticker", "hello32", "balloon"):
@@ -54,7 +56,7 @@ def test_create(machine, guest):
 # Calls that must have met a failure, or the test tried nothing. Pinning allocates nothing, and a call that finds room
 # in what earlier ones made does not either.
 ALLOCATING = {"event channels": 1, "grant mappings": 2, "balloon": 8, "exchange": 1,
-              "grant version": 1, "FIFO": 2}
+              "grant version": 1, "FIFO": 2, "vCPU up": 1}
 
 
 @pytest.mark.parametrize("width", [32, 64])
@@ -69,6 +71,83 @@ def test_calls_of_a_guest(machine, width):
         met = int(re.search(rf"^{name}: (\d+) failures", log, re.MULTILINE)[1])
         assert met >= least, f"{name}: {met} allocations failed\n{log}"
     machine.wait_gone(f"faults{width}")
+    assert_same(machine, before, slack=8)
+
+
+takes_time = pytest.mark.skipif("POINTS" not in os.environ, reason="make soak-memory takes its time")
+NO_MEMORY = re.compile("memory|Not enough space|ENOMEM")
+
+
+@pytest.fixture
+def ticking(machine):
+    """A guest that ticks; at the end all is as it was before."""
+    before = settled(machine)
+    machine.command("create /examples/ticker64.cfg name=one 'extra=\"period=100\"'")
+    machine.wait_log("one", "tick 3,")
+    yield
+    machine.command("destroy one; rm /tmp/one")
+    machine.wait_gone("one")
+    assert_same(machine, before, slack=8)
+
+
+def refusals(machine, operation, undo, works, numbers):
+    """How often the command met an allocation that failed, and for how many of them it was refused, with words."""
+    machine.command(operation)  # what is made only once
+    machine.command(undo)
+    domains = list(machine.domains())
+    met = refused = 0
+    for number, output in machine.until_it_works(lambda: machine.command(operation), numbers=numbers):
+        met += 1
+        if not re.search(works, output):
+            refused += 1
+            assert NO_MEMORY.search(output), f"allocation {number} failed, and the person reads: {output!r}"
+        machine.command(undo)
+        machine.wait(f"the same domains though allocation {number} failed: {output!r}",
+                     lambda: list(machine.domains()) == domains)
+    machine.command(undo)
+    return met, refused
+
+
+def sparse(step):
+    """The first allocations one by one: they are the hypervisor's own. Of those behind, the guest's pages, some."""
+    return itertools.chain(range(1, 12), itertools.count(12, step))
+
+
+@takes_time
+def test_live_save(machine, ticking):
+    """The log of dirty pages and the shadow tables are made beside a guest that runs: it runs on when there is no room
+    for them. It stands still only where resuming it is what failed, and then resume lets it go on."""
+    met, refused = refusals(machine, "save -l -c one /tmp/one", "resume one; rm /tmp/one", "^saved one|[^ ]saved one",
+                            sparse(3))
+    assert refused >= 2, f"{met} allocations failed, and {refused} of them mattered: those of the log do"
+    newest = int(re.findall(r"tick (\d+),", machine.log("one"))[-1])
+    machine.wait("more ticks", lambda: int(re.findall(r"tick (\d+),", machine.log("one"))[-1]) > newest + 3)
+
+
+@takes_time
+def test_restore(machine, ticking):
+    """Half of a domain is there when the next page is not to be had: all of it goes again."""
+    machine.command("save one /tmp/one")
+    met, refused = refusals(machine, "restore /tmp/one", "destroy one", "^restored one", itertools.chain(range(1, 6), itertools.count(10, 1900)))
+    assert refused > 3, f"{met} allocations failed, and {refused} of them mattered"
+    machine.command("restore /tmp/one")
+
+
+@takes_time
+def test_memory_given(machine):
+    """A guest that asks for pages and gets fewer goes on with those, and has the rest when it asks again."""
+    before = settled(machine)
+    machine.command("create /examples/balloon.cfg name=one")
+    machine.wait_log("one", "following memory/target", timeout=150)
+    machine.command("mem-set -w one 32")
+    pages = machine.domains()["one"]["memory_kib"]
+    for number, output in machine.until_it_works(lambda: machine.command("mem-set -w one 33"), numbers=itertools.count(1, 41)):
+        again = machine.command("mem-set -w one 33")
+        assert machine.domains()["one"]["memory_kib"] == pages + 1024, f"allocation {number}: {output!r}, then {again!r}"
+        machine.command("mem-set -w one 32")
+        assert machine.domains()["one"]["memory_kib"] == pages
+    machine.command("destroy one")
+    machine.wait_gone("one")
     assert_same(machine, before, slack=8)
 
 

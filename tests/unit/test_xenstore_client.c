@@ -12,6 +12,7 @@
 #include "../../guest-pv/xenstore/link.h"
 #include "../../guest-pv/xenstore/transport.h"
 #include "../../guest-pv/xenstore/watch_depth.h"
+#include "short_memory.h"
 #include "xenstored_harness.h"
 #include "tests/unit/run_suite.h"
 
@@ -500,6 +501,89 @@ START_TEST(test_helpers)
 }
 END_TEST
 
+static bool write_node(void)
+{
+    return xs_write(xs, XBT_NULL, "/m", "v", 1);
+}
+
+static bool read_node(void)
+{
+    char *value;
+
+    if (!xs_write(xs, XBT_NULL, "/m", "a value longer than what is ever reserved", 41))
+        return false;
+    value = xs_read(xs, XBT_NULL, "/m", NULL);
+    free(value);
+    return value != NULL;
+}
+
+/* What a commit is worth whose answer is lost: nobody knows, so it must not be lost. */
+static bool transact(void)
+{
+    xs_transaction_t t = xs_transaction_start(xs);
+
+    if (t == XBT_NULL)
+        return false;
+    if (xs_write(xs, t, "/m", "v", 1))
+        return xs_transaction_end(xs, t, false);
+    ck_assert(xs_transaction_end(xs, t, true));
+    return false;
+}
+
+static bool hear(void)
+{
+    char **event;
+    bool heard;
+
+    if (!xs_watch(xs, "/m", "token"))
+        return false;
+    heard = xs_write(xs, XBT_NULL, "/m", "v", 1);
+    event = xs_check_watch(xs);
+    heard &= event != NULL;
+    free(event);
+    return heard;
+}
+
+static void forget(void)
+{
+    while (xs_unwatch(xs, "/m", "token"))
+        ;
+    for (char **event; (event = xs_check_watch(xs)) != NULL || errno == ENOMEM;)
+        free(event);
+    (void)xs_rm(xs, XBT_NULL, "/m");
+}
+
+static bool (*const uses[])(void) = {write_node, read_node, transact, hear};
+
+/* One allocation that fails, here or in the daemon, once closed the connection of all of dom0 for good. A request that
+ * fails for want of memory has changed nothing, the next one works, and an event that is lost is known to be. */
+START_TEST(test_memory_lacks)
+{
+    unsigned int refused = 0;
+    bool met = true;
+
+    may_sleep = true;
+    for (unsigned int number = 1; met; number++) {
+        char *value;
+        bool good;
+
+        errno = 0;
+        memory_fails_at(number);
+        good = uses[_i]();
+        met = memory_failed();
+        ck_assert_msg(good || errno == ENOMEM, "allocation %u: %s", number, strerror(errno));
+        refused += !good;
+        value = xs_read(xs, XBT_NULL, "/m", NULL);
+        ck_assert_msg(value != NULL || errno == ENOENT, "after allocation %u: %s", number, strerror(errno));
+        ck_assert_msg(uses[_i] == read_node || uses[_i] == hear || (value != NULL) == good, "allocation %u", number);
+        free(value);
+        forget();
+    }
+    ck_assert_uint_gt(refused, 1);
+    may_sleep = false;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("xenstore client");
@@ -522,6 +606,7 @@ int main(void)
     tcase_add_test(tcase, test_control);
     tcase_add_test(tcase, test_helpers);
     tcase_add_test(tcase, test_transport);
+    tcase_add_loop_test(tcase, test_memory_lacks, 0, sizeof(uses) / sizeof(uses[0]));
     tcase_add_test(tcase, test_broken_transport);
     tcase_add_test(early, test_no_daemon_yet);
     suite_add_tcase(suite, tcase);

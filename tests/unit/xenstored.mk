@@ -13,5 +13,5 @@ $(eval $(call unit_test,xenstored_memory,tests/unit/test_xenstored_memory.c $(XE
 
 include guest-pv/xenstore/sources.mk
 $(eval $(call unit_test,xenstore_client,tests/unit/test_xenstore_client.c $(XENSTORE_CLIENT_CORE) \
-    dom0-tools/xenstored/local.c $(XENSTORED_HARNESS),-Iinclude -Iguest-pv/include \
-    -Wl$(comma)--wrap=client_new -Wl$(comma)--wrap=client_input))
+    dom0-tools/xenstored/local.c tests/unit/short_memory.c $(XENSTORED_HARNESS),-Iinclude -Iguest-pv/include \
+    -Wl$(comma)--wrap=client_new -Wl$(comma)--wrap=client_input $(SHORT_MEMORY)))

@@ -1,0 +1,18 @@
+/*
+ * SPDX-FileCopyrightText: 2026 The Paravane developers
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * An allocator that fails when the test says so, for a program linked with $(SHORT_MEMORY) (tests/unit/tools_memory.mk).
+ */
+#ifndef TESTS_UNIT_SHORT_MEMORY_H
+#define TESTS_UNIT_SHORT_MEMORY_H
+
+#include <stdbool.h>
+
+/* The number-th allocation from now on fails, alone. */
+void memory_fails_at(unsigned int number);
+
+/* Whether it has; none fails from now on. */
+bool memory_failed(void);
+
+#endif
