@@ -6,7 +6,8 @@
  * 1. While it is kept, a writable shadow entry for a frame of the domain exists only if the frame's bit is set. Clearing
  *    bits therefore begins with taking the write permission from all entries and from all TLBs.
  * 2. Whoever else writes a frame holds a writable reference meanwhile, and the bit is set when that is given back. Those
- *    held for long (grants mapped writable, vcpu_info, event channel pages) are counted as written at every report.
+ *    held for long (grants mapped writable, vcpu_info, event channel pages, and descriptor tables, in which the CPU marks
+ *    what it loads) are counted as written at every report.
  *    A mapping by dom0 of another domain's frame is counted when it goes, and not before: what dom0 keeps mapped it
  *    must send itself.
  * 3. The number is the M2P's, so the guest chooses it: a frame whose number no saved domain could have is in no log. A
@@ -83,25 +84,42 @@ int log_dirty_on(struct domain *d)
     return 0;
 }
 
-/* The caller holds a reference to the frame. */
-void frame_written(mfn_t mfn)
+void domain_frame_written(struct domain *d, mfn_t mfn)
 {
-    struct domain *d = owner_domain(page_owner_id(mfn));
-    if (d == NULL || READ_ONCE(d->mm.shadow) == NULL)
-        return;
     spin_lock(&d->mm.shadow_lock);
     if (d->mm.shadow)
         log_frame(d, d->mm.shadow, mfn);
     spin_unlock(&d->mm.shadow_lock);
 }
 
-static void log_held_frames(struct domain *d)
+/* The caller holds a reference to the frame: so it has an owner, and that one stays. */
+void frame_written(mfn_t mfn)
+{
+    struct domain *d = owner_domain(page_owner_id(mfn));
+    if (d)
+        domain_frame_written(d, mfn);
+}
+
+/* A vCPU that runs may change these meanwhile: what it gives up has been logged, what it takes is in the next report. */
+static void log_frames_of_vcpu(struct domain *d, struct shadow *s, const struct vcpu *v)
+{
+    log_frame(d, s, v->info_mfn);
+    for (unsigned i = 0; i < 16; i++) {
+        if (i * 512 < v->gdt_entries)
+            log_frame(d, s, v->gdt_frames[i]);
+        if (v->ldt_mapped >> i & 1)
+            log_frame(d, s, mfn_of(v->ldt_frames[i]));
+    }
+}
+
+static void log_held_frames(struct domain *d, struct shadow *s)
 {
     grant_frames_written(d);
     evtchn_frames(d, frame_written);
+    spin_lock(&d->mm.shadow_lock);
     for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i] && d->vcpus[i]->info_mfn.value != INVALID_FRAME)
-            frame_written(d->vcpus[i]->info_mfn);
+        if (d->vcpus[i])
+            log_frames_of_vcpu(d, s, d->vcpus[i]);
 }
 
 /* Bits of one leaf to the caller. */
@@ -144,8 +162,7 @@ int log_dirty_report(struct domain *d, struct log_report *r)
     if (s->reporting && s->reporting != operation)
         return -EBUSY;
     r->pages = MIN(r->pages, LOG_LEAVES * LOG_PER_LEAF);
-    log_held_frames(d);
-    spin_lock(&d->mm.shadow_lock);
+    log_held_frames(d, s); /* takes the lock */
     if (r->clean)
         shadow_write_protect(d, s);
     int rc = report(s, r->clean, r->bitmap, r->pages);
