@@ -799,6 +799,12 @@ static void test_writes_of_others(void)
     CHECK_EQ(retype(fresh, MMUEXT_UNPIN_TABLE), 0, "and is none any more");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
     CHECK(dirty_pages() == 1, "says that, too: or the copy would have a table where plain memory is");
+    CHECK_EQ(retype(mfn_at(L1_MANY + 5), MMUEXT_PIN_L1_TABLE), 0, "a table in use is pinned");
+    CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
+    CHECK(is_dirty(area_index(L1_MANY + 5)) && dirty_pages() == 1, "names it: the copy's kernel could not unpin it");
+    CHECK_EQ(retype(mfn_at(L1_MANY + 5), MMUEXT_UNPIN_TABLE), 0, "and unpinned, still in use");
+    CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0, "a report");
+    CHECK(is_dirty(area_index(L1_MANY + 5)) && dirty_pages() == 1, "names it: or it stayed a table for ever there");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1, "the domain gives it back");
     CHECK_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0, "off");
     call(XEN_DOMCTL_unpausedomain);
