@@ -18,39 +18,37 @@
 
 u32 logging_domains;
 
-static bool has_number(unsigned long pfn)
-{
-    return pfn < LOG_LEAVES * LOG_PER_LEAF;
-}
+#define NO_NUMBER ~0UL
 
-static bool owned_by(mfn_t mfn, const struct domain *d)
+/* The frame's bit, if it has one. */
+static unsigned long number_of(const struct domain *d, mfn_t mfn)
 {
-    return mfn_valid(mfn) && page_owner_id(mfn) == d->id;
+    unsigned long pfn = m2p_get(mfn).value;
+    return pfn < LOG_LEAVES * LOG_PER_LEAF && page_owner_id(mfn) == d->id ? pfn : NO_NUMBER;
 }
 
 void log_frame(struct domain *d, struct shadow *s, mfn_t mfn)
 {
-    unsigned long pfn = m2p_get(mfn).value;
-    if (s->leaves == NULL || !has_number(pfn) || !owned_by(mfn, d))
+    unsigned long pfn = number_of(d, mfn), bit = pfn % LOG_PER_LEAF;
+    if (s->leaves == NULL || pfn == NO_NUMBER)
         return;
-    u64 **leaf = &s->leaves[pfn / LOG_PER_LEAF], bit = 1UL << pfn % 64;
+    u64 **leaf = &s->leaves[pfn / LOG_PER_LEAF];
     if (*leaf == NULL && (*leaf = hv_alloc_pages(0)) == NULL) {
         s->lost = true;
         return;
     }
-    u64 *word = &(*leaf)[pfn % LOG_PER_LEAF / 64];
-    s->dirty += !(*word & bit);
-    *word |= bit;
+    s->dirty += !test_bit((unsigned)bit, *leaf);
+    set_bit((unsigned)bit, *leaf);
 }
 
 /* Whether it needs no logging (any more). */
 bool log_has(const struct domain *d, const struct shadow *s, mfn_t mfn)
 {
-    unsigned long pfn = m2p_get(mfn).value;
-    if (s->lost || !has_number(pfn) || !owned_by(mfn, d))
+    unsigned long pfn = number_of(d, mfn);
+    if (s->lost || pfn == NO_NUMBER)
         return true;
     const u64 *leaf = s->leaves[pfn / LOG_PER_LEAF];
-    return leaf && (leaf[pfn % LOG_PER_LEAF / 64] >> pfn % 64 & 1);
+    return leaf && test_bit(pfn % LOG_PER_LEAF, leaf);
 }
 
 void log_free(struct shadow *s)

@@ -107,13 +107,13 @@ static int op_pin(struct vcpu *v, struct domain *d, const struct op *op)
     return rc;
 }
 
+/* Under the page lock, which keeps the pin of a table as it is. */
 static bool clear_pin(mfn_t mfn)
 {
     u64 word = frame_word(mfn);
-    do {
-        if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
-            return false;
-    } while (!frame_swap(mfn, &word, word & ~FW_PINNED));
+    if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
+        return false;
+    __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
     return true;
 }
 
