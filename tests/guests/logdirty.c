@@ -315,7 +315,7 @@ static void guest_step(struct worker *w)
 
 #define GDT_ENTRIES    512
 #define ACCESSED       (1ULL << 40)
-#define SEGMENT_LEVEL  (FLAT_KERNEL_DS & 3)
+#define SEGMENT_LEVEL  (FLAT_KERNEL_SS & 3)
 #define FRESH_SEGMENT  (0x00CF92000000FFFFULL | (uint64_t)SEGMENT_LEVEL << 45) /* flat, writable, never loaded */
 
 static void make_gdt(struct worker *w)
