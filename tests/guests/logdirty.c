@@ -47,7 +47,7 @@ enum {
     DATA_PAGES = 64,
     QUIET = DATA + DATA_PAGES, /* never written */
     QUIET_PAGES = 16,
-    SCRATCH = QUIET + QUIET_PAGES, /* becomes a table and a page again */
+    SCRATCH = QUIET + QUIET_PAGES,     /* becomes a table and a page again */
     DESCRIPTORS = SCRATCH + MAX_VCPUS, /* a GDT each */
     L1_IMAGE = DESCRIPTORS + MAX_VCPUS,
     L1_AREA = L1_IMAGE + 8,
@@ -313,10 +313,10 @@ static void guest_step(struct worker *w)
     }
 }
 
-#define GDT_ENTRIES    512
-#define ACCESSED       (1ULL << 40)
-#define SEGMENT_LEVEL  (FLAT_KERNEL_SS & 3)
-#define FRESH_SEGMENT  (0x00CF92000000FFFFULL | (uint64_t)SEGMENT_LEVEL << 45) /* flat, writable, never loaded */
+#define GDT_ENTRIES   512
+#define ACCESSED      (1ULL << 40)
+#define SEGMENT_LEVEL (FLAT_KERNEL_SS & 3)
+#define FRESH_SEGMENT (0x00CF92000000FFFFULL | (uint64_t)SEGMENT_LEVEL << 45) /* flat, writable, never loaded */
 
 static void make_gdt(struct worker *w)
 {

@@ -143,7 +143,9 @@ static void begin(void *data)
 
 static void single_steps(bool on)
 {
-    __asm__ volatile("lea -128(%%rsp), %%rsp; pushf; andl $~0x100, (%%rsp); orl %0, (%%rsp); popf; lea 128(%%rsp), %%rsp"
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n" /* below the red zone */
+                     "pushf; andl $~0x100, (%%rsp); orl %0, (%%rsp); popf\n"
+                     "lea 128(%%rsp), %%rsp"
                      :
                      : "r"(on ? 0x100 : 0)
                      : "memory", "cc");
