@@ -319,6 +319,8 @@ static void release_claimed(struct domain *d, struct unmap *u)
     bool readonly = u->flags & GNTMAP_readonly;
 
     u->mfn = mfn_of(grant_active_of(&u->granter->grant, u->ref)->mfn);
+    if (!readonly) /* before the use ends; its page tables may go much later */
+        domain_frame_written(u->granter, u->mfn);
     grant_unuse(u->granter, u->ref, readonly, kinds(u->flags));
     if (u->flags & GNTMAP_device_map)
         drop_page(u->mfn, readonly);
@@ -363,6 +365,6 @@ void grant_frames_written(struct domain *d)
     spin_lock(&g->lock);
     for (unsigned ref = 0; ref < g->active_entries; ref++)
         if (grant_active_of(g, ref)->writes)
-            frame_written(mfn_of(grant_active_of(g, ref)->mfn));
+            domain_frame_written(d, mfn_of(grant_active_of(g, ref)->mfn));
     spin_unlock(&g->lock);
 }

@@ -214,6 +214,7 @@ bool shadow_fault(struct vcpu *v, unsigned long va, u32 *error);
 /* The frame was written otherwise than through the guest's own addresses. Only while logging_domains is not 0. */
 extern u32 logging_domains;
 void frame_written(mfn_t mfn);
+void domain_frame_written(struct domain *d, mfn_t mfn); /* if it is d's: for who may hold no reference to it */
 
 /* TLB. Masks have a bit per CPU. */
 void flush_tlb_local(void);

@@ -6,7 +6,8 @@
  * 1. While it is kept, a writable shadow entry for a frame of the domain exists only if the frame's bit is set. Clearing
  *    bits therefore begins with taking the write permission from all entries and from all TLBs.
  * 2. Whoever else writes a frame holds a writable reference meanwhile, and the bit is set when that is given back. Those
- *    held for long (grants mapped writable, vcpu_info, event channel pages) are counted as written at every report.
+ *    held for long (grants mapped writable, vcpu_info, event channel pages, and descriptor tables, in which the CPU marks
+ *    what it loads) are counted as written at every report.
  *    A mapping by dom0 of another domain's frame is counted when it goes, and not before: what dom0 keeps mapped it
  *    must send itself.
  * 3. The number is the M2P's, so the guest chooses it: a frame whose number no saved domain could have is in no log. A
@@ -17,39 +18,37 @@
 
 u32 logging_domains;
 
-static bool has_number(unsigned long pfn)
-{
-    return pfn < LOG_LEAVES * LOG_PER_LEAF;
-}
+#define NO_NUMBER ~0UL
 
-static bool owned_by(mfn_t mfn, const struct domain *d)
+/* The frame's bit, if it has one. */
+static unsigned long number_of(const struct domain *d, mfn_t mfn)
 {
-    return mfn_valid(mfn) && page_owner_id(mfn) == d->id;
+    unsigned long pfn = m2p_get(mfn).value;
+    return pfn < LOG_LEAVES * LOG_PER_LEAF && page_owner_id(mfn) == d->id ? pfn : NO_NUMBER;
 }
 
 void log_frame(struct domain *d, struct shadow *s, mfn_t mfn)
 {
-    unsigned long pfn = m2p_get(mfn).value;
-    if (s->leaves == NULL || !has_number(pfn) || !owned_by(mfn, d))
+    unsigned long pfn = number_of(d, mfn), bit = pfn % LOG_PER_LEAF;
+    if (s->leaves == NULL || pfn == NO_NUMBER)
         return;
-    u64 **leaf = &s->leaves[pfn / LOG_PER_LEAF], bit = 1UL << pfn % 64;
+    u64 **leaf = &s->leaves[pfn / LOG_PER_LEAF];
     if (*leaf == NULL && (*leaf = hv_alloc_pages(0)) == NULL) {
         s->lost = true;
         return;
     }
-    u64 *word = &(*leaf)[pfn % LOG_PER_LEAF / 64];
-    s->dirty += !(*word & bit);
-    *word |= bit;
+    s->dirty += !test_bit((unsigned)bit, *leaf);
+    set_bit((unsigned)bit, *leaf);
 }
 
 /* Whether it needs no logging (any more). */
 bool log_has(const struct domain *d, const struct shadow *s, mfn_t mfn)
 {
-    unsigned long pfn = m2p_get(mfn).value;
-    if (s->lost || !has_number(pfn) || !owned_by(mfn, d))
+    unsigned long pfn = number_of(d, mfn);
+    if (s->lost || pfn == NO_NUMBER)
         return true;
     const u64 *leaf = s->leaves[pfn / LOG_PER_LEAF];
-    return leaf && (leaf[pfn % LOG_PER_LEAF / 64] >> pfn % 64 & 1);
+    return leaf && test_bit(pfn % LOG_PER_LEAF, leaf);
 }
 
 void log_free(struct shadow *s)
@@ -83,25 +82,42 @@ int log_dirty_on(struct domain *d)
     return 0;
 }
 
-/* The caller holds a reference to the frame. */
-void frame_written(mfn_t mfn)
+void domain_frame_written(struct domain *d, mfn_t mfn)
 {
-    struct domain *d = owner_domain(page_owner_id(mfn));
-    if (d == NULL || READ_ONCE(d->mm.shadow) == NULL)
-        return;
     spin_lock(&d->mm.shadow_lock);
     if (d->mm.shadow)
         log_frame(d, d->mm.shadow, mfn);
     spin_unlock(&d->mm.shadow_lock);
 }
 
-static void log_held_frames(struct domain *d)
+/* The caller holds a reference to the frame: so it has an owner, and that one stays. */
+void frame_written(mfn_t mfn)
+{
+    struct domain *d = owner_domain(page_owner_id(mfn));
+    if (d)
+        domain_frame_written(d, mfn);
+}
+
+/* A vCPU that runs may change these meanwhile: what it gives up has been logged, what it takes is in the next report. */
+static void log_frames_of_vcpu(struct domain *d, struct shadow *s, const struct vcpu *v)
+{
+    log_frame(d, s, v->info_mfn);
+    for (unsigned i = 0; i < 16; i++) {
+        if (i * 512 < v->gdt_entries)
+            log_frame(d, s, v->gdt_frames[i]);
+        if (v->ldt_mapped >> i & 1)
+            log_frame(d, s, mfn_of(v->ldt_frames[i]));
+    }
+}
+
+static void log_held_frames(struct domain *d, struct shadow *s)
 {
     grant_frames_written(d);
     evtchn_frames(d, frame_written);
+    spin_lock(&d->mm.shadow_lock);
     for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i] && d->vcpus[i]->info_mfn.value != INVALID_FRAME)
-            frame_written(d->vcpus[i]->info_mfn);
+        if (d->vcpus[i])
+            log_frames_of_vcpu(d, s, d->vcpus[i]);
 }
 
 /* Bits of one leaf to the caller. */
@@ -144,8 +160,7 @@ int log_dirty_report(struct domain *d, struct log_report *r)
     if (s->reporting && s->reporting != operation)
         return -EBUSY;
     r->pages = MIN(r->pages, LOG_LEAVES * LOG_PER_LEAF);
-    log_held_frames(d);
-    spin_lock(&d->mm.shadow_lock);
+    log_held_frames(d, s); /* takes the lock */
     if (r->clean)
         shadow_write_protect(d, s);
     int rc = report(s, r->clean, r->bitmap, r->pages);

@@ -60,6 +60,13 @@ int vcpu_bitmap_to_cpus(struct vcpu *v, unsigned long address, u32 *cpus)
     return 0;
 }
 
+/* Whether a table is pinned travels with its contents. */
+static void pin_changed(mfn_t mfn)
+{
+    if (unlikely(logging_domains))
+        frame_written(mfn);
+}
+
 static int pin(struct domain *d, mfn_t mfn, enum frame_type type, bool preemptible)
 {
     if (!page_get(mfn, d))
@@ -70,6 +77,7 @@ static int pin(struct domain *d, mfn_t mfn, enum frame_type type, bool preemptib
         return rc;
     }
     u64 word = __atomic_fetch_or(&frame_table[mfn.value].word, FW_PINNED, __ATOMIC_SEQ_CST);
+    pin_changed(mfn);
     if ((word & FW_PINNED) == 0 && !d->dying)
         return 0;
     if ((word & FW_PINNED) == 0) /* a dying domain's pins are taken back: ours may have come too late for that */
@@ -99,13 +107,13 @@ static int op_pin(struct vcpu *v, struct domain *d, const struct op *op)
     return rc;
 }
 
+/* Under the page lock, which keeps the pin of a table as it is. */
 static bool clear_pin(mfn_t mfn)
 {
     u64 word = frame_word(mfn);
-    do {
-        if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
-            return false;
-    } while (!frame_swap(mfn, &word, word & ~FW_PINNED));
+    if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
+        return false;
+    __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
     return true;
 }
 
@@ -117,6 +125,7 @@ static int op_unpin(struct vcpu *v, struct domain *d, const struct op *op)
         return rc;
     spin_lock(&d->mm.page_lock);
     if (clear_pin(mfn)) {
+        pin_changed(mfn);
         table_release(d, mfn);
         rc = 0;
     }

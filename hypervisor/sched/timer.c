@@ -101,11 +101,12 @@ static struct timer *pop_expired(struct timer_base *base, ns_t now)
     if (base->heap.top && base->heap.top->key <= now) {
         t = timer_of(base->heap.top);
         heap_remove(&base->heap, &t->node);
-        t->queued = false;
     } else {
         rearm(base);
     }
-    base->running = t;
+    WRITE_ONCE(base->running, t); /* first: timer_kill looks here when it is in no heap any more */
+    if (t)
+        WRITE_ONCE(t->queued, false);
     spin_unlock(&base->lock);
     return t;
 }

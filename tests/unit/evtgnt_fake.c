@@ -218,10 +218,17 @@ int page_get_and_type(mfn_t mfn, const struct domain *d, enum frame_type type, b
     return 0;
 }
 
+u32 logging_domains;
+
 void frame_written(mfn_t mfn)
 {
     fake_written_count++;
     fake_written_last = mfn;
+}
+
+void domain_frame_written(struct domain *d, mfn_t mfn)
+{
+    frame_written(mfn);
 }
 
 void page_put_and_type(mfn_t mfn)
@@ -408,7 +415,7 @@ void fake_setup(unsigned count)
     memset(fake_wakes, 0, sizeof(fake_wakes));
     memset(mappings, 0, sizeof(mappings));
     fake_allocations_left = -1;
-    fake_written_count = 0;
+    fake_written_count = logging_domains = 0;
     fake_log[0] = 0;
     fake_map_host_status = fake_unmap_host_status = fake_pirq_error = 0;
     fake_at_flush = NULL;

@@ -3,6 +3,8 @@
  *
  * Timers: order, moving between CPUs, stopping, and that the CPU's interrupt is armed for the first one only.
  */
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include "sched_fake.h"
 #include "tests/unit/run_suite.h"
@@ -112,6 +114,62 @@ START_TEST(a_function_may_set_its_own_timer)
 }
 END_TEST
 
+/* Before every instruction of ours, and not only where our files call others, CPU 1 may act. */
+static volatile bool begun, killed;
+static sigjmp_buf it_waits;
+
+static void wait_elsewhere(void)
+{
+    siglongjmp(it_waits, 1);
+}
+
+static void other_cpu_kills(int signal)
+{
+    if (begun || killed || timers[0].queued)
+        return;
+    fake_relax = wait_elsewhere;
+    fake_this = 1;
+    if (!sigsetjmp(it_waits, 0)) {
+        timer_kill(&timers[0]);
+        killed = true;
+    }
+    fake_relax = NULL;
+    fake_this = 0;
+}
+
+static void begin(void *data)
+{
+    begun = true;
+}
+
+static void single_steps(bool on)
+{
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n" /* below the red zone */
+                     "pushf; andl $~0x100, (%%rsp); orl %0, (%%rsp); popf\n"
+                     "lea 128(%%rsp), %%rsp"
+                     :
+                     : "r"(on ? 0x100 : 0)
+                     : "memory", "cc");
+}
+
+/* Whoever frees what a timer belongs to kills the timer first. If that found it neither in a heap nor running in the
+ * moment between the two, its function would work on freed memory. */
+START_TEST(a_killed_timer_does_not_fire_afterwards)
+{
+    struct sigaction action = {.sa_handler = other_cpu_kills};
+
+    setup(2);
+    timer_init(&timers[0], begin, NULL);
+    timer_set(&timers[0], fake_now);
+    ck_assert_int_eq(sigaction(SIGTRAP, &action, NULL), 0);
+    single_steps(true);
+    timer_softirq();
+    single_steps(false);
+    ck_assert(begun && !killed);
+    fake_free();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timer");
@@ -123,6 +181,7 @@ int main(void)
     tcase_add_test(tc, stopped_is_silent_and_can_be_set_again);
     tcase_add_test(tc, it_moves_to_the_cpu_that_sets_it);
     tcase_add_test(tc, a_function_may_set_its_own_timer);
+    tcase_add_test(tc, a_killed_timer_does_not_fire_afterwards);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
