@@ -117,16 +117,17 @@ static long multicall_returning(struct multicall_entry *calls, unsigned int coun
     register struct multicall_entry *list __asm__("rdi") = calls;
     register unsigned long number __asm__("rsi") = count;
 
-    __asm__ volatile("mov %%rsp, %%rbx\n\t"
-                     "mov %%ss, %%ecx\n\t"
-                     "lea 1f(%%rip), %%r8\n\t"
-                     "sub $256, %%rsp\n\t"
-                     "push %%rcx; push %%rbx; pushf; push $0xe030; push %%r8; push $0; push $1; push $2; push $0x1234\n\t"
-                     "syscall\n"
-                     "1: mov %%rbx, %%rsp"
-                     : "+a"(result), "+r"(list), "+r"(number)
-                     :
-                     : "rbx", "rcx", "r8", "r11", "memory");
+    __asm__ volatile(
+        "mov %%rsp, %%rbx\n\t"
+        "mov %%ss, %%ecx\n\t"
+        "lea 1f(%%rip), %%r8\n\t"
+        "sub $256, %%rsp\n\t"
+        "push %%rcx; push %%rbx; pushf; push $0xe030; push %%r8; push $0; push $1; push $2; push $0x1234\n\t"
+        "syscall\n"
+        "1: mov %%rbx, %%rsp"
+        : "+a"(result), "+r"(list), "+r"(number)
+        :
+        : "rbx", "rcx", "r8", "r11", "memory");
 #else
     __asm__ volatile("mov %%esp, %%edi\n\t"
                      "pushf; push %%cs; push $1f; push $0x1234\n\t"

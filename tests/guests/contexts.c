@@ -24,11 +24,11 @@
 #define STACK(c)      ((c).user_regs.rsp)
 #define START(c)      ((c).user_regs.rip)
 #else
-#define KERNEL_CS     0xe019
-#define KERNEL_SS     0xe021
-#define cr3_of(mfn)   ((mfn) << 12 | (mfn) >> 20)
-#define STACK(c)      ((c).user_regs.esp)
-#define START(c)      ((c).user_regs.eip)
+#define KERNEL_CS   0xe019
+#define KERNEL_SS   0xe021
+#define cr3_of(mfn) ((mfn) << 12 | (mfn) >> 20)
+#define STACK(c)    ((c).user_regs.esp)
+#define START(c)    ((c).user_regs.eip)
 #endif
 
 static struct vcpu_guest_context context;
@@ -104,12 +104,18 @@ static void user_tables(void)
 
 static void addresses(void)
 {
-    unsigned long *const words[] = {&context.user_regs.rip,          &context.user_regs.rsp,
-                                    &context.kernel_sp,              &context.fs_base,
-                                    &context.gs_base_kernel,         &context.gs_base_user,
-                                    &context.event_callback_eip,     &context.failsafe_callback_eip,
-                                    &context.syscall_callback_eip,   &context.trap_ctxt[0].address,
-                                    &context.trap_ctxt[255].address, &context.ldt_base};
+    unsigned long *const words[] = {&context.user_regs.rip,
+                                    &context.user_regs.rsp,
+                                    &context.kernel_sp,
+                                    &context.fs_base,
+                                    &context.gs_base_kernel,
+                                    &context.gs_base_user,
+                                    &context.event_callback_eip,
+                                    &context.failsafe_callback_eip,
+                                    &context.syscall_callback_eip,
+                                    &context.trap_ctxt[0].address,
+                                    &context.trap_ctxt[255].address,
+                                    &context.ldt_base};
 
     check_group("addresses that are none");
     for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

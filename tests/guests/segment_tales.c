@@ -109,7 +109,8 @@ static long write_plainly(char *what)
 static long name_frames(char *what)
 {
     static const unsigned int counts[] = {0, 4, 512, 513, 1024};
-    unsigned int first = draw(FRAMES), second = draw(FRAMES), entries = counts[draw(sizeof(counts) / sizeof(counts[0]))];
+    unsigned int first = draw(FRAMES), second = draw(FRAMES),
+                 entries = counts[draw(sizeof(counts) / sizeof(counts[0]))];
     unsigned long list[2] = {frames[first], frames[second]};
 
     sprintf(what, "a table of %u in %u and %u", entries, first, second);
