@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The fuzzer's main loop. Options: seed=N, calls=N (of the first vCPU), players=N, peer=DOMID (lends to it, borrows
- * from it), trace=N (print every step from the N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz:
- * ended after CALLS". With one player a seed replays the same steps.
+ * from it), trace=N (print every step from the N-th on), skip=NAME (leaves one call out). Prints "fuzz: at CALLS" now
+ * and then, "fuzz: new CALL CODE" for each answer not seen before, and "fuzz: ended after CALLS". With one player a seed
+ * replays the same steps.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,6 +365,14 @@ static const char *state_of(unsigned int vcpu)
     return names[info.state & 3];
 }
 
+/* The library clears what is pending in the shared page: once a vCPU's information is elsewhere, its upcalls never end. */
+static const char *deafened(void)
+{
+    const struct grammar_call *moving = call_of(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info);
+
+    return seen[moving - grammar_calls][code_of(0)] ? ", in its upcalls" : "";
+}
+
 static void wait_for_others(void)
 {
     uint64_t limit = time_monotonic_ns() + STALLED_NS;
@@ -373,8 +382,8 @@ static void wait_for_others(void)
         while (smp_is_up(i) && time_monotonic_ns() < limit)
             wake_others();
         if (smp_is_up(i))
-            pv_printk("fuzz: vCPU %u is still in %s, %s\n", i, players[i].doing ? players[i].doing->name : "nothing",
-                      state_of(i));
+            pv_printk("fuzz: vCPU %u is still in %s, %s%s\n", i, players[i].doing ? players[i].doing->name : "nothing",
+                      state_of(i), deafened());
     }
 }
 
