@@ -37,20 +37,17 @@ static bool in_our_range(unsigned long address)
     return address - HV_VIRT_START < HV_VIRT_END - HV_VIRT_START;
 }
 
-/* A descriptor load touched this CPU's GDT or LDT window where nothing is mapped. */
+/* A descriptor load touched this CPU's LDT window where nothing is mapped. */
 static bool window_fault(unsigned long offset, bool from_guest)
 {
     struct vcpu *v = current;
 
-    if (offset >= WINDOW_LDT && mm_fixup_ldt_fault(v, offset - WINDOW_LDT))
+    offset -= WINDOW_LDT;
+    if (mm_fixup_ldt_fault(v, offset))
         return true;
-    if (!from_guest)
-        return false;
-    if (offset >= WINDOW_LDT)
-        inject_page_fault(v->ldt_base + (offset - WINDOW_LDT), guest_regs()->error_code);
-    else
-        inject_trap(TRAP_GP, (unsigned)offset & 0xFFF8);
-    return true;
+    if (from_guest)
+        inject_page_fault(v->ldt_base + offset, guest_regs()->error_code);
+    return from_guest;
 }
 
 /* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
@@ -82,7 +79,7 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
     unsigned long address = read_cr2();
     u32 error_code = regs->error_code;
 
-    if (unlikely(in_our_range(address)) && window_offset(address) < WINDOW_SIZE) {
+    if (unlikely(in_our_range(address)) && !(error_code & PFEC_USER) && window_offset(address) < WINDOW_SIZE) {
         window_fault(window_offset(address), true);
         return;
     }

@@ -36,14 +36,14 @@ static u16 raise_rpl(const struct domain *d, u64 selector)
 static bool addresses_ok(const struct vcpu_guest_context *c)
 {
     if (!canonical(c->user_regs.rip) || !canonical(c->user_regs.rsp) || !canonical(c->kernel_sp) ||
-        (c->ldt_ents && !canonical(c->ldt_base)) || !canonical(c->fs_base) || !canonical(c->gs_base_kernel) ||
-        !canonical(c->gs_base_user) || !canonical(c->event_callback_eip) || !canonical(c->syscall_callback_eip) ||
+        !canonical(c->fs_base) || !canonical(c->gs_base_kernel) || !canonical(c->gs_base_user) ||
+        !canonical(c->event_callback_eip) || !canonical(c->syscall_callback_eip) ||
         !canonical(c->failsafe_callback_eip))
         return false;
     for (unsigned i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++)
         if (!canonical(c->trap_ctxt[i].address))
             return false;
-    return c->ldt_base < HV_VIRT_START || c->ldt_base >= HV_VIRT_END;
+    return c->ldt_base < 1UL << 47 || c->ldt_base >= HV_VIRT_END;
 }
 
 static u64 table_address(const struct vcpu *v, mfn_t table)

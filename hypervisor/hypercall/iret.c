@@ -20,6 +20,7 @@ static void set_flags(struct vcpu *v, struct cpu_regs *regs, u64 flags)
     regs->rflags = (flags & ~DENIED_FLAGS) | FIXED_FLAGS;
     vcpu_upcall_mask(v) = !(flags & X86_EFLAGS_IF);
     v->nmi_masked = false;
+    v->multicall.active = false; /* the calls behind it are none of whoever runs now */
     if (v->nmi_pending)
         raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK); /* the way out looks at it only then */
 }

@@ -95,8 +95,8 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
         if (likely(c.op < HYPERCALL_SLOTS))
             result =
                 (u64)table[nospec_index(c.op, HYPERCALL_SLOTS)](c.args[0], c.args[1], c.args[2], c.args[3], c.args[4]);
-        /* An iret among the calls has left the kernel: the list is no longer in reach, and its result is the guest's. */
-        if (unlikely(is_32bit ? (guest_regs()->cs & 3) != 1 : !v->kernel_mode))
+        /* An iret among the calls has left: the list may be no longer in reach, and its result is the guest's. */
+        if (unlikely(!v->multicall.active))
             return (long)result;
         if (unlikely(v->multicall.preempted))
             return stop_in(v, list, count);

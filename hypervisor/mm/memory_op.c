@@ -107,19 +107,22 @@ static long machphys_mfn_list(unsigned long arg, bool compat)
     return write_guest_struct(arg, &l, "wpw") ? -EFAULT : 0;
 }
 
+/* A PV domain keeps its own frame numbers: there is no map of ours to change, whoever asks. */
+static long no_physmap(unsigned domid)
+{
+    int error;
+    struct domain *d = memory_domain(domid, &error);
+    if (d)
+        domain_put(d);
+    return d || error == -EPERM ? -EACCES : error;
+}
+
 static long remove_from_physmap(unsigned long arg)
 {
     struct xen_remove_from_physmap r;
-    int error;
-    if (read_guest_struct(&r, arg, "hl"))
-        return -EFAULT;
-    struct domain *d = memory_domain(r.domid, &error);
-    if (d)
-        domain_put(d);
-    return d || error == -EPERM ? -EACCES : error; /* there is no map of ours to remove from */
+    return read_guest_struct(&r, arg, "hl") ? -EFAULT : no_physmap(r.domid);
 }
 
-/* A PV domain keeps its own frame numbers: there is no map of ours to add to. */
 #define PHYSMAP_LAYOUT       "hhwll"
 #define PHYSMAP_BATCH_LAYOUT "hhhhppp"
 
@@ -127,16 +130,11 @@ static long add_to_physmap(unsigned long arg, bool batch)
 {
     struct xen_add_to_physmap a;
     struct xen_add_to_physmap_batch b;
-    int error;
     if (batch ? read_guest_struct(&b, arg, PHYSMAP_BATCH_LAYOUT) : read_guest_struct(&a, arg, PHYSMAP_LAYOUT))
         return -EFAULT;
     if (!batch && a.space == XENMAPSPACE_gmfn_foreign)
         return -ENOSYS;
-    struct domain *d = memory_domain(batch ? b.domid : a.domid, &error);
-    if (d == NULL)
-        return error;
-    domain_put(d);
-    return -EACCES;
+    return no_physmap(batch ? b.domid : a.domid);
 }
 
 static long grant_frames(struct domain *d, struct xen_mem_acquire_resource *r)

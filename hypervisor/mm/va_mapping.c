@@ -60,6 +60,8 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long value, uns
     int rc = page_owner_get(&owner, domid & 0xFFFF);
     if (rc)
         return rc;
+    if (owner.id == OWNER_IO && !current->domain->privileged) /* mmu_update looks at each frame instead */
+        return -EPERM;
     long result = update(va, value, flags, owner.id);
     page_owner_put(&owner);
     return result;

@@ -200,6 +200,29 @@ static void questions(void)
     CHECK_EQ(ring(), KERNEL_RING, "and we are where we were");
 }
 
+#ifdef __x86_64__
+#define WINDOWS 0xffff828028000000UL
+
+static void read_word(void *at)
+{
+    (void)*(volatile char *)at;
+}
+
+/* The tables that a processor looks at lie at addresses of the hypervisor's. What it finds missing there is the guest's
+ * affair; what a program reads there is not: taken for a look at a descriptor, it would be told of another address, or
+ * put a page into the table. */
+static void reading_the_tables(void)
+{
+    unsigned int told = 0, pages = 4 * 32;
+    struct fault fault;
+
+    check_group("reading where the tables are");
+    for (unsigned long at = WINDOWS; at < WINDOWS + pages * PAGE_SIZE; at += PAGE_SIZE)
+        told += !fault_catch(read_word, (void *)(at + 8), &fault) && fault.vector == TRAP_PF && fault.address == at + 8;
+    CHECK_EQ(told, pages, "is a page fault there");
+}
+#endif
+
 /* A descriptor table is checked when it becomes one, and may not change behind that: not by a second mapping, not as a
  * page table, not by giving its frame back, not with a frame of somebody else among its frames. */
 static void tables_of_descriptors(void)
@@ -359,6 +382,9 @@ int main(int argc, char **argv)
     call_gates();
     selectors_of_the_hypervisor();
     questions();
+#ifdef __x86_64__
+    reading_the_tables();
+#endif
     tables_of_descriptors();
     local_table();
     local_table_taken_back();

@@ -146,6 +146,8 @@ static void test_memory(void)
     struct xen_memory_reservation r = {.nr_extents = 1, .domid = 0};
     struct mmu_update update = {.ptr = entry_of(top_mfn(), 0), .val = 0};
     unsigned int tables_of_dom0 = (0U + 1) << 16;
+    struct xen_add_to_physmap add = {.domid = 0, .space = XENMAPSPACE_shared_info};
+    struct xen_memory_exchange exchange = {.in = {.domid = 0}, .out = {.domid = 0}};
     domid_t dom0 = 0;
     char *at = vspace_alloc(1);
 
@@ -168,6 +170,10 @@ static void test_memory(void)
     CHECK(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)at, pte_make(foreign, PTE_KERNEL_RO), 0, DOMID_IO) <
               0,
           "and as if they were a device's");
+    CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)at, 0, 0, DOMID_IO), -XEN_EPERM,
+             "which is no name for a guest to use, whatever for");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_add_to_physmap, &add), -XEN_EACCES, "no domain has a map of frames to change");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_exchange, &exchange), 0, "to trade nothing for nothing is nobody's loss");
     CHECK(set_pte(at, pte_make(0xfee00, PTE_KERNEL_RO)) < 0, "the interrupt controller");
     CHECK(set_pte(at, pte_make(0xb8, PTE_KERNEL_RO)) < 0, "the screen");
     vspace_free(at, 1);

@@ -108,6 +108,53 @@ static void test_multicall(void)
     pages_free(page, 1);
 }
 
+/* Makes the calls, of which one is an iret whose frame lies on the stack: back to behind here, with rax 0x1234. */
+static long multicall_returning(struct multicall_entry *calls, unsigned int count)
+{
+    long result = __HYPERVISOR_multicall;
+
+#ifdef __x86_64__
+    register struct multicall_entry *list __asm__("rdi") = calls;
+    register unsigned long number __asm__("rsi") = count;
+
+    __asm__ volatile(
+        "mov %%rsp, %%rbx\n\t"
+        "mov %%ss, %%ecx\n\t"
+        "lea 1f(%%rip), %%r8\n\t"
+        "sub $256, %%rsp\n\t"
+        "push %%rcx; push %%rbx; pushf; push $0xe030; push %%r8; push $0; push $1; push $2; push $0x1234\n\t"
+        "syscall\n"
+        "1: mov %%rbx, %%rsp"
+        : "+a"(result), "+r"(list), "+r"(number)
+        :
+        : "rbx", "rcx", "r8", "r11", "memory");
+#else
+    __asm__ volatile("mov %%esp, %%edi\n\t"
+                     "pushf; push %%cs; push $1f; push $0x1234\n\t"
+                     "int $0x82\n"
+                     "1: mov %%edi, %%esp"
+                     : "+a"(result), "+b"(calls), "+c"(count)
+                     :
+                     : "edi", "memory");
+#endif
+    return result;
+}
+
+/* A call that leaves takes the list with it: were the rest carried out, then for whoever runs now. */
+static void test_multicall_return(void)
+{
+    struct multicall_entry calls[3];
+
+    check_group("a return among the calls of a multicall");
+    memset(calls, 0, sizeof(calls));
+    calls[0].op = calls[2].op = __HYPERVISOR_xen_version;
+    calls[1].op = __HYPERVISOR_iret;
+    calls[2].result = 77;
+    CHECK_EQ(multicall_returning(calls, 3), 0x1234, "goes where its frame says, with that frame's registers");
+    CHECK_EQ((long)calls[0].result, 4 << 16 | 17, "after the calls before it");
+    CHECK_EQ((long)calls[2].result, 77, "and without those behind it");
+}
+
 static long register_callback(unsigned int type, unsigned int flags, unsigned long address)
 {
     struct callback_register callback = {.type = (uint16_t)type, .flags = (uint16_t)flags};
@@ -180,6 +227,7 @@ int main(int argc, char **argv)
     test_page();
     test_version();
     test_multicall();
+    test_multicall_return();
     test_callbacks();
     test_console();
     test_assists();

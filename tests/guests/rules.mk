@@ -20,7 +20,7 @@ $(B)/guest32/obj/tests/guests/%.o $(B)/guest64/obj/tests/guests/%.o: GUEST_EXTRA
 GUEST_TESTS_SHARING := failsafe vcpus vcpu evtchn library xstate
 
 # Those that judge nothing themselves: what they see is held beside what they see under genuine Xen.
-GUEST_TESTS_COMPARED := answers descriptors entries instructions programs sharing trading tables
+GUEST_TESTS_COMPARED := answers contexts descriptors entries instructions programs segment_tales sharing trading tables
 GUEST_TESTS_JUDGING := $(filter-out $(GUEST_TESTS_COMPARED),$(GUEST_TESTS))
 GUEST_TESTS_JUDGING_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS_JUDGING))
 

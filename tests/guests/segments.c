@@ -97,6 +97,33 @@ static void test_loads(void)
     ds_back();
 }
 
+/* All four questions about a selector; how many knew it. */
+static unsigned int known;
+
+static void ask(void *selector)
+{
+    unsigned long answer;
+
+    known = 0;
+    __asm__ volatile("lar %2, %1; jnz 1f; incl %0; 1: lsl %2, %1; jnz 1f; incl %0; 1: verr %w2; jnz 1f; incl %0;"
+                     "1: verw %w2; jnz 1f; incl %0; 1:"
+                     : "+m"(known), "=&r"(answer)
+                     : "r"(selector)
+                     : "cc");
+}
+
+/* Programs ask whether a selector is there, the C library for the number of the CPU: no is an answer and no fault. */
+static void test_questions(void)
+{
+    check_group("questions about selectors");
+    set_descriptor(2, DATA_DPL(KERNEL_DPL));
+    CHECK(loads(ask, 2 * 8 | RPL) && known == 4, "a data segment is known");
+    CHECK(loads(ask, 5 * 8 | 3) && known == 0, "an empty entry is not");
+    CHECK(loads(ask, 600 * 8 | 3) && known == 0, "nor is anything behind our entries");
+    CHECK(loads(ask, 0xdff8 | 3) && known == 0, "up to the hypervisor's");
+    CHECK(loads(ask, 0x7ff4 | 3) && known == 0, "nor anything of a local table that there is none of");
+}
+
 static void test_rules(void)
 {
     check_group("which descriptors are allowed");
@@ -272,6 +299,7 @@ int main(int argc, char **argv)
 {
     test_set_gdt();
     test_loads();
+    test_questions();
     test_rules();
     test_where();
     test_ldt();
