@@ -303,7 +303,7 @@ void devices_remove_all(struct xs_handle *xs, domid_t domid)
 
     while ((kinds = xs_directory(xs, XBT_NULL, BACKEND_ROOT, &count)) == NULL && has_patience(&patience))
         ;
-    for (unsigned int i = 0; i < count; i++) {
+    for (unsigned int i = 0; kinds != NULL && i < count; i++) {
         if (strcmp(kinds[i], "console") == 0)
             continue;
         snprintf(path, sizeof(path), "/local/domain/%u/device/%s", domid, kinds[i]);

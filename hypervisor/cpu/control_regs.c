@@ -9,10 +9,6 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define CR4_TSD      (1UL << 2)
-#define CR4_DE       (1UL << 3)
-#define CR4_FSGSBASE (1UL << 16)
-#define CR4_OSXSAVE  (1UL << 18)
 /* Settings of ours that a guest is shown: PAE MCE OSFXSR OSXMMEXCPT. */
 #define CR4_VISIBLE   0x660UL
 

@@ -45,18 +45,26 @@ static void no_answer(u32 out[4])
     out[EAX] = out[EBX] = out[ECX] = out[EDX] = 0;
 }
 
-/* The control domain sees MTRRs. SYSENTER is no use in AMD's long mode. */
-static u32 leaf1_edx(struct domain *d)
+/* Some things are shown to kernels alone, though their programs may ask by forced CPUID, too. */
+static bool kernel_asks(void)
 {
-    return (LEAF1_EDX | (d->initial ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
+    return guest_in_kernel(current, guest_regs());
+}
+
+/* The control domain's kernel sees MTRRs. SYSENTER is no use in AMD's long mode. */
+static u32 leaf1_edx(struct domain *d, bool kernel)
+{
+    return (LEAF1_EDX | (d->initial && kernel ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
 }
 
 static void basic_features(struct domain *d, u32 out[4])
 {
+    bool kernel = kernel_asks();
+
     out[EBX] &= 0x00FFFFFF; /* every vCPU of a PV guest has the initial APIC id 0: all are threads of one package */
-    out[EDX] &= leaf1_edx(d);
+    out[EDX] &= leaf1_edx(d, kernel);
     out[ECX] &= LEAF1_ECX;
-    if (cpu_features.xsave)
+    if (cpu_features.xsave && (kernel || current->ctrlreg[4] & CR4_OSXSAVE))
         out[ECX] |= OSXSAVE;
     out[ECX] |= HYPERVISOR;
     if (d->is_32bit)
@@ -122,7 +130,7 @@ static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
 
 static void extended_features(struct domain *d, u32 out[4])
 {
-    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(d);
+    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(d, kernel_asks());
 
     out[EDX] &= EXT1_EDX;
     if (cpu_features.amd)

@@ -7,17 +7,10 @@
 #include "cpu/features.h"
 #include "emulate.h"
 
-#define CR4_MCE        (1UL << 6)
-#define CR4_PGE        (1UL << 7) /* stays off: a guest's global entries must not survive a load of CR3 */
-#define CR4_OSFXSR     (1UL << 9)
-#define CR4_OSXMMEXCPT (1UL << 10)
-#define CR4_OSXSAVE    (1UL << 18)
-#define CR4_SMEP       (1UL << 20)
-
-#define XCR0_X87       1UL
-#define XCR0_SSE       2UL
-#define XCR0_AVX       4UL
-#define XCR0_AVX512    0xE0UL
+#define XCR0_X87    1UL
+#define XCR0_SSE    2UL
+#define XCR0_AVX    4UL
+#define XCR0_AVX512 0xE0UL
 
 /* The last CPUID leaves that a guest is shown. */
 #define BASIC_LAST          0xDU

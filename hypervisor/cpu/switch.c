@@ -10,11 +10,7 @@
 #include "dev/apic.h"
 #include "dev/console.h"
 
-#define CR4_TSD      (1UL << 2)
-#define CR4_DE       (1UL << 3)
-#define CR4_FSGSBASE (1UL << 16)
-#define CR4_SMEP     (1UL << 20)
-#define DR7_ACTIVE   0xFF
+#define DR7_ACTIVE 0xFF
 
 static u64 segment_base(u32 msr, bool gs)
 {

@@ -10,14 +10,10 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define CR4_TSD       (1UL << 2)
-#define CR4_OSXSAVE   (1UL << 18)
-#define CPUID_MTRR    (1U << 12)
-#define CPUID_OSXSAVE (1U << 27)
-#define XCR0_X87      1UL
-#define XCR0_SSE      2UL
-#define XCR0_AVX      4UL
-#define XCR0_AVX512   0xE0UL
+#define XCR0_X87    1UL
+#define XCR0_SSE    2UL
+#define XCR0_AVX    4UL
+#define XCR0_AVX512 0xE0UL
 
 static enum outcome read_tsc(struct emulation *e)
 {
@@ -126,14 +122,9 @@ static enum outcome set_xcr0(struct emulation *e)
 
 static void forced_cpuid(struct vcpu *v, struct cpu_regs *regs)
 {
-    u32 out[4], leaf = (u32)regs->rax;
+    u32 out[4];
 
-    guest_cpuid(v->domain, leaf, (u32)regs->rcx, out);
-    if (leaf << 1 == 2 && !guest_in_kernel(v, regs)) { /* leaves 1 and 0x80000001: what kernels alone are shown */
-        out[3] &= ~CPUID_MTRR;
-        if (!(v->ctrlreg[4] & CR4_OSXSAVE))
-            out[2] &= ~CPUID_OSXSAVE;
-    }
+    guest_cpuid(v->domain, (u32)regs->rax, (u32)regs->rcx, out);
     regs->rax = out[0];
     regs->rbx = out[1];
     regs->rcx = out[2];

@@ -40,6 +40,16 @@ struct cpu_regs {
 #define X86_EFLAGS_VIF  0x00080000UL
 #define X86_EFLAGS_VIP  0x00100000UL
 
+#define CR4_TSD         (1UL << 2)
+#define CR4_DE          (1UL << 3)
+#define CR4_MCE         (1UL << 6)
+#define CR4_PGE         (1UL << 7) /* stays off: a guest's global entries must not survive a load of CR3 */
+#define CR4_OSFXSR      (1UL << 9)
+#define CR4_OSXMMEXCPT  (1UL << 10)
+#define CR4_FSGSBASE    (1UL << 16)
+#define CR4_OSXSAVE     (1UL << 18)
+#define CR4_SMEP        (1UL << 20)
+
 enum trap_vector {
     TRAP_DE = 0,
     TRAP_DB = 1,
