@@ -12,15 +12,16 @@
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
 
-#define UART_DATA 0
-#define UART_IER  1
-#define UART_FCR  2
-#define UART_LCR  3
-#define UART_MCR  4
-#define UART_LSR  5
-#define LSR_READY 0x01
-#define LSR_EMPTY 0x20
-#define FIFO_SIZE 16
+#define UART_DATA   0
+#define UART_IER    1
+#define UART_FCR    2
+#define UART_LCR    3
+#define UART_MCR    4
+#define UART_LSR    5
+#define LSR_READY   0x01
+#define LSR_EMPTY   0x20
+#define FIFO_SIZE   16
+#define STUCK_AFTER 4000000U /* looks at a line that does not move: seconds */
 
 static spinlock_t lock = SPINLOCK_INIT, input_lock = SPINLOCK_INIT;
 static bool present, unlocked;
@@ -52,15 +53,31 @@ static void uart_init(void)
     present = true;
 }
 
-/* A full FIFO may be written after one look at the line. A line that never becomes ready is given up per character. */
+/* Whoever reads the line may be slow, or gone: then what is said is lost until it moves again. The ring has it. */
+static bool uart_ready(void)
+{
+    static bool stuck;
+
+    for (unsigned looks = stuck ? 1 : STUCK_AFTER; looks; looks--) {
+        if (inb(options.serial_port + UART_LSR) & LSR_EMPTY) {
+            stuck = false;
+            return true;
+        }
+        __asm__ volatile("pause");
+    }
+    stuck = true;
+    return false;
+}
+
+/* A full FIFO may be written after one look at the line. */
 static void uart_write(const char *text, size_t length)
 {
     unsigned room = 0;
 
     for (size_t i = 0; i < length; i++) {
         if (room == 0) {
-            for (unsigned spin = 0; !(inb(options.serial_port + UART_LSR) & LSR_EMPTY) && spin < 100000; spin++)
-                __asm__ volatile("pause");
+            if (!uart_ready())
+                return;
             room = FIFO_SIZE;
         }
         if (text[i] == '\n') {

@@ -37,18 +37,23 @@ def qemu_command(hypervisor, kernel, cpus, memory, arguments, vcpus=None, model=
 
 
 def boot(command, timeout):
-    """The console's text until a summary or the end of dom0, or until the time is over."""
+    """The console's text until a summary or the end of dom0, or until the time is over.
+
+    A line that is not read soon enough loses what was said: so only what is new is looked at.
+    """
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     selector = selectors.DefaultSelector()
     selector.register(process.stdout, selectors.EVENT_READ)
-    text, end = "", time.monotonic() + timeout
-    while time.monotonic() < end and not (SUMMARY.search(text) or ENDED.search(text)):
+    text, end, over = "", time.monotonic() + timeout, None
+    while time.monotonic() < end and not over:
         if not selector.select(max(0, end - time.monotonic())):
             break
         piece = os.read(process.stdout.fileno(), 65536)
         if not piece:
             break
         text += piece.decode("utf-8", "replace").replace("\r", "")
+        last = text[text.rfind("\n", 0, max(0, len(text) - len(piece))) + 1:]
+        over = SUMMARY.search(last) or ENDED.search(last)
     process.kill()
     process.wait()
     return text

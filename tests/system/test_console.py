@@ -4,8 +4,9 @@
 import os
 import random
 import re
+import time
 
-from machine import LEAVE_CONSOLE
+from machine import LEAVE_CONSOLE, answer_to
 
 
 def paste(machine, data):
@@ -21,6 +22,17 @@ def test_commands_pasted_at_once(host2):
     paste(host2, b"domid Domain-0\r" * count)
     for _ in range(count):
         assert host2.prompt().endswith("\n0\n")
+
+
+def test_line_that_is_read_late(host2):
+    """Whoever reads the serial line may be held up: what is said meanwhile waits, where sixteen letters were lost before."""
+    text = host2.command("help")
+    mark = "/.late"
+    host2.send(f"{'help; ' * 8}cat '{mark}'\r")
+    time.sleep(0.5)
+    output = host2.expect(answer_to(mark))
+    host2.prompt()
+    assert output.count(text.strip()) == 8
 
 
 def test_text_typed_while_a_command_waits(host2):
