@@ -94,7 +94,7 @@ check-guests-xen: $(B)/paravane $(B)/xen $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
 	    $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
 	$(Q)tests/guests/run.py --hypervisor $(B)/xen --cpus 2 --timeout 300 --verdicts $(B)/tests/verdicts/genuine \
 	    $(XEN_GUEST_TESTS)
-	$(if $(XEN_GUEST_TESTS32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 300 \
+	$(if $(XEN_PV32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --cpus 2 --timeout 300 \
 	    --verdicts $(B)/tests/verdicts/genuine $(XEN_GUEST_TESTS32))
 	$(Q)tests/guests/differences.py $(B)/tests/verdicts/here $(B)/tests/verdicts/genuine tests/guests/exceptions.tsv
 
