@@ -187,19 +187,24 @@ static int run_producer(struct session *s, unsigned int peer)
     return 0;
 }
 
-/* Waits until some domain publishes a join meant for us; returns its number. */
+/* Waits until some domain publishes a join meant for us; returns its number. 0 when one that was born before us offers,
+ * too: of two that looked before either offered, the later one joins. */
 static unsigned int wait_for_join(struct xs_handle *xs, uint32_t *gref, unsigned int *port)
 {
     for (;;) {
         unsigned int count, domid = 0, to = 0;
         char **event = xs_read_watch(xs, &count);
+        bool offer;
         char *join;
 
         if (event == NULL)
             give_up("waiting for a partner");
-        if (strstr(event[XS_WATCH_PATH], "/" JOIN) != NULL)
-            sscanf(event[XS_WATCH_PATH], "/local/domain/%u/", &domid);
+        if (sscanf(event[XS_WATCH_PATH], "/local/domain/%u/", &domid) != 1)
+            domid = 0;
+        offer = strstr(event[XS_WATCH_PATH], "/" OFFER) != NULL;
         free(event);
+        if (offer && domid < pv_domid() && find_offer(xs) != 0)
+            return 0;
         join = domid != 0 ? read_of(xs, domid, JOIN) : NULL;
         if (join != NULL && sscanf(join, "%u %" SCNu32 " %u", &to, gref, port) != 3)
             to = 0;
@@ -209,20 +214,12 @@ static unsigned int wait_for_join(struct xs_handle *xs, uint32_t *gref, unsigned
     }
 }
 
-static int run_consumer(struct session *s)
+static int run_consumer(struct session *s, unsigned int peer, uint32_t gref, unsigned int remote)
 {
     xengnttab_handle *xgt = xengnttab_open(NULL, 0);
-    unsigned int peer, remote;
-    uint32_t gref, wrong;
+    uint32_t wrong;
     int port;
 
-    if (!xs_watch(s->xs, "/local/domain", "join"))
-        give_up("watching for a partner");
-    publish(s->xs, OFFER, "1");
-    printf("ring: dom%u waits for a partner; start it with: create /examples/ring-peer.cfg\n", pv_domid());
-    fflush(stdout);
-    peer = wait_for_join(s->xs, &gref, &remote);
-    xs_rm(s->xs, XBT_NULL, OFFER);
     s->ring = xengnttab_map_grant_ref(xgt, peer, gref, PROT_READ | PROT_WRITE);
     if (s->ring == NULL)
         give_up("mapping the partner's page");
@@ -243,10 +240,21 @@ static int run_consumer(struct session *s)
 int main(int argc, char **argv)
 {
     struct session s = {.xs = xs_open(0), .xce = xenevtchn_open(NULL, 0)};
-    unsigned int peer;
+    unsigned int peer, remote;
+    uint32_t gref;
 
     if (s.xs == NULL || s.xce == NULL)
         give_up("no xenstore");
-    peer = find_offer(s.xs);
-    return peer != 0 ? run_producer(&s, peer) : run_consumer(&s);
+    if (!xs_watch(s.xs, "/local/domain", "partner"))
+        give_up("watching for a partner");
+    while ((peer = find_offer(s.xs)) == 0) {
+        publish(s.xs, OFFER, "1");
+        printf("ring: dom%u waits for a partner; start it with: create /examples/ring-peer.cfg\n", pv_domid());
+        fflush(stdout);
+        peer = wait_for_join(s.xs, &gref, &remote);
+        xs_rm(s.xs, XBT_NULL, OFFER);
+        if (peer != 0)
+            return run_consumer(&s, peer, gref, remote);
+    }
+    return run_producer(&s, peer);
 }
