@@ -46,7 +46,7 @@ static void no_answer(u32 out[4])
 }
 
 /* Some things are shown to kernels alone, though their programs may ask by forced CPUID, too. */
-static bool kernel_asks(void)
+IN_PLACE bool kernel_asks(void)
 {
     return guest_in_kernel(current, guest_regs());
 }
@@ -60,15 +60,13 @@ static u32 leaf1_edx(struct domain *d, bool kernel)
 static void basic_features(struct domain *d, u32 out[4])
 {
     bool kernel = kernel_asks();
+    u32 ecx = (out[ECX] & LEAF1_ECX) | HYPERVISOR;
 
     out[EBX] &= 0x00FFFFFF; /* every vCPU of a PV guest has the initial APIC id 0: all are threads of one package */
     out[EDX] &= leaf1_edx(d, kernel);
-    out[ECX] &= LEAF1_ECX;
     if (cpu_features.xsave && (kernel || current->ctrlreg[4] & CR4_OSXSAVE))
-        out[ECX] |= OSXSAVE;
-    out[ECX] |= HYPERVISOR;
-    if (d->is_32bit)
-        out[ECX] &= ~LEAF1_CX16;
+        ecx |= OSXSAVE;
+    out[ECX] = d->is_32bit ? ecx & ~LEAF1_CX16 : ecx;
 }
 
 static void structured_features(u32 subleaf, u32 out[4])
