@@ -7,6 +7,10 @@
  */
 #include "attack.h"
 
+/* Frames of the hypervisor's image; soon behind it the heap begins, of which any frame may be this guest's. */
+#define IMAGE_FIRST 0x200UL
+#define IMAGE_END   0x228UL
+
 static long reserve(unsigned int command, xen_pfn_t *list, unsigned long count, unsigned int order, domid_t domid)
 {
     struct xen_memory_reservation r = {.nr_extents = count, .extent_order = order, .domid = domid};
@@ -62,9 +66,7 @@ static void frames_of_others(void)
 
     check_group("frames that are not to give");
     CHECK_EQ(reserve(XENMEM_decrease_reservation, frames, 2, 0, DOMID_SELF), 0, "another's");
-    for (unsigned long mfn = 0; mfn < 0x300; mfn += 0x33) {
-        if (mfn_to_pfn(mfn) != INVALID_P2M) /* past the image the heap begins: it may be one of ours */
-            continue;
+    for (unsigned long mfn = IMAGE_FIRST; mfn < IMAGE_END; mfn++) {
         frames[0] = mfn;
         CHECK_EQ(reserve(XENMEM_decrease_reservation, frames, 1, 0, DOMID_SELF), 0, "the hypervisor's");
     }
