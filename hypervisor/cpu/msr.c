@@ -109,7 +109,7 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         *value = v->tsc_aux;
         return cpu_features.rdtscp ? 0 : -EINVAL;
     case MSR_DE_CFG:
-        *value = cpu_features.amd ? DE_CFG_LFENCE : 0;
+        *value = DE_CFG_LFENCE;
         return cpu_features.amd ? 0 : -EINVAL;
     case MSR_MCG_CAP:
         *value = MCG_BANKS;

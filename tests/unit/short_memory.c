@@ -24,7 +24,7 @@ char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
 void __wrap__mark_point(const char *file, int line);
 
-static unsigned int left;
+static unsigned int left, often;
 static bool failed;
 
 void memory_fails_at(unsigned int number)
@@ -33,9 +33,15 @@ void memory_fails_at(unsigned int number)
     failed = false;
 }
 
+void memory_fails_often(unsigned int one_in)
+{
+    often = one_in;
+    failed = false;
+}
+
 bool memory_failed(void)
 {
-    left = 0;
+    left = often = 0;
     return failed;
 }
 
@@ -43,6 +49,8 @@ static bool fails(void)
 {
     bool now = left != 0 && --left == 0;
 
+    if (often != 0)
+        now |= (unsigned int)rand() % often == 0;
     failed |= now;
     if (now)
         errno = ENOMEM;
@@ -76,9 +84,10 @@ char *__wrap_strndup(const char *text, size_t size)
 
 void __wrap__mark_point(const char *file, int line)
 {
-    unsigned int armed = left;
+    unsigned int number = left, one_in = often;
 
-    left = 0;
+    left = often = 0;
     __real__mark_point(file, line);
-    left = armed;
+    left = number;
+    often = one_in;
 }

@@ -12,7 +12,10 @@
 /* The number-th allocation from now on fails, alone. */
 void memory_fails_at(unsigned int number);
 
-/* Whether it has; none fails from now on. */
+/* From now on one allocation of so many fails, by rand(). */
+void memory_fails_often(unsigned int one_in);
+
+/* Whether one has failed since either was called; none fails from now on. */
 bool memory_failed(void);
 
 #endif

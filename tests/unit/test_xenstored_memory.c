@@ -5,60 +5,9 @@
  * The store when memory runs out: any allocation may fail at any moment. Whatever happens, the daemon goes on, the books
  * agree with the tree, nothing half-done stays, and (says the address sanitizer) nothing leaks.
  */
+#include "short_memory.h"
 #include "xenstored_harness.h"
 #include "tests/unit/run_suite.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void __real__mark_point(const char *file, int line);
-void __wrap__mark_point(const char *file, int line);
-
-static unsigned int one_in; /* so many allocations succeed for one that fails; 0: all do */
-static unsigned int nth;    /* the nth from now on fails, or none if 0 */
-static unsigned int failures;
-
-static bool fails(void)
-{
-    bool now = one_in && (unsigned int)rand() % one_in == 0;
-
-    if (nth)
-        now |= --nth == 0;
-    failures += now;
-    if (now)
-        errno = ENOMEM;
-    return now;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-/* Each assertion that holds reports this way, and Check has no answer to failing memory. */
-void __wrap__mark_point(const char *file, int line)
-{
-    unsigned int armed = one_in, counted = nth;
-
-    one_in = nth = 0;
-    __real__mark_point(file, line);
-    one_in = armed;
-    nth = counted;
-}
 
 /* Sends a whole message, as a client does that tries again while the daemon takes nothing. */
 static void send_patiently(struct client *client, uint32_t type, uint32_t tx, const char *payload, uint32_t len)
@@ -115,6 +64,7 @@ START_TEST(test_random_failures)
     uint32_t open[2] = {0, 0};
     struct reply reply;
     char payload[512];
+    unsigned int short_of_memory = 0;
 
     tell(clients[0], XS_SET_PERMS, 0, "/|b0|");
     put(clients[0], 0, "/local/domain/1", "");
@@ -126,17 +76,17 @@ START_TEST(test_random_failures)
         uint32_t tx = type == XS_TRANSACTION_START || (type != XS_TRANSACTION_END && rand() % 3 == 0) ? 0 : open[who];
         int len = random_payload(type, payload);
 
-        one_in = 2 + (unsigned int)_i * 10;
+        memory_fails_often(2 + (unsigned int)_i * 10);
         send_patiently(clients[who], type, tx, payload, (uint32_t)len);
         xenstored_flush(&daemon_under_test);
-        one_in = 0;
+        short_of_memory += memory_failed();
         receive(clients[who], &reply);
         if (type == XS_TRANSACTION_START && reply.header.type == type)
             open[who] = (uint32_t)strtoul(reply.payload, NULL, 10);
         if (i % 100 == 0)
             ck_assert_uint_eq(store_audit(&daemon_under_test.store), 0);
     }
-    ck_assert_uint_gt(failures, 100);
+    ck_assert_uint_gt(short_of_memory, 100);
 }
 END_TEST
 
@@ -155,9 +105,9 @@ START_TEST(test_all_or_nothing)
 
         snprintf(path, sizeof(path), "/deep%d/a/b/c", i);
         len = snprintf(payload, sizeof(payload), "%s%cv", path, '\0');
-        one_in = 8;
+        memory_fails_often(8);
         send_patiently(dom0, XS_WRITE, 0, payload, (uint32_t)len);
-        one_in = 0;
+        memory_failed();
         receive(dom0, &reply);
         done = reply.header.type == XS_WRITE;
         refused += !done;
@@ -184,17 +134,17 @@ START_TEST(test_domains)
         int len = snprintf(payload, sizeof(payload), "%u%c%u%c5", domid, '\0', 1000 + domid, '\0') + 1;
 
         fake_domains[domid].state = DOMAIN_RUNNING;
-        one_in = 6;
+        memory_fails_often(6);
         send_patiently(dom0, XS_INTRODUCE, 0, payload, (uint32_t)len);
         run_daemon();
-        one_in = 0;
+        memory_failed();
         receive(dom0, &reply);
         introduced += reply.header.type == XS_INTRODUCE;
         ck_assert((reply.header.type == XS_INTRODUCE) == (domain_find(&daemon_under_test, domid) != NULL));
         fake_domains[domid].state = DOMAIN_GONE;
-        one_in = 6;
+        memory_fails_often(6);
         domains_check(&daemon_under_test);
-        one_in = 0;
+        memory_failed();
         ck_assert(!fake_domains[domid].mapped);
     }
     ck_assert_uint_gt(introduced, 100);
@@ -209,9 +159,9 @@ START_TEST(test_start)
     unsigned int attempts = 0;
 
     do
-        nth = ++attempts;
+        memory_fails_at(++attempts);
     while (!xenstored_init(&another));
-    nth = 0;
+    memory_failed();
     ck_assert_uint_ge(attempts, 4);
     xenstored_destroy(&another);
 }
@@ -221,10 +171,10 @@ END_TEST
 START_TEST(test_nothing_is_inherited)
 {
     struct client *dom0 = connect_as(0);
+    bool failed = true;
 
     tell(dom0, XS_SET_PERMS, 0, "/|n0|r5|");
-    for (unsigned int attempt = 1, before = failures - 1; before != failures; attempt++) {
-        before = failures;
+    for (unsigned int attempt = 1; failed; attempt++) {
         introduce(dom0, 5);
         tell(dom0, XS_SET_PERMS, 0, "@introduceDomain|n0|r5|r6|");
         tell(dom0, XS_SET_PERMS, 0, "@releaseDomain|r5|r6|");
@@ -236,9 +186,9 @@ START_TEST(test_nothing_is_inherited)
         tell(dom0, XS_SET_PERMS, 0, "/local/domain/5/x|n5|");
         tell(dom0, XS_SET_PERMS, 0, "/|n0|r5|");
         fake_domains[5].state = DOMAIN_GONE;
-        nth = attempt;
+        memory_fails_at(attempt);
         domains_check(&daemon_under_test);
-        nth = 0;
+        failed = memory_failed();
         ck_assert_uint_eq(daemon_under_test.store.accounts[5].mentions, 0);
         ck_assert_ptr_null(value_of(dom0, 0, "/home"));
         ck_assert_str_eq(ask(dom0, XS_GET_PERMS, 0, "/shared", 8)->payload, "n0");

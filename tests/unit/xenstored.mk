@@ -7,9 +7,8 @@ $(eval $(call unit_test,xenstored,tests/unit/test_xenstored.c $(XENSTORED_HARNES
 $(eval $(call unit_test,xenstored_control,tests/unit/test_xenstored_control.c $(XENSTORED_HARNESS),-Iinclude))
 $(eval $(call unit_test,xenstored_transactions,tests/unit/test_xenstored_transactions.c $(XENSTORED_HARNESS),-Iinclude))
 $(eval $(call unit_test,xenstored_domains,tests/unit/test_xenstored_domains.c $(XENSTORED_HARNESS),-Iinclude))
-$(eval $(call unit_test,xenstored_memory,tests/unit/test_xenstored_memory.c $(XENSTORED_HARNESS),\
-    -Iinclude -Wl$(comma)--wrap=malloc -Wl$(comma)--wrap=calloc -Wl$(comma)--wrap=realloc \
-    -Wl$(comma)--wrap=_mark_point))
+$(eval $(call unit_test,xenstored_memory,tests/unit/test_xenstored_memory.c tests/unit/short_memory.c $(XENSTORED_HARNESS),\
+    -Iinclude $(SHORT_MEMORY)))
 
 include guest-pv/xenstore/sources.mk
 $(eval $(call unit_test,xenstore_client,tests/unit/test_xenstore_client.c $(XENSTORE_CLIENT_CORE) \
