@@ -16,13 +16,21 @@ static long switch_on(struct domain *d, bool log)
     if (log ? log_dirty_is_on(d) : had_shadow)
         return -EINVAL;
     domain_pause_sync(d);
-    rc = had_shadow ? 0 : shadow_on(d);
-    if (!rc && log)
-        rc = log_dirty_on(d);
+    rc = log ? log_dirty_on(d) : shadow_on(d);
     if (rc && !had_shadow)
         shadow_off(d);
     domain_unpause(d);
     return rc;
+}
+
+/* From its first preemption to its end: so that what was done stays done. */
+static void pause_for_report(struct domain *d, bool pause)
+{
+    if (pause && !d->report_pauses)
+        domain_pause_sync(d);
+    else if (!pause && d->report_pauses)
+        domain_unpause(d);
+    d->report_pauses = pause;
 }
 
 static long report(struct domain *d, struct domctl *c)
@@ -35,6 +43,7 @@ static long report(struct domain *d, struct domctl *c)
     };
     int rc = op->mode & ~XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL ? -EINVAL : log_dirty_report(d, &r);
 
+    pause_for_report(d, rc == -ERESTART);
     op->pages = r.pages;
     op->stats.fault_count = r.faults;
     op->stats.dirty_count = r.dirty;
@@ -75,6 +84,7 @@ long domctl_shadow_op(struct domain *d, struct domctl *c)
         domain_pause_sync(d);
         shadow_off(d);
         domain_unpause(d);
+        pause_for_report(d, false);
         return 0;
     case XEN_DOMCTL_SHADOW_OP_ENABLE:
         if (op->mode & ~XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY)

@@ -363,8 +363,11 @@ void grant_frames_written(struct domain *d)
     struct domain_grant *g = &d->grant;
 
     spin_lock(&g->lock);
-    for (unsigned ref = 0; ref < g->active_entries; ref++)
+    for (unsigned ref = 0; ref < g->active_entries; ref++) {
         if (grant_active_of(g, ref)->writes)
             domain_frame_written(d, mfn_of(grant_active_of(g, ref)->mfn));
+        if (ref % GRANTS_PER_ACTIVE_PAGE == 0)
+            (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
+    }
     spin_unlock(&g->lock);
 }

@@ -101,9 +101,10 @@ struct domain {
     bool is_32bit, privileged, initial, shutting_down, shut_down, debugger, xs_domain;
     u8 shutdown_code; /* SHUTDOWN_NONE until one is given */
     u8 controller_pauses;
-    bool started; /* by its controller, once: its processor stays what it is */
-    u8 dying;     /* enum domain_dying */
-    u32 refs;     /* struct lifetime: domain_get / domain_put */
+    bool report_pauses; /* a report on what it has written was preempted */
+    bool started;       /* by its controller, once: its processor stays what it is */
+    u8 dying;           /* enum domain_dying */
+    u32 refs;           /* struct lifetime: domain_get / domain_put */
     u32 max_vcpus;
     spinlock_t lock;
     struct vcpu **vcpus; /* [max_vcpus]; entries NULL until created */

@@ -17,6 +17,8 @@ struct exchange {
 };
 _Static_assert(sizeof(struct reservation) == 32, "the flat layout relies on it");
 
+_Static_assert(sizeof(mfn_t) << MAX_EXTENT_ORDER <= PAGE_SIZE, "a page holds the frames of a trade");
+
 /* One trade under way: frames taken from the guest, and blocks from the heap, until they change places. */
 struct trade {
     struct domain *d;
@@ -101,7 +103,7 @@ static int exchange_chunk(struct trade *t, const struct exchange *e, unsigned lo
 
 static int check(const struct exchange *e)
 {
-    if (MAX(e->in.order, e->out.order) > max_extent_order(current->domain))
+    if (MAX(e->in.order, e->out.order) > MAX_EXTENT_ORDER)
         return -EPERM;
     if (e->done > e->in.nr_extents || e->in.domid != e->out.domid || e->in.nr_extents > ~0UL >> (e->in.order + 1) ||
         e->out.nr_extents > ~0UL >> (e->out.order + 1) ||
@@ -114,8 +116,7 @@ static int run(struct domain *d, struct exchange *e)
 {
     unsigned order = MAX(e->in.order, e->out.order), shift = order - e->in.order;
     unsigned long first = e->done >> shift, chunks = e->in.nr_extents >> shift;
-    unsigned list_order = order > 9 ? order - 9 : 0;
-    struct trade t = {.d = d, .stolen = hv_alloc_pages(list_order), .fresh = hv_alloc_pages(list_order)};
+    struct trade t = {.d = d, .stolen = hv_alloc_pages(0), .fresh = hv_alloc_pages(0)};
     int rc = t.stolen && t.fresh ? 0 : -ENOMEM;
     for (unsigned long i = first; i < chunks && rc == 0; i++) {
         if (i > first && hypercall_preempt_check())
@@ -123,8 +124,8 @@ static int run(struct domain *d, struct exchange *e)
         else if ((rc = exchange_chunk(&t, e, i)) == 0)
             e->done = (i + 1) << shift;
     }
-    hv_free_pages(t.stolen, list_order);
-    hv_free_pages(t.fresh, list_order);
+    hv_free_pages(t.stolen, 0);
+    hv_free_pages(t.fresh, 0);
     return rc;
 }
 

@@ -68,17 +68,16 @@ bool log_dirty_is_on(const struct domain *d)
     return d->mm.shadow && d->mm.shadow->leaves;
 }
 
-/* The domain does not run, and is in shadow mode. */
+/* The domain does not run. Its shadow begins anew: then no entry is writable yet. */
 int log_dirty_on(struct domain *d)
 {
     u64 **leaves = hv_alloc_pages(LOG_TOP_ORDER);
-    if (leaves == NULL)
+    if (leaves == NULL || shadow_on(d)) {
+        hv_free_pages(leaves, LOG_TOP_ORDER);
         return -ENOMEM;
+    }
     __atomic_add_fetch(&logging_domains, 1, __ATOMIC_SEQ_CST);
-    spin_lock(&d->mm.shadow_lock);
     d->mm.shadow->leaves = leaves;
-    shadow_write_protect(d, d->mm.shadow);
-    spin_unlock(&d->mm.shadow_lock);
     return 0;
 }
 
@@ -161,9 +160,9 @@ int log_dirty_report(struct domain *d, struct log_report *r)
         return -EBUSY;
     r->pages = MIN(r->pages, LOG_LEAVES * LOG_PER_LEAF);
     log_held_frames(d, s); /* takes the lock */
-    if (r->clean)
-        shadow_write_protect(d, s);
-    int rc = report(s, r->clean, r->bitmap, r->pages);
+    int rc = r->clean ? shadow_write_protect(d, s) : 0;
+    if (rc == 0)
+        rc = report(s, r->clean, r->bitmap, r->pages);
     s->reporting = rc == -ERESTART ? operation : 0;
     if (rc != -ERESTART)
         s->next_leaf = 0;

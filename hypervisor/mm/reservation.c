@@ -305,8 +305,7 @@ static long adjust_reservation(unsigned op, unsigned long from, unsigned long ar
     bool again = false;
     int error;
     if (read_reservation(&r, arg) || r.nr_extents > (current->is_32bit ? ~0U : ~0UL) >> MEMOP_SHIFT ||
-        from >= r.nr_extents || r.order > max_extent_order(current->domain) ||
-        ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
+        from >= r.nr_extents || r.order > MAX_EXTENT_ORDER || ((r.flags & 0xFF) && (r.flags & 0xFF) <= PAGE_SHIFT))
         return (long)from;
     if ((op != XENMEM_increase_reservation || r.list) &&
         !guest_range_ok(r.list, r.nr_extents * (current->is_32bit ? 4 : 8)))

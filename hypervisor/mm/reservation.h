@@ -18,11 +18,8 @@ struct reservation {
     u16 domid;
 };
 
-/* The control domain's is 12. */
-static inline unsigned max_extent_order(const struct domain *caller)
-{
-    return caller->privileged ? 12 : 9;
-}
+/* Whoever asks: to clear a larger extent in one piece takes too long. */
+#define MAX_EXTENT_ORDER 9
 
 /* Extents [from, ...): where it stopped; *preempted says why. */
 unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);

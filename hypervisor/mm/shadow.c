@@ -20,9 +20,9 @@
 #include "mm/shadow.h"
 #include "guest_access.h"
 
-#define RESERVE     8  /* more than one fill and a root need */
-#define PAGES_FLOOR 64 /* what one instruction can touch at once, twice over */
-#define PAGES_MAX   0xFFFFU
+#define RESERVE     8       /* more than one fill and a root need */
+#define PAGES_FLOOR 64      /* what one instruction can touch at once, twice over */
+#define PAGES_MAX   0x7FFFU /* drop_all goes through them in one piece */
 #define PTE_COPIED  (PTE_P | PTE_RW | PTE_US | PTE_NX)
 
 static struct shadow_page *find(struct shadow *s, mfn_t mfn, unsigned level)
@@ -316,7 +316,8 @@ void shadow_table_gone(struct domain *d, mfn_t mfn)
     spin_unlock(&d->mm.shadow_lock);
 }
 
-void shadow_write_protect(struct domain *d, struct shadow *s)
+/* Begun anew after -ERESTART, it passes over what has been done; as long as the domain is paused, it comes to an end. */
+int shadow_write_protect(struct domain *d, struct shadow *s)
 {
     for (u32 i = 1; i <= s->allocated; i++) {
         struct shadow_page *page = &s->pages[i];
@@ -325,15 +326,19 @@ void shadow_write_protect(struct domain *d, struct shadow *s)
         page->writable = false;
         for (unsigned slot = 0; slot < 512; slot++)
             page->table[slot] &= ~PTE_RW;
-        (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
+        if (hypercall_preempt_check())
+            return -ERESTART;
     }
     flush_tlb_mask(domain_dirty_mask(d));
+    return 0;
 }
 
 static void free_shadow(struct shadow *s)
 {
-    for (u32 i = 1; i <= s->allocated; i++)
+    for (u32 i = 1; i <= s->allocated; i++) {
         hv_free_pages(s->pages[i].table, 0);
+        (void)hypercall_preempt_check(); /* other CPUs wait for their flushes */
+    }
     log_free(s);
     hv_free_pages(s, s->order);
 }

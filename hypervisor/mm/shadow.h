@@ -40,6 +40,6 @@ struct shadow {
 void log_frame(struct domain *d, struct shadow *s, mfn_t mfn);
 bool log_has(const struct domain *d, const struct shadow *s, mfn_t mfn);
 void log_free(struct shadow *s);
-void shadow_write_protect(struct domain *d, struct shadow *s); /* every entry, and flushed */
+int shadow_write_protect(struct domain *d, struct shadow *s) MUST_CHECK; /* every entry, and flushed; or -ERESTART */
 
 #endif

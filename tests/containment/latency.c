@@ -216,6 +216,52 @@ static long call_populate_nothing(void)
     return HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r);
 }
 
+/* The largest extents that there are: each is cleared, numbered and handed over in one piece. All that another had, or
+ * that we had before, is dirty. */
+#define LARGEST 9
+
+static xen_pfn_t largest[4], traded[4];
+
+static long reserve(unsigned int op, unsigned int order)
+{
+    struct xen_memory_reservation r = {.nr_extents = ARRAY_SIZE(largest), .extent_order = order, .domid = DOMID_SELF};
+
+    set_xen_guest_handle(r.extent_start, largest);
+    return HYPERVISOR_memory_op(op, &r);
+}
+
+static long call_largest(void)
+{
+    long got = reserve(XENMEM_increase_reservation, LARGEST);
+
+    return got == ARRAY_SIZE(largest) ? reserve(XENMEM_decrease_reservation, LARGEST) : -1;
+}
+
+static long call_exchange(void)
+{
+    struct xen_memory_exchange x = {
+        .in = {.nr_extents = ARRAY_SIZE(largest), .extent_order = LARGEST, .domid = DOMID_SELF},
+        .out = {.nr_extents = ARRAY_SIZE(largest), .extent_order = LARGEST, .domid = DOMID_SELF},
+    };
+    long rc;
+
+    if (reserve(XENMEM_increase_reservation, LARGEST) != ARRAY_SIZE(largest))
+        return -1;
+    memset(traded, 0xff, sizeof(traded));
+    set_xen_guest_handle(x.in.extent_start, largest);
+    set_xen_guest_handle(x.out.extent_start, traded);
+    rc = HYPERVISOR_memory_op(XENMEM_exchange, &x);
+    memcpy(largest, traded, sizeof(largest));
+    return rc == 0 ? reserve(XENMEM_decrease_reservation, LARGEST) : rc;
+}
+
+/* What would take longer in one piece is not to be had, not even by the domain that manages the others. */
+static void test_larger(void)
+{
+    CHECK(reserve(XENMEM_increase_reservation, LARGEST + 1) == 0,
+          "no extent is larger than what one piece of work may be");
+}
+
 /* A level-2 table whose 512 entries all name the same full level-1 table, and so on: the most that validation can meet. */
 enum { LEVELS = 3 };
 static char *levels[LEVELS];
@@ -331,6 +377,9 @@ int main(int argc, char **argv)
     heavy("our own trap table", NULL, call_restore_traps);
     heavy("frames given back that are none", NULL, call_populate_nothing);
     heavy("memory that goes and comes", NULL, call_balloon);
+    heavy("extents of the largest size that come and go", NULL, call_largest);
+    heavy("extents of the largest size that are traded", NULL, call_exchange);
+    test_larger();
     build_levels();
     heavy("page tables validated and dismantled", NULL, call_pins);
     grow_grants();

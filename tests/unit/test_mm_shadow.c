@@ -332,6 +332,28 @@ START_TEST(test_log_lost)
 }
 END_TEST
 
+/* Taking the write permission from all shadows of a large guest is long: it is done in pieces, and no bit is handed out
+ * and cleared before the last. Else what is written through an entry forgotten is never sent. */
+START_TEST(test_write_permission_goes_in_pieces)
+{
+    struct log_report r = {.clean = true, .bitmap = (unsigned long)bits, .pages = PFNS};
+    log_on();
+    ck_assert(fault(VA(2), WRITE));
+    memset(bits, 0, sizeof(bits));
+    fake.preempt_after = 1;
+    ck_assert_int_eq(log_dirty_report(d, &r), -ERESTART);
+    ck_assert(!(seen(VA(2)) & PTE_RW));
+    ck_assert(!reported(data[2]));
+    ck_assert(fault(VA(3), WRITE)); /* a page that has been done has a writable entry again */
+    ck_assert(seen(VA(3)) & PTE_RW);
+    ck_assert_int_eq(log_dirty_report(d, &r), -ERESTART);
+    ck_assert_int_eq(log_dirty_report(d, &r), 0);
+    fake.preempt_after = 0;
+    ck_assert(!(seen(VA(3)) & PTE_RW));
+    ck_assert(reported(data[2]) && reported(data[3]));
+}
+END_TEST
+
 /* Memory ends while a report is preempted: what it has told already does not hold any more. */
 START_TEST(test_log_lost_meanwhile)
 {
@@ -378,8 +400,8 @@ END_TEST
 /* Each step of starting can lack memory: the domain goes on as it was. */
 START_TEST(test_no_memory_to_start)
 {
-    struct shadow *before = d->mm.shadow;
     log_on();
+    struct shadow *before = d->mm.shadow;
     ck_assert(fault(VA(0), WRITE));
     void *head = hv_alloc_pages(2);
     fake_exhaust();
@@ -480,6 +502,7 @@ int main(void)
     tcase_add_test(tc, test_log_of_our_writes);
     tcase_add_test(tc, test_number_out_of_range);
     tcase_add_test(tc, test_log_lost);
+    tcase_add_test(tc, test_write_permission_goes_in_pieces);
     tcase_add_test(tc, test_log_lost_meanwhile);
     tcase_add_test(tc, test_bad_bitmap);
     tcase_add_test(tc, test_resize);
