@@ -240,6 +240,62 @@ static void test_hardware(void)
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "the machine's timer stays ours");
 }
 
+/* What dom0's kernel tells of its devices as it finds them, in the order in which Linux does. */
+static void test_devices(void)
+{
+    struct physdev_manage_pci device = {.devfn = 8};
+    struct physdev_manage_pci_ext extended = {.devfn = 8};
+    struct physdev_pci_device_add add = {.devfn = 8};
+    struct physdev_pci_device bare = {.devfn = 8};
+    struct physdev_dbgp_op debug_port = {.bus = PHYSDEVOP_DBGP_BUS_UNKNOWN};
+    struct physdev_setup_gsi setup = {.gsi = 20, .triggering = 1, .polarity = 1};
+    struct physdev_unmap_pirq unmap = {.domid = DOMID_SELF, .pirq = 9};
+    struct physdev_apic apic = {.apic_physbase = 0xfec00000, .reg = 1};
+
+    check_group("devices");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_IRQ_UNMASK_NOTIFY, NULL), 0, "whoever it is may end all its interrupts");
+    if (!pv_is_dom0())
+        return;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0, "an interrupt that was ours is given back");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, &device), 0, "a device is announced");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_remove, &device), 0, "and withdrawn");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add_ext, &extended), 0, "with what kind of function it is");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_add, &add), 0, "with its segment: once more is no error");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_remove, &bare), 0, "which goes likewise");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_dbgp_op, &debug_port), 0, "a debug port is left alone or was none");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup), 0, "a pin is told how its interrupt comes");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup), -XEN_EEXIST, "once: what runs is not turned over");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_apic_read, &apic), 0, "the interrupt controller's version is read");
+    CHECK_EQ(apic.value & 0xff00ffc0, 0, "and is one");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_apic_write, &apic), 0, "writing it changes nothing, and is no error");
+}
+
+/* The least that a vCPU can start with. It stays down: what it would run does not matter. */
+static void test_second(void)
+{
+    static struct vcpu_guest_context context;
+    unsigned long tables = virt_to_mfn((void *)(unsigned long)start_info->pt_base);
+
+    check_group("another vCPU");
+    if (HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL) < 0)
+        return;
+    context.flags = VGCF_IN_KERNEL;
+    context.user_regs.cs = FLAT_KERNEL_CS;
+    context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
+    context.ctrlreg[3] = xen_pfn_to_cr3(tables);
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0, "page tables and selectors are enough to begin with");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), -XEN_EEXIST, "once");
+}
+
+/* For tools to see, should they kill the domain: until then it goes on. */
+static void test_reason(void)
+{
+    struct sched_shutdown shutdown = {.reason = SHUTDOWN_poweroff};
+
+    check_group("a reason");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_shutdown_code, &shutdown), 0, "one that is left for later ends nothing now");
+}
+
 int main(int argc, char **argv)
 {
     page = pages_alloc(1);
@@ -252,5 +308,8 @@ int main(int argc, char **argv)
     test_mended();
     test_grants();
     test_hardware();
+    test_devices();
+    test_second();
+    test_reason();
     return check_summary("answered") != 0;
 }

@@ -41,9 +41,14 @@ static struct {
 } last, covered[MAX_COVER];
 static unsigned int covers;
 
+static bool asked_for(const char *word)
+{
+    return strstr((const char *)start_info->cmd_line, word) != NULL;
+}
+
 static bool verdicts(void)
 {
-    return strstr((const char *)start_info->cmd_line, "verdicts") != NULL;
+    return asked_for("verdicts");
 }
 
 /* A list or structure that was read may be looked at again; the two lists are read behind the domain's number. */
@@ -134,7 +139,7 @@ static void trace_if_asked(void)
     static struct xen_sysctl sysctl;
     static bool looked;
 
-    if (looked || strstr((const char *)start_info->cmd_line, "traced") == NULL)
+    if (looked || !asked_for("traced"))
         return;
     looked = true;
     sysctl.cmd = XEN_SYSCTL_tbuf_op;
@@ -186,7 +191,7 @@ void check_group(const char *name)
 
 int check_summary(const char *name)
 {
-    for (unsigned int i = 0; verdicts() && i < covers; i++)
+    for (unsigned int i = 0; asked_for("covers") && i < covers; i++)
         printf("covered %u %u %ld\n", covered[i].call, covered[i].sub, covered[i].result);
     printf("%s: %u passed, %u failed\n", name, passed, failed);
     return (int)failed;

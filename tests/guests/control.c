@@ -28,6 +28,12 @@
 #define CR4_DE   8
 #define DR7_PORT 0x20002 /* the first breakpoint, on a port */
 
+#ifdef __x86_64__
+#define ANSWER rax
+#else
+#define ANSWER eax
+#endif
+
 static void *nowhere; /* an address without a page */
 static struct xen_domctl domctl;
 static struct xen_sysctl sysctl;
@@ -515,6 +521,23 @@ static void test_context(void)
     destroy(t.domid);
 }
 
+/* A suspended kernel learns by this number whether it was moved: the tools write another when they let it go on here. */
+static void test_reply(void)
+{
+    struct tiny t;
+
+    check_group("the answer to a call that ends a domain");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, SCHEDOP_shutdown), 0, "a domain that switches itself off");
+    start(&t);
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "it has");
+    CHECK_EQ(get_context(t.domid, 0), 0, "its registers");
+    CHECK_EQ(check_watch(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (long)context.own.user_regs.ANSWER), 0,
+             "tell that this was done");
+    CHECK_EQ(call(XEN_DOMCTL_resumedomain, (unsigned int)t.domid), 0, "it goes on from there");
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "and comes to do it again");
+    destroy(t.domid);
+}
+
 static void test_scheduling(void)
 {
     uint8_t hard = 1, soft = 1, none = 0;
@@ -736,6 +759,9 @@ static void test_platform(void)
     op.u.firmware_info.type = 77;
     CHECK_EQ(platform(&op, XENPF_firmware_info), -XEN_EINVAL, "firmware information of no kind");
     memset(&op, 0, sizeof(op));
+    op.u.enter_acpi_sleep.sleep_state = 3;
+    CHECK_EQ(platform(&op, XENPF_enter_acpi_sleep), -XEN_EPERM, "no sleep from which it would have to wake");
+    memset(&op, 0, sizeof(op));
     op.u.settime32.nsecs = 1000000000;
     CHECK_EQ(platform(&op, XENPF_settime32), -XEN_EINVAL, "a second more is no number of nanoseconds");
     time_wallclock(&before);
@@ -766,6 +792,7 @@ int main(int argc, char **argv)
 #endif
     test_held();
     test_context();
+    test_reply();
     test_scheduling();
     test_pages();
     test_many();

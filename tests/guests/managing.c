@@ -151,6 +151,19 @@ static void test_state(void)
     CHECK_EQ(fresh(XEN_DOMCTL_set_cpu_policy), -XEN_EEXIST, "its processor stays what it is");
 }
 
+/* What the tools do to a domain that does not end when it is asked to. */
+static void test_end(void)
+{
+    struct sched_remote_shutdown shutdown = {.domain_id = (domid_t)domid, .reason = SHUTDOWN_crash};
+
+    check_group("its end");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &shutdown), 0, "it is ended");
+    CHECK_EQ(fresh(XEN_DOMCTL_getdomaininfo), 0, "and can be looked at");
+    CHECK_EQ(domctl.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_crash,
+             "for the reason that was given");
+    CHECK_EQ(fresh(XEN_DOMCTL_destroydomain), 0, "then it goes");
+}
+
 /* Asked once for the size and once for the table, as a tool that restores a domain does. */
 static void test_resource(void)
 {
@@ -333,7 +346,7 @@ int main(int argc, char **argv)
         test_machine();
         test_clocks();
         test_pin();
-        CHECK_EQ(fresh(XEN_DOMCTL_destroydomain), 0, "it goes");
+        test_end();
     } else {
         test_refused();
     }
