@@ -20,6 +20,7 @@ STATUSES = ("implemented", "enosys", "eopnotsupp")
 SUB_STATUSES = ("implemented", "accepted", "refused", "enosys")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
+RETURN = re.compile(r"^(sub)?ret(32|64)?$")
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
 # REUSE-IgnoreStart
 LICENCE = ("SPDX-FileCopyrightText: 2026 The Paravane developers", "SPDX-License-Identifier: BSD-2-Clause")
@@ -69,10 +70,10 @@ def parse_arg(where, rest):
     return {"name": name, "type": kind, "prose": prose}
 
 
-def parse_return(where, rest):
+def parse_return(where, rest, widths):
     code, prose = rest.split(None, 1)
     expect(re.match(r"^(0|N|none|-E[A-Z0-9]+)$", code), where, f"unknown code {code}")
-    return {"code": code, "prose": prose}
+    return {"code": code, "prose": prose, "widths": widths or "both"}
 
 
 def parse_sub(where, rest):
@@ -98,15 +99,14 @@ def parse(path):
             call["args"].append(parse_arg(where, rest))
         elif word == "arg32":
             call["args32"].append(parse_arg(where, rest))
-        elif word == "ret":
-            call["returns"].append(parse_return(where, rest))
         elif word == "sub":
             call["subs"].append(parse_sub(where, rest))
-        elif word == "subret":
-            expect(call["subs"], where, "no sub yet")
-            call["subs"][-1]["returns"].append(parse_return(where, rest))
         else:
-            expect(False, where, f"unknown word {word}")
+            answer = RETURN.match(word)
+            expect(answer, where, f"unknown word {word}")
+            expect(call["subs"] or not answer[1], where, "no sub yet")
+            owner = call["subs"][-1] if answer[1] else call
+            owner["returns"].append(parse_return(where, rest, answer[2]))
     check(path, calls)
     return calls
 
@@ -359,7 +359,8 @@ def row(*cells):
 
 def answer_words(item):
     code = {"N": "a number", "none": "does not return"}.get(item["code"], item["code"])
-    return f"**{code}**: {item['prose']}"
+    widths = "" if item["widths"] == "both" else f" ({item['widths']}-bit)"
+    return f"**{code}**{widths}: {item['prose']}"
 
 
 def document_returns(returns):

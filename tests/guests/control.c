@@ -12,6 +12,7 @@
 #include <abi/domctl.h>
 #include <abi/errno.h>
 #include <abi/memory.h>
+#include <abi/physdev.h>
 #include <abi/platform.h>
 #include <abi/sysctl.h>
 #include <pv/event.h>
@@ -630,6 +631,31 @@ static void test_pages(void)
     destroy(t.domid);
 }
 
+/* Where genuine Xen does otherwise: interrupts stay dom0's, and a 32-bit dom0 may set memory aside for a domain. */
+static void test_own_ways(void)
+{
+    struct xen_memory_reservation claim = {.nr_extents = TINY};
+    struct physdev_map_pirq map = {.type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
+    struct tiny t;
+
+    check_group("ways of our own");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, -1), 0, "a domain");
+    memset(&domctl.u, 0, sizeof(domctl.u));
+    domctl.u.irq_permission.pirq = 100000;
+    CHECK_EQ(call(XEN_DOMCTL_irq_permission, (unsigned int)t.domid), -XEN_EINVAL, "it cannot have what is none");
+    domctl.u.irq_permission.pirq = 9;
+    CHECK_EQ(call(XEN_DOMCTL_irq_permission, (unsigned int)t.domid), -XEN_EPERM, "nor an interrupt that is one");
+    map.domid = claim.domid = (domid_t)t.domid;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), -XEN_EOPNOTSUPP, "nor is one given a number of its own");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), -XEN_EINVAL, "no memory waits for what has all it may");
+    set_memory(t.domid, 2 * TINY);
+    claim.nr_extents = 2 * TINY;
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "for what may have more it does");
+    claim.nr_extents = 0;
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "or no longer");
+    destroy(t.domid);
+}
+
 static void test_many(void)
 {
     static struct tiny all[MANY];
@@ -795,6 +821,7 @@ int main(int argc, char **argv)
     test_reply();
     test_scheduling();
     test_pages();
+    test_own_ways();
     test_many();
     test_generations();
     return check_summary("control") != 0;

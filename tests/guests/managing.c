@@ -311,6 +311,7 @@ static void test_refused(void)
     struct xen_add_to_physmap place = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info};
     struct gnttab_get_version version = {.dom = 0};
     struct sched_remote_shutdown end = {.domain_id = 0};
+    struct mmu_update update = {.ptr = 0};
     struct mmuext_op flush = {.cmd = MMUEXT_FLUSH_CACHE}, flush_all = {.cmd = MMUEXT_FLUSH_CACHE_GLOBAL};
     char buffer[8];
 
@@ -327,6 +328,7 @@ static void test_refused(void)
     CHECK_EQ(memory_op(XENMEM_add_to_physmap, &place), -XEN_EACCES, "it has no places to put pages at");
     CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_get_version, &version, 1), -XEN_EPERM, "nor its version");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, 0, 0, 0), -XEN_EPERM, "nor its pages");
+    CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, 0), -XEN_EPERM, "by whichever call");
     CHECK_EQ(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF), -XEN_EACCES,
              "it has no device that needs caches written");
     CHECK_EQ(HYPERVISOR_mmuext_op(&flush_all, 1, NULL, DOMID_SELF), -XEN_EINVAL, "nor those of all processors");

@@ -80,7 +80,7 @@ check-guests-coverage: $(B)/gen/hypercalls.json
 # What the tests expect is what Xen does: the same kernels under both, verdict beside verdict. Debian's build has no
 # 32-bit guests; where the build cache has one that does, those are compared, too. test-absent is about what is left
 # out here alone.
-GUEST_TEST_OWN := control exhausted logdirty trace absent
+GUEST_TEST_OWN := control logdirty trace absent
 XEN_PV32 := $(wildcard $(B)/cache/rival/xen-pv32)
 XEN_GUEST_TESTS := $(foreach t,$(filter-out $(GUEST_TEST_OWN),$(GUEST_TESTS_WIDE)),$(B)/guest64/test-$(t)) \
                    $(BARE_VARIANTS:%=$(B)/guest64/bare-%)

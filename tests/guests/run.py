@@ -177,12 +177,12 @@ def words(options):
 def keep_lines(options, kernel, cpus, text):
     """What other scripts read, in files named for the kernel and its width; what is covered may differ by CPUs."""
     width, name = kernel.split("/")[-2:]
-    for directory, mark, path in ((options.verdicts, "verdict ", f"{width}-{name}.txt"),
-                                  (options.covered, "covered ", f"{width}-{name}-{cpus}.txt")):
+    for directory, marks, path in ((options.verdicts, ("verdict ",), f"{width}-{name}.txt"),
+                                   (options.covered, ("covered ", "refused "), f"{width}-{name}-{cpus}.txt")):
         if directory:
             os.makedirs(directory, exist_ok=True)
             with open(f"{directory}/{path}", "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in text.splitlines() if line.startswith(mark) or SUMMARY.match(line))
+                file.writelines(f"{line}\n" for line in text.splitlines() if line.startswith(marks) or SUMMARY.match(line))
 
 
 def report(name, text):
