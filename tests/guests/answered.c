@@ -27,7 +27,8 @@ static void test_entries(void)
 {
     struct trap_info traps[2] = {{.vector = 3, .flags = 3, .cs = FLAT_KERNEL_CS, .address = 0}};
     struct mmu_update update = {.ptr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_PT_UPDATE_NO_TRANSLATE};
-    pte_t pte = pte_read(page), table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
+    pte_t pte = pte_read(page),
+          table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
 
     check_group("tables and traps");
     CHECK_EQ(HYPERVISOR_set_trap_table((void *)nowhere), -XEN_EFAULT, "a trap table in a hole");
@@ -81,7 +82,8 @@ static void test_extended(void)
     CHECK_EQ(ext(MMUEXT_PIN_L3_TABLE, table), 0, "a table below the top can be pinned by itself");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), 0, "and let go");
 #else
-    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0, "nothing is done on a level that this width lacks, nor is it an error");
+    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0,
+             "nothing is done on a level that this width lacks, nor is it an error");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), -XEN_EINVAL, "so that nothing is to be undone");
 #endif
     CHECK_EQ(ext(MMUEXT_MARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "large pages are not to be had");
@@ -298,7 +300,8 @@ static void test_second(void)
     context.user_regs.cs = FLAT_KERNEL_CS;
     context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
     context.ctrlreg[3] = xen_pfn_to_cr3(tables);
-    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0, "page tables and selectors are enough to begin with");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0,
+             "page tables and selectors are enough to begin with");
     CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), -XEN_EEXIST, "once");
 }
 
