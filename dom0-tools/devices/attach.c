@@ -17,6 +17,7 @@
 #include <pv/time.h>
 
 #include "backend.h"
+#include "patience.h"
 
 #define PATH_SIZE    256
 #define SECOND_NS    1000000000ull
@@ -24,7 +25,6 @@
 #define LET_GO_NS    (10 * SECOND_NS)
 #define POLL_NS      2000000ull
 #define TRIES_MAX    32
-#define MEMORY_TRIES 100u
 #define BACKEND_ROOT "/local/domain/0/backend"
 
 static void make_path(const struct device_name *name, bool front, char path[PATH_SIZE])
@@ -128,18 +128,9 @@ static bool make_nodes(struct xs_handle *xs, const struct device_name *name, con
     return false;
 }
 
-/* True when memory lacked, after a while in which there may be some again; a second at most. */
-static bool has_patience(unsigned int *tries)
-{
-    if (errno != ENOMEM || (*tries)-- == 0)
-        return false;
-    thread_sleep_ns(SECOND_NS / MEMORY_TRIES);
-    return true;
-}
-
 void nodes_remove(struct xs_handle *xs, const char *path)
 {
-    unsigned int patience = MEMORY_TRIES;
+    unsigned int patience = PATIENCE;
 
     while (!xs_rm(xs, XBT_NULL, path) && has_patience(&patience))
         ;
@@ -298,7 +289,7 @@ unsigned int *devices_list(struct xs_handle *xs, domid_t domid, const char *kind
 
 void devices_remove_all(struct xs_handle *xs, domid_t domid)
 {
-    unsigned int count = 0, patience = MEMORY_TRIES;
+    unsigned int count = 0, patience = PATIENCE;
     char **kinds, path[PATH_SIZE];
 
     while ((kinds = xs_directory(xs, XBT_NULL, BACKEND_ROOT, &count)) == NULL && has_patience(&patience))

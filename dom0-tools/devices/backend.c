@@ -4,8 +4,9 @@
  *
  * The one thread that follows every device's states. What is to be done follows from three facts alone, read anew at
  * each event: do the backend's nodes still exist, is the device online, and which state does the frontend say it is in.
- * So events may be lost, merged or doubled by whoever writes quickly, and nothing is done twice. The frontend's word is
- * hostile: it only ever chooses among the steps below.
+ * So events may be merged or doubled by whoever writes quickly, and nothing is done twice. One that memory lacked for is
+ * made good by a look at all there is, and a fact that could not be read decides nothing. The frontend's word is hostile:
+ * it only ever chooses among the steps below.
  */
 #include "backend.h"
 
@@ -20,12 +21,12 @@
 #include <pv/time.h>
 
 #include "dom0-tools/xenstored/start.h"
+#include "patience.h"
 
 #define ROOT            "/local/domain/0/backend/"
 #define PATH_SIZE       256
 #define KINDS_MAX       4
 #define COMPLAINTS_TOLD 8u
-#define MEMORY_PAUSE_NS 10000000u
 #define FRONT           "front" /* token of the watches on frontends' states; those on backends have their kind's name */
 
 struct entry {
@@ -33,6 +34,7 @@ struct entry {
     bool created;   /* the kind's create succeeded */
     bool connected; /* its connect did, and disconnect was not called since */
     bool cut;       /* broke the protocol: no connection before the frontend starts over */
+    bool watched;   /* its frontend's state */
     unsigned int complaints;
 };
 
@@ -41,6 +43,7 @@ static const struct backend_kind *kinds[KINDS_MAX];
 static unsigned int kind_count;
 static struct backend_device *devices;
 static struct waitq departures;
+static bool behind; /* short of memory, something was not seen or not done: everything is to be looked at */
 
 static struct entry *entry_of(struct backend_device *device)
 {
@@ -67,11 +70,12 @@ static bool join(char path[PATH_SIZE], const char *dir, const char *node)
 char *backend_read(const struct backend_device *device, bool front, const char *node)
 {
     char path[PATH_SIZE], *value;
-    unsigned int length;
+    unsigned int length, patience = PATIENCE;
 
     if (!join(path, front ? device->front : device->back, node))
         return NULL;
-    value = xs_read(store, XBT_NULL, path, &length);
+    while ((value = xs_read(store, XBT_NULL, path, &length)) == NULL && has_patience(&patience))
+        ;
     if (value != NULL && strlen(value) != length) { /* a NUL inside is no text */
         free(value);
         errno = EINVAL;
@@ -103,6 +107,16 @@ static bool still_there(const struct backend_device *device)
     return there;
 }
 
+static bool write_node(const char *path, const char *value)
+{
+    unsigned int patience = PATIENCE;
+    bool written;
+
+    while (!(written = xs_write(store, XBT_NULL, path, value, (unsigned int)strlen(value))) && has_patience(&patience))
+        ;
+    return written;
+}
+
 /* Writing would make a directory anew that is gone. */
 bool backend_write(const struct backend_device *device, const char *node, const char *format, ...)
 {
@@ -117,7 +131,7 @@ bool backend_write(const struct backend_device *device, const char *node, const 
         errno = ENAMETOOLONG;
         return false;
     }
-    return still_there(device) && xs_write(store, XBT_NULL, path, value, (unsigned int)length);
+    return still_there(device) && write_node(path, value);
 }
 
 static void write_reason(const struct backend_device *device, int error, const char *reason)
@@ -237,21 +251,13 @@ static void connect(struct entry *entry)
     close_device(entry);
 }
 
-/* What the frontend says; Unknown when its directory is gone or holds no state. */
-static XenbusState front_state(const struct entry *entry)
+/* A number in the store, 0 when there is none; false when memory lacks. */
+static bool look_up(const struct entry *entry, bool front, const char *node, uint64_t *number)
 {
-    uint64_t state;
-
-    if (!backend_read_number(&entry->device, true, "state", &state) || state > XenbusStateReconfigured)
-        return XenbusStateUnknown;
-    return (XenbusState)state;
-}
-
-static bool is_online(const struct entry *entry)
-{
-    uint64_t online;
-
-    return backend_read_number(&entry->device, false, "online", &online) && online != 0;
+    errno = 0;
+    if (!backend_read_number(&entry->device, front, node, number))
+        *number = 0;
+    return errno != ENOMEM;
 }
 
 /* The frontend is new, or starts over: a kernel after its boot loader, a driver loaded again. */
@@ -281,11 +287,15 @@ static void reconfigure(struct entry *entry, bool online)
 
 static void follow(struct entry *entry)
 {
-    bool online = is_online(entry);
+    uint64_t online, state;
 
+    if (!look_up(entry, false, "online", &online) || !look_up(entry, true, "state", &state)) {
+        behind = true;
+        return;
+    }
     if (entry->cut)
         close_device(entry);
-    switch (front_state(entry)) {
+    switch (state <= XenbusStateReconfigured ? state : XenbusStateUnknown) {
     case XenbusStateInitialising:
         begin(entry, online);
         break;
@@ -323,16 +333,23 @@ static void follow(struct entry *entry)
     }
 }
 
-static void watch_front(const struct entry *entry, bool on)
+static void watch_front(struct entry *entry)
 {
     char path[PATH_SIZE];
 
-    if (!join(path, entry->device.front, "state"))
-        return;
-    if (on)
-        (void)xs_watch(store, path, FRONT);
-    else
-        (void)xs_unwatch(store, path, FRONT);
+    (void)join(path, entry->device.front, "state");
+    entry->watched = xs_watch(store, path, FRONT) || errno == EEXIST; /* fires at once */
+    behind = behind || (!entry->watched && errno == ENOMEM);
+}
+
+static void unwatch_front(const struct entry *entry)
+{
+    unsigned int patience = PATIENCE;
+    char path[PATH_SIZE];
+
+    if (entry->watched && join(path, entry->device.front, "state"))
+        while (!xs_unwatch(store, path, FRONT) && has_patience(&patience))
+            ;
 }
 
 static void free_entry(struct entry *entry)
@@ -376,7 +393,7 @@ static void remove_entry(struct entry *entry)
 {
     struct backend_device **link = &devices;
 
-    watch_front(entry, false);
+    unwatch_front(entry);
     if (entry->created) {
         disconnect(entry);
         entry->device.kind->destroy(&entry->device);
@@ -394,14 +411,17 @@ static struct entry *make_entry(const struct backend_kind *kind, domid_t domid, 
     struct entry *entry = calloc(1, sizeof(*entry));
     char path[PATH_SIZE];
 
-    if (entry == NULL)
+    if (entry == NULL) {
+        behind = true;
         return NULL;
+    }
     snprintf(path, sizeof(path), ROOT "%s/%u/%u", kind->name, domid, id);
     entry->device = (struct backend_device){.kind = kind, .domid = domid, .id = id, .state = XenbusStateInitialising};
     entry->device.back = strdup(path);
     entry->device.front = entry->device.back != NULL ? backend_read(&entry->device, false, "frontend") : NULL;
     if (entry->device.front != NULL && strlen(entry->device.front) < PATH_SIZE / 2)
         return entry;
+    behind = behind || (entry->device.front == NULL && errno == ENOMEM);
     free_entry(entry);
     return NULL;
 }
@@ -421,11 +441,18 @@ static void add_entry(const struct backend_kind *kind, domid_t domid, unsigned i
     if (entry->created) {
         (void)backend_write(&entry->device, "hotplug-status", "connected");
         set_state(entry, XenbusStateInitWait);
-        watch_front(entry, true); /* fires at once */
+        watch_front(entry);
     } else {
         (void)backend_write(&entry->device, "hotplug-status", "error");
         set_state(entry, XenbusStateClosed);
     }
+}
+
+static void look_at_front(struct entry *entry)
+{
+    if (!entry->watched)
+        watch_front(entry);
+    follow(entry);
 }
 
 static void look_at(const struct backend_kind *kind, domid_t domid, unsigned int id)
@@ -437,7 +464,7 @@ static void look_at(const struct backend_kind *kind, domid_t domid, unsigned int
     else if (!still_there(device))
         remove_entry(entry_of(device));
     else if (entry_of(device)->created)
-        follow(entry_of(device));
+        look_at_front(entry_of(device));
 }
 
 /* Directories vanished: each device tells whether its own is among them. */
@@ -503,18 +530,46 @@ static void take_event(const char *path, const char *token)
         take_back_event(path, kind);
 }
 
+/* Everything so many levels below a directory, as if an event had told of it. */
+static void look_below(const struct backend_kind *kind, const char *path, unsigned int levels)
+{
+    unsigned int count = 0;
+    char **names = xs_directory(store, XBT_NULL, path, &count), below[PATH_SIZE];
+
+    behind = behind || (names == NULL && errno == ENOMEM);
+    for (unsigned int i = 0; names != NULL && i < count; i++) {
+        if (!join(below, path, names[i]))
+            continue;
+        if (levels > 1)
+            look_below(kind, below, levels - 1);
+        else
+            take_back_event(below, kind);
+    }
+    free(names);
+}
+
+static void look_at_all(void)
+{
+    char path[PATH_SIZE];
+
+    behind = false;
+    for (unsigned int i = 0; i < kind_count; i++) {
+        look_for_losses(kinds[i]);
+        snprintf(path, sizeof(path), ROOT "%s", kinds[i]->name);
+        look_below(kinds[i], path, 2);
+    }
+}
+
 static void backend_loop(void *arg)
 {
     unsigned int count;
     char **event;
 
-    /* Short of memory an event is lost; the device's next one tells the same and more. */
     while ((event = xs_read_watch(store, &count)) != NULL || errno == ENOMEM) {
-        if (event == NULL) {
-            thread_sleep_ns(MEMORY_PAUSE_NS);
-            continue;
-        }
-        take_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+        if (event != NULL)
+            take_event(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+        for (behind = behind || event == NULL; behind; look_at_all())
+            thread_sleep_ns(PATIENCE_NS);
         free(event);
         thread_yield();
     }

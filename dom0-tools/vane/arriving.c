@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dom0-tools/devices/attach.h"
-
 struct arriving {
     struct vane vane;
     struct arrival arrival;
@@ -69,13 +67,8 @@ static int activate(void *own, struct stream_error *error)
 {
     struct arriving *arriving = own;
     domid_t domid = arriving->arrival.incoming.built.domid;
+    int status = arrival_run(&arriving->arrival, arriving->paused, error);
     struct domain_record *record;
-    int status;
-
-    /* What the one before it has asked of its disks must have ended before this one writes to them. */
-    if (arriving->arrival.source != DOMID_INVALID)
-        devices_remove_all(arriving->vane.xs, arriving->arrival.source);
-    status = arrival_run(&arriving->arrival, arriving->paused, error);
 
     if (status == 0) {
         record = record_find(domid);

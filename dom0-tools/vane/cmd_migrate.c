@@ -113,8 +113,8 @@ static void settled(void *own, enum handover_outcome outcome)
 {
     struct migration *migration = own;
 
-    lifecycle_tell("%s: its hand-over is settled: %s", migration->departure.name,
-                   outcome == HANDOVER_MOVED ? "it has gone to the other host" : "it runs on here");
+    lifecycle_tell("%s: its hand-over is settled: it %s", migration->departure.name,
+                   outcome == HANDOVER_MOVED ? "has gone to the other host" : departure_fate(&migration->departure));
     migration->settled = true;
     if (migration->left)
         release(migration);

@@ -13,6 +13,7 @@
 
 #include "devices.h"
 #include "dom0-tools/console/console.h"
+#include "dom0-tools/devices/attach.h"
 #include "making.h"
 #include "store.h"
 
@@ -146,7 +147,7 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
 }
 
 /* Once it runs, nothing fails any more: whoever hears of a failure lets the source go on. */
-int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error)
+int incoming_run(struct vane *vane, struct incoming *incoming, domid_t source, bool paused, struct build_error *error)
 {
     struct domain_record *record = record_of(incoming, error);
 
@@ -155,6 +156,9 @@ int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, stru
     if (take_name(vane, record, incoming) != 0)
         return build_fail(error, "domain %u could not be given its name \"%s\": %s", record->domid, incoming->name,
                           strerror(errno));
+    /* What the one before it has asked of its disks must have ended before this one writes to them. */
+    if (source != DOMID_INVALID)
+        devices_remove_all(vane->xs, source);
     record = record_of(incoming, error);
     if (record == NULL)
         return -1;

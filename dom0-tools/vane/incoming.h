@@ -34,8 +34,11 @@ int incoming_make(struct vane *vane, struct domain_config *config, domid_t sourc
 /* It has its memory, built.store_mfn and console_frame are known: grants, store and console. 0, or -1 with the error. */
 int incoming_complete(struct vane *vane, struct incoming *incoming, struct build_error *error);
 
-/* The source is destroyed, or there never was one: it gets its name, and runs unless `paused`. */
-int incoming_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error);
+/*
+ * It gets its name, and runs unless `paused`. A source of this host is suspended for good: its devices are taken away
+ * when memory can no longer make this fail, as after a failure it goes on with them.
+ */
+int incoming_run(struct vane *vane, struct incoming *incoming, domid_t source, bool paused, struct build_error *error);
 
 /* Also after a failed incoming_make, and when somebody has destroyed it meanwhile. */
 void incoming_discard(struct vane *vane, struct incoming *incoming);

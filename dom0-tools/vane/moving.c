@@ -268,7 +268,7 @@ int arrival_run(struct arrival *arrival, bool paused, struct stream_error *error
 {
     struct build_error why;
 
-    if (incoming_run(arrival->vane, &arrival->incoming, paused, &why) == 0)
+    if (incoming_run(arrival->vane, &arrival->incoming, arrival->source, paused, &why) == 0)
         return 0;
     incoming_discard(arrival->vane, &arrival->incoming);
     return refuse(error, &why);

@@ -102,7 +102,8 @@ int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint
     file->told = false;
     file->told_ns = clock_ns();
     file->is_new = !there || S_ISREG(st.st_mode);
-    file->fd = open(path, O_WRONLY | (file->is_new ? O_CREAT | O_TRUNC : 0), 0644);
+    file->holds_old = there && file->is_new;
+    file->fd = open(path, O_WRONLY | (file->is_new ? O_CREAT : 0), 0644);
     return file->fd < 0 ? failed(file) : 0;
 }
 
@@ -152,6 +153,9 @@ static int flush(struct outfile *file)
 {
     size_t done = 0;
 
+    if (file->holds_old && ftruncate(file->fd, 0) != 0)
+        return failed(file);
+    file->holds_old = false;
     hold_head(file);
     while (done < file->buffered) {
         long put = write(file->fd, file->buffer + done, file->buffered - done);
@@ -211,6 +215,6 @@ int outfile_close(struct outfile *file)
 void outfile_abandon(struct outfile *file)
 {
     (void)close(file->fd);
-    if (file->is_new)
+    if (file->is_new && !file->holds_old)
         (void)unlink(file->path);
 }

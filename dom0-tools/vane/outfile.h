@@ -18,6 +18,7 @@ struct outfile {
     const char *path;
     int fd;
     bool is_new;                /* a regular file: a failure removes it */
+    bool holds_old;             /* a regular file that was there: what it held is still in it */
     uint64_t written, expected; /* bytes; expected is for the progress line only */
     uint64_t told_ns;
     bool told;
@@ -35,7 +36,10 @@ uint64_t file_bytes(const struct stat *st);
  */
 int outfile_check_room(struct vane *vane, const char *path, const char *what, uint64_t size);
 
-/* Creates or empties the file, or opens a disk from its start. 0, or 1 with the error printed. */
+/*
+ * Creates the file, or opens a file or disk from its start. What a file held stays until OUTFILE_BUFFER bytes were put, or
+ * it is closed: whoever fails before has spoilt nothing. 0, or 1 with the error printed.
+ */
 int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint64_t expected);
 
 /* Appends; 0, or 1 with the error printed: also when Ctrl-C was typed. Only outfile_abandon may follow then. */
@@ -46,7 +50,7 @@ int outfile_pad(struct outfile *file, uint64_t offset);
 
 int outfile_close(struct outfile *file);
 
-/* Closes after a failure; half a file does not stay, and a disk has no beginning then. */
+/* Closes after a failure; half a file does not stay, an old one does, and a disk has no beginning then. */
 void outfile_abandon(struct outfile *file);
 
 #endif

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "dom0-tools/devices/attach.h"
+#include "dom0-tools/devices/patience.h"
 #include "store.h"
 #include "system.h"
 
@@ -237,9 +238,14 @@ int suspend_domain(struct vane *vane, domid_t domid, struct suspending *how)
 /* The store has told once that the domain stopped, and tells of its end only if it hears that it runs again. */
 int resume_domain(struct vane *vane, domid_t domid)
 {
-    struct domain_record *record = record_find(domid);
-    int status = xs_resume_domain(vane->xs, domid) ? ctl_domain_resume(vane->ctl, domid, true) : -1;
+    unsigned int patience = PATIENCE;
+    struct domain_record *record;
+    int status;
 
+    do
+        status = xs_resume_domain(vane->xs, domid) ? ctl_domain_resume(vane->ctl, domid, true) : -1;
+    while (status != 0 && has_patience(&patience));
+    record = record_find(domid);
     if (status == 0 && record != NULL)
         record->suspending = record->handled = false;
     return status;

@@ -149,8 +149,10 @@ static bool queue_event(struct client *client, struct watch *watch, const char *
     struct message *message = message_new(path_size + token_size);
     struct xsd_sockmsg header = {XS_WATCH_EVENT, 0, 0, (uint32_t)(path_size + token_size)};
 
-    if (!message)
+    if (!message) {
+        client->xenstored->behind = true;
         return false;
+    }
     message->watch = watch;
     memcpy(message->bytes, &header, sizeof(header));
     memcpy(message->bytes + sizeof(header), path, path_size);
@@ -192,6 +194,16 @@ static void revive_overflowed(struct client *client)
             return;
         watch->overflowed = false;
         client->nr_overflowed--;
+    }
+}
+
+void clients_catch_up(struct xenstored *xenstored)
+{
+    struct client *client;
+
+    TAILQ_FOREACH(client, &xenstored->clients, link)
+    {
+        revive_overflowed(client);
     }
 }
 
@@ -241,6 +253,7 @@ bool client_accepts_input(struct client *client)
         return false;
     if (!client->spare)
         client->spare = message_new(SPARE_PAYLOAD);
+    client->xenstored->behind |= client->spare == NULL;
     return client->spare != NULL;
 }
 
@@ -254,6 +267,7 @@ static bool begin_payload(struct client *client)
         return false;
     }
     client->payload = malloc(client->header.len + 1u);
+    client->xenstored->behind |= client->payload == NULL;
     return client->payload != NULL;
 }
 

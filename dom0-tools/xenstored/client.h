@@ -105,6 +105,9 @@ void client_send(struct client *client, struct message *message, uint32_t type, 
 /* Queues an event, unless the same one is waiting already. */
 void client_send_event(struct client *client, struct watch *watch, const char *path);
 
+/* Tries again what memory lacked for: a client may hear of nothing else that would make its watch fire. */
+void clients_catch_up(struct xenstored *xenstored);
+
 /* The value of a limit for this client; 0 is none. */
 unsigned int client_limit(const struct client *client, enum quota quota);
 

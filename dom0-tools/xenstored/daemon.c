@@ -19,6 +19,8 @@
 #include "domain.h"
 #include "start.h"
 
+#define MEMORY_PAUSE_NS 10000000u
+
 struct xenstored daemon_instance;
 bool daemon_running;
 
@@ -30,7 +32,7 @@ static struct waitq ends_queue;
 void daemon_kick(void)
 {
     xenstored_flush(&daemon_instance);
-    if (TAILQ_EMPTY(&daemon_instance.domains.runnable))
+    if (TAILQ_EMPTY(&daemon_instance.domains.runnable) && !daemon_instance.behind)
         return;
     kicked = true;
     waitq_wake(xenevtchn_waitq(platform_evtchn));
@@ -76,9 +78,28 @@ static void ends_loop(void *arg)
 /* A guest that rings without end must not keep dom0's other threads from running: so many events, then a pause. */
 #define EVENTS_AT_ONCE 64
 
+/* What memory lacked for is tried again, at once and then after a while. When to look again. */
+static uint64_t catch_up(void)
+{
+    static uint64_t due_ns;
+    uint64_t now;
+
+    if (!daemon_instance.behind)
+        return WAIT_FOREVER;
+    now = time_monotonic_ns();
+    if (now < due_ns)
+        return due_ns;
+    due_ns = now + MEMORY_PAUSE_NS;
+    daemon_instance.behind = false;
+    clients_catch_up(&daemon_instance);
+    domains_catch_up(&daemon_instance);
+    return now;
+}
+
 static void daemon_loop(void *arg)
 {
     for (;;) {
+        uint64_t deadline;
         bool more;
 
         for (unsigned int i = 0; i < EVENTS_AT_ONCE && xenevtchn_is_pending(platform_evtchn); i++)
@@ -86,10 +107,12 @@ static void daemon_loop(void *arg)
         kicked = false;
         more = domains_run(&daemon_instance);
         xenstored_flush(&daemon_instance);
+        deadline = catch_up();
         if (more || xenevtchn_is_pending(platform_evtchn))
             thread_yield();
         else
-            wait_event(xenevtchn_waitq(platform_evtchn), kicked || xenevtchn_is_pending(platform_evtchn));
+            (void)wait_event_until(xenevtchn_waitq(platform_evtchn), kicked || xenevtchn_is_pending(platform_evtchn),
+                                   deadline);
     }
 }
 

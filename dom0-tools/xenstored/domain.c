@@ -132,6 +132,16 @@ bool domains_run(struct xenstored *xenstored)
     return !TAILQ_EMPTY(&xenstored->domains.runnable);
 }
 
+void domains_catch_up(struct xenstored *xenstored)
+{
+    struct domain *domain;
+
+    TAILQ_FOREACH(domain, &xenstored->domains.all, link)
+    {
+        make_runnable(domain);
+    }
+}
+
 void domain_event(struct xenstored *xenstored, unsigned int port)
 {
     struct domain *domain;

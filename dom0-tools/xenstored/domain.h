@@ -58,6 +58,9 @@ void domain_event(struct xenstored *xenstored, unsigned int port);
 /* Gives each runnable domain one turn. Returns true if some still have work. */
 bool domains_run(struct xenstored *xenstored);
 
+/* Each domain gets a turn: one may have a request that memory lacked for, and would not say so again. */
+void domains_catch_up(struct xenstored *xenstored);
+
 /* Some domain changed its state: finds out which, and tells those who watch. */
 void domains_check(struct xenstored *xenstored);
 

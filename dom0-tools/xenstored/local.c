@@ -54,14 +54,17 @@ struct waitq *xs_transport_waitq(void)
     return &readable;
 }
 
-/* The daemon takes no request while memory is short; it may come back. */
+/*
+ * The daemon takes no request while memory is short; it may come back. One that it has begun to take is given whole, or
+ * nobody would understand the next.
+ */
 ssize_t xs_transport_write(const void *buffer, size_t size)
 {
     const char *bytes = buffer;
     size_t done = 0;
     unsigned int patience = 100;
 
-    while (done < size && !local->broken && patience) {
+    while (done < size && !local->broken && (done || patience)) {
         size_t taken = client_input(local, bytes + done, size - done);
 
         done += taken;
@@ -71,5 +74,7 @@ ssize_t xs_transport_write(const void *buffer, size_t size)
         }
     }
     daemon_kick();
+    if (!done && !local->broken)
+        return -ENOMEM;
     return done == size ? (ssize_t)size : -EIO;
 }

@@ -28,6 +28,7 @@ struct xenstored {
     struct perm_set *release_perms;   /* of "@releaseDomain" */
     unsigned int quotas[QUOTA_COUNT];
     bool trace;
+    bool behind; /* memory lacked for an event or a request: clients_catch_up and domains_catch_up, a little later */
 };
 
 /* False: out of memory. */

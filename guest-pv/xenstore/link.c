@@ -280,7 +280,7 @@ static int exchange_messages(struct exchange *exchange, xs_transaction_t transac
 {
     int error = send_request(exchange, transaction, pieces, count);
 
-    if (error)
+    if (error && error != ENOMEM)
         connection.error = error; /* the server may have got half of it */
     while (!exchange->done && (!error || error == EAGAIN)) {
         error = pump();

@@ -23,7 +23,7 @@ ssize_t xs_transport_read(void *buffer, size_t size);
 bool xs_transport_readable(void);
 struct waitq *xs_transport_waitq(void);
 
-/* Writes all of it; returns size or a negative errno value. */
+/* Writes all of it; returns size or a negative errno value. -ENOMEM: nothing was written. Other errors are final. */
 ssize_t xs_transport_write(const void *buffer, size_t size);
 
 #endif

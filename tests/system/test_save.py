@@ -74,6 +74,16 @@ def test_checkpoint_runs_on(moving):
     assert "restored" not in moving.log("mover")
 
 
+def test_older_file_outlives_a_guest_that_cannot_be_saved(moving):
+    """The file of an older checkpoint was emptied before anybody looked at the guest, and removed when it was no good."""
+    start(moving)
+    moving.command("save -c mover /tmp/t")
+    moving.command("destroy mover; create /examples/grub64.cfg name=deaf memory=48")
+    moving.wait_log("deaf", "grub>")
+    assert "was not saved" in moving.command("save deaf /tmp/t")
+    assert "restored mover as domain" in moving.command("restore /tmp/t")
+
+
 @pytest.mark.parametrize("config", ["ticker", "ticker64"])
 def test_migrated_to_localhost(moving, config):
     """A page that was written and not sent: --debug compares all of them at the end. A move that leaves two, or none."""

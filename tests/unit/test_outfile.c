@@ -72,7 +72,7 @@ static void open_disk(void)
     close(file.fd);
     file.fd = open(path, O_WRONLY);
     ck_assert_int_ge(file.fd, 0);
-    file.is_new = false;
+    file.is_new = file.holds_old = false;
 }
 
 static void read_disk(void)
@@ -120,6 +120,39 @@ START_TEST(test_less_than_a_sector)
 }
 END_TEST
 
+/* An older file must not be lost to a command that fails before it has anything to write: a guest that does not suspend. */
+START_TEST(test_older_file_stays)
+{
+    open_disk();
+    close(file.fd);
+    ck_assert_int_eq(outfile_open(&file, &vane, path, SIZE), 0);
+    ck_assert_int_eq(outfile_put(&file, image, 100), 0);
+    outfile_abandon(&file);
+    ck_assert_int_eq(outfile_open(&file, &vane, path, SIZE), 0);
+    outfile_abandon(&file);
+    read_disk();
+    ck_assert_int_eq(disk[0], 'o');
+    ck_assert_int_eq(disk[SIZE - 1], 'o');
+}
+END_TEST
+
+/* Of a longer one nothing may follow the end of what was written over it. */
+START_TEST(test_older_file_is_replaced)
+{
+    struct stat st;
+
+    open_disk();
+    close(file.fd);
+    ck_assert_int_eq(outfile_open(&file, &vane, path, SIZE), 0);
+    ck_assert_int_eq(outfile_put(&file, image, 100), 0);
+    ck_assert_int_eq(outfile_close(&file), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_size, 100);
+    read_disk();
+    ck_assert_mem_eq(disk, image, 100);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("outfile");
@@ -128,6 +161,8 @@ int main(void)
     tcase_add_test(tests, test_whole);
     tcase_add_test(tests, test_half_has_no_beginning);
     tcase_add_test(tests, test_less_than_a_sector);
+    tcase_add_test(tests, test_older_file_stays);
+    tcase_add_test(tests, test_older_file_is_replaced);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

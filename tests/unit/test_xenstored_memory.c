@@ -90,6 +90,27 @@ START_TEST(test_random_failures)
 }
 END_TEST
 
+/* A client that only waits gives no occasion to try again: its event comes a little later, unasked. */
+START_TEST(test_event_comes_later)
+{
+    struct client *waiting = connect_as(0);
+    struct reply reply;
+
+    tell(waiting, XS_WATCH, 0, "/a|t|");
+    while (next_message(waiting, &reply))
+        ;
+    memory_fails_often(1);
+    client_send_event(waiting, watch_find(waiting, "/a", "t"), "/a");
+    clients_catch_up(&daemon_under_test);
+    ck_assert(memory_failed());
+    ck_assert(daemon_under_test.behind);
+    ck_assert(!next_message(waiting, &reply));
+    clients_catch_up(&daemon_under_test);
+    ck_assert(next_message(waiting, &reply));
+    ck_assert_uint_eq(reply.header.type, XS_WATCH_EVENT);
+}
+END_TEST
+
 /* A write that got ENOMEM has not happened; one that got OK has. */
 START_TEST(test_all_or_nothing)
 {
@@ -206,6 +227,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup_open_store, teardown_daemon);
     tcase_set_timeout(tcase, 100);
     tcase_add_loop_test(tcase, test_random_failures, 0, 8);
+    tcase_add_test(tcase, test_event_comes_later);
     tcase_add_test(tcase, test_all_or_nothing);
     tcase_add_test(tcase, test_domains);
     tcase_add_test(tcase, test_start);
