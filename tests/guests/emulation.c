@@ -692,7 +692,7 @@ static void test_gate_from_user(void)
     raw_user_run(gate_user, gate_user_stack + sizeof(gate_user_stack), 0x202, 0);
     shared_info->vcpu_info[0].evtchn_upcall_mask = 0;
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
-    trap_set_gate(TRAP_UD, 0, (void (*)(void))trap_entries[TRAP_UD]);
+    trap_set_gate(TRAP_UD, TI_MASK_EVENTS, (void (*)(void))trap_entries[TRAP_UD]);
     CHECK_EQ(gate_hits, 2, "a call gate from user mode");
     CHECK_EQ(gate_sp, (unsigned long)gate_stack + sizeof(gate_stack) - 24, "enters on the kernel's stack");
     CHECK(gate_words[0] == (unsigned long)gate_user_return && (gate_words[1] & 0xFFFF) == 0xE02B,

@@ -187,17 +187,8 @@ static void set_callbacks(void)
 {
     static const uint16_t types[] = {CALLBACKTYPE_syscall, CALLBACKTYPE_syscall32, CALLBACKTYPE_sysenter};
 
-    for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        struct callback_register callback = {.type = types[i]};
-
-#ifdef __x86_64__
-        callback.address = (unsigned long)raw_vectors[ENTRY_CALLS + i];
-#else
-        callback.address.cs = FLAT_KERNEL_CS;
-        callback.address.eip = (unsigned long)raw_vectors[ENTRY_CALLS + i];
-#endif
-        HYPERVISOR_callback_op(CALLBACKOP_register, &callback);
-    }
+    for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        trap_set_callback(types[i], 0, (void (*)(void))raw_vectors[ENTRY_CALLS + i]);
 }
 
 static uint8_t *put_word(uint8_t *at, uint8_t opcode, uint32_t word)

@@ -31,11 +31,12 @@ XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 GUEST_TESTS_TRACED := traps entry emulation segments vcpus mmu
 
 .PHONY: check-guests-traced check-guests check-guests-sharing check-guests-intel check-guests-xen check-guests-xen-intel \
-        check-hello-xen
+        check-guests-xen-domu check-hello-xen
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
-	$(Q)rm -rf $(B)/tests/covered
-	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 --verdicts $(B)/tests/covered $(GUEST_TEST_KERNELS)
+	$(Q)rm -rf $(B)/tests/covered/dom0
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 --covered $(B)/tests/covered/dom0 \
+	    $(GUEST_TEST_KERNELS)
 
 check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests with two vCPUs on one CPU:'
@@ -59,7 +60,7 @@ check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
-GUEST_TEST_DOM0_ONLY := control logdirty trace
+GUEST_TEST_DOM0_ONLY := control exhausted logdirty trace
 GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
@@ -70,15 +71,16 @@ $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU
 .PHONY: check-guests-domu
 check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 	@echo 'Guest tests, both widths, as guests created at the prompt of dom0, with 1 vCPU, and 2 on shadow page tables:'
+	$(Q)rm -rf $(B)/tests/covered/domu
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 1 \
-	    $(GUEST_TEST_DOMU)
+	    --covered $(B)/tests/covered/domu $(GUEST_TEST_DOMU)
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 2 \
 	    --settings shadow=1 $(GUEST_TEST_DOMU)
 
 # Which of the table's answers those tests got. What they do not get is named, with the reason.
 check-guests-coverage: $(B)/gen/hypercalls.json
 	@echo 'Answers of the table of hypercalls that a guest test expects and gets:'
-	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered
+	$(Q)tests/guests/coverage.py $< $(B)/tests/covered/dom0 $(B)/tests/covered/domu
 
 # What the tests expect is what Xen does: the same kernels under both, verdict beside verdict. Debian's build has no
 # 32-bit guests; where the build cache has one that does, those are compared, too. test-absent is about what is left
@@ -118,6 +120,24 @@ check-guests-xen-intel: $(B)/paravane $(B)/xen $(XEN_INTEL_TESTS:%=$(B)/guest64/
 	$(if $(XEN_PV32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --model $(INTEL_MODEL) --timeout 300 \
 	    --verdicts $(INTEL_VERDICTS)/genuine $(filter $(B)/guest32/%,$^))
 	$(Q)tests/guests/differences.py --partly $(INTEL_VERDICTS)/here $(INTEL_VERDICTS)/genuine tests/guests/exceptions.tsv
+
+# The same as guests, which vane created here and xl there, in one boot of a Linux dom0. Not part of make check: it
+# fetches a hundred megabytes of packages the first time.
+$(B)/tests/guests-xen.rd: scripts/ramdisk.py tests/guests/test.cfg $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) scripts/ramdisk.py $@ tests/test.cfg=tests/guests/test.cfg \
+	    $(foreach k,$(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32),tests/$(subst /,-,$(k:$(B)/%=%))=$(k))
+
+check-guests-xen-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests-xen.rd $(B)/xen
+	@echo 'The same guest tests as guests of Xen 4.17, created by its own tools, verdict for verdict as those of vane:'
+	$(Q)rm -rf $(B)/tests/verdicts-domu
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests-xen.rd --cpus 2 \
+	    --verdicts $(B)/tests/verdicts-domu/here $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
+	$(Q)BUILD=$(B) $(PYTHON) tests/rival/kernels.py $(B)/xen $(B)/tests/verdicts-domu/genuine $(XEN_GUEST_TESTS)
+	$(if $(XEN_PV32),$(Q)BUILD=$(B) $(PYTHON) tests/rival/kernels.py $(XEN_PV32) $(B)/tests/verdicts-domu/genuine \
+	    $(XEN_GUEST_TESTS32))
+	$(Q)tests/guests/differences.py $(B)/tests/verdicts-domu/here $(B)/tests/verdicts-domu/genuine \
+	    tests/guests/exceptions_domu.tsv
 
 check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 	@echo 'One guest, two hypervisors: the 64-bit hello says the same under Paravane and under Xen 4.17:'
