@@ -19,7 +19,8 @@
 #include "check.h"
 #include "table_calls.h"
 
-#define NOBODY 0x7000
+#define NOBODY     0x7000
+#define LOCAL_APIC 0xfee00
 
 static char *page, *nowhere;
 
@@ -27,7 +28,8 @@ static void test_entries(void)
 {
     struct trap_info traps[2] = {{.vector = 3, .flags = 3, .cs = FLAT_KERNEL_CS, .address = 0}};
     struct mmu_update update = {.ptr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_PT_UPDATE_NO_TRANSLATE};
-    pte_t pte = pte_read(page), table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
+    pte_t pte = pte_read(page),
+          table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
 
     check_group("tables and traps");
     CHECK_EQ(HYPERVISOR_set_trap_table((void *)nowhere), -XEN_EFAULT, "a trap table in a hole");
@@ -50,6 +52,8 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_fpu_taskswitch(0), 0, "the FPU is there for us");
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, UVMF_INVLPG | (unsigned long)nowhere), -XEN_EFAULT,
              "processors named in a hole");
+    CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte_make(LOCAL_APIC, PTE_KERNEL_RW), UVMF_NONE),
+             -XEN_EPERM, "the processor's interrupt controller is for nobody to map");
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, 3), 0, "a kind of flush that is none is none");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, UVMF_NONE, NOBODY), -XEN_ESRCH,
              "a page of nobody");
@@ -81,7 +85,8 @@ static void test_extended(void)
     CHECK_EQ(ext(MMUEXT_PIN_L3_TABLE, table), 0, "a table below the top can be pinned by itself");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), 0, "and let go");
 #else
-    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0, "nothing is done on a level that this width lacks, nor is it an error");
+    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0,
+             "nothing is done on a level that this width lacks, nor is it an error");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), -XEN_EINVAL, "so that nothing is to be undone");
 #endif
     CHECK_EQ(ext(MMUEXT_MARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "large pages are not to be had");
@@ -220,6 +225,7 @@ static void test_hardware(void)
     struct physdev_eoi eoi = {.irq = 0x7fffffff};
     struct physdev_irq_status_query query = {.irq = 9};
     struct physdev_irq vector = {.irq = 9};
+    struct physdev_op old = {.cmd = PHYSDEVOP_SET_IOPL, .u.set_iopl.iopl = 4};
     struct evtchn_bind_pirq bind = {.pirq = 9};
     struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
     struct sched_remote_shutdown remote = {.domain_id = NOBODY};
@@ -229,6 +235,8 @@ static void test_hardware(void)
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, (void *)nowhere), -XEN_EFAULT, "a privilege in a hole");
     CHECK_EQ(pv_hypercall1(__HYPERVISOR_physdev_op_compat, (unsigned long)nowhere), -XEN_EFAULT,
              "in the old call, too");
+    CHECK_EQ(pv_hypercall1(__HYPERVISOR_physdev_op_compat, (unsigned long)&old), -XEN_EINVAL,
+             "by which there is no privilege below ring 3 either");
     CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &remote), -XEN_ESRCH, "nobody is not ended");
     if (!pv_is_dom0()) {
         CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "a guest has no interrupts");
@@ -298,7 +306,8 @@ static void test_second(void)
     context.user_regs.cs = FLAT_KERNEL_CS;
     context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
     context.ctrlreg[3] = xen_pfn_to_cr3(tables);
-    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0, "page tables and selectors are enough to begin with");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0,
+             "page tables and selectors are enough to begin with");
     CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), -XEN_EEXIST, "once");
 }
 
