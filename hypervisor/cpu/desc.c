@@ -5,7 +5,7 @@
  * flat selectors that its width expects, our own segments and the TSS. So no context switch reloads GDTR.
  */
 #include "cpu/cpu.h"
-#include "cpu/features.h"
+#include "emulate.h"
 #include "guest_access.h"
 #include "trace.h"
 
@@ -145,15 +145,6 @@ static void fill_tss(unsigned cpu, struct percpu *p)
     p->tss.iomap_base = sizeof(struct tss);
 }
 
-/* AMD and Hygon have SYSENTER in legacy mode only. A null code selector makes it fault where an emulator thinks so less. */
-static bool sysenter_exists(void)
-{
-    u32 out[4];
-
-    cpuid(0, 0, out);
-    return out[1] != 0x68747541 /* Auth */ && out[1] != 0x6f677948 /* Hygo */;
-}
-
 static void fill_msrs(unsigned cpu)
 {
     const char *pads = syscall_pads + cpu * (unsigned long)PADS_SIZE;
@@ -163,7 +154,8 @@ static void fill_msrs(unsigned cpu)
     wrmsr(MSR_CSTAR, (u64)(pads + PAD_CSTAR));
     wrmsr(MSR_SYSCALL_MASK, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
                                 X86_EFLAGS_IOPL | X86_EFLAGS_RF | X86_EFLAGS_VM);
-    wrmsr(MSR_SYSENTER_CS, sysenter_exists() ? HV_CS : 0);
+    /* AMD's have SYSENTER in legacy mode only. A null code selector makes it fault where an emulator thinks so less. */
+    wrmsr(MSR_SYSENTER_CS, cpu_features.amd ? 0 : HV_CS);
     wrmsr(MSR_SYSENTER_ESP, (u64)&percpu_of(cpu)->regs.error_code);
     wrmsr(MSR_SYSENTER_EIP, (u64)(pads + PAD_SYSENTER));
     wrmsr(MSR_PAT, PAT_VALUE);

@@ -30,8 +30,8 @@ XEN_IMAGE := $(firstword $(wildcard /boot/xen-4.17-amd64.gz))
 # Where entry goes another way while tracing is on.
 GUEST_TESTS_TRACED := traps entry emulation segments vcpus mmu
 
-.PHONY: check-guests-traced check-guests check-guests-sharing check-guests-intel check-guests-xen check-guests-xen-domu \
-        check-hello-xen
+.PHONY: check-guests-traced check-guests check-guests-sharing check-guests-intel check-guests-xen check-guests-xen-intel \
+        check-guests-xen-domu check-hello-xen
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
 	$(Q)rm -rf $(B)/tests/covered/dom0
@@ -48,11 +48,15 @@ check-guests-traced: $(B)/paravane $(GUEST_TEST_KERNELS)
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 2 --traced \
 	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_TRACED),$(B)/guest$(w)/test-$(t)))
 
-# Intel's processors have SYSENTER in long mode, and other features.
+# Intel's processors have SYSENTER in long mode, and registers of their own; old ones lack XSAVE, FSGSBASE, SMEP and SMAP.
+GUEST_TESTS_INTEL := entry traps privileged user
+GUEST_TESTS_OLD := emulation privileged xstate traps
 check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
-	@echo 'Guest tests on a model of an Intel processor:'
+	@echo 'Guest tests on models of Intel processors, a newer one and one that lacks much:'
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Haswell \
-	    $(foreach w,32 64,$(foreach t,entry traps privileged user,$(B)/guest$(w)/test-$(t)))
+	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_INTEL),$(B)/guest$(w)/test-$(t)))
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model Nehalem \
+	    $(foreach w,32 64,$(foreach t,$(GUEST_TESTS_OLD),$(B)/guest$(w)/test-$(t)))
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
@@ -101,6 +105,22 @@ check-guests-xen: $(B)/paravane $(B)/xen $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
 	    --verdicts $(B)/tests/verdicts/genuine $(XEN_GUEST_TESTS32))
 	$(Q)tests/guests/differences.py $(B)/tests/verdicts/here $(B)/tests/verdicts/genuine tests/guests/exceptions.tsv
 
+# On Intel's processor the two must be alike, too: instructions, registers and CPUID leaves of another vendor.
+INTEL_MODEL := max,vendor=GenuineIntel,-smap,-smep
+INTEL_VERDICTS := $(B)/tests/verdicts-intel
+XEN_INTEL_TESTS := instructions
+check-guests-xen-intel: $(B)/paravane $(B)/xen $(XEN_INTEL_TESTS:%=$(B)/guest64/test-%) \
+                        $(if $(XEN_PV32),$(XEN_INTEL_TESTS:%=$(B)/guest32/test-%))
+	@echo 'What instructions do on an Intel processor, here and under Xen 4.17:'
+	$(Q)rm -rf $(INTEL_VERDICTS)
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --model $(INTEL_MODEL) --verdicts $(INTEL_VERDICTS)/here \
+	    $(filter $(B)/guest%,$^)
+	$(Q)tests/guests/run.py --hypervisor $(B)/xen --model $(INTEL_MODEL) --timeout 300 \
+	    --verdicts $(INTEL_VERDICTS)/genuine $(filter $(B)/guest64/%,$^)
+	$(if $(XEN_PV32),$(Q)tests/guests/run.py --hypervisor $(XEN_PV32) --model $(INTEL_MODEL) --timeout 300 \
+	    --verdicts $(INTEL_VERDICTS)/genuine $(filter $(B)/guest32/%,$^))
+	$(Q)tests/guests/differences.py --partly $(INTEL_VERDICTS)/here $(INTEL_VERDICTS)/genuine tests/guests/exceptions.tsv
+
 # The same as guests, which vane created here and xl there, in one boot of a Linux dom0. Not part of make check: it
 # fetches a hundred megabytes of packages the first time.
 $(B)/tests/guests-xen.rd: scripts/ramdisk.py tests/guests/test.cfg $(XEN_GUEST_TESTS) $(XEN_GUEST_TESTS32)
@@ -125,5 +145,5 @@ check-hello-xen: $(B)/paravane $(B)/xen $(B)/guest64/hello
 
 CHECKS += check-guests check-guests-traced check-guests-sharing check-guests-intel check-guests-domu check-guests-coverage
 ifneq ($(XEN_IMAGE),)
-CHECKS += check-guests-xen check-hello-xen
+CHECKS += check-guests-xen check-guests-xen-intel check-hello-xen
 endif
