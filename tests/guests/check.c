@@ -4,6 +4,7 @@
  *
  * The harness of the guest tests.
  */
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +19,12 @@
 #include "check.h"
 #include "watch.h"
 
-#define WHOLE     0xffffU
-#define MAX_COVER 1024U
-#define BIT(n)    (1ULL << (n))
-#define SLEEP_NS  20000000ULL
-#define SLEEPS    50U
+#define WHOLE      0xffffU
+#define MAX_COVER  1024U
+#define BIT(n)     (1ULL << (n))
+#define SLEEP_NS   20000000ULL
+#define SLEEPS     50U
+#define KEPT_PAGES 192U
 
 /* How a call names its sub-operation: as its first argument, or as the first word behind it. */
 #define BY_ARGUMENT                                                                                                    \
@@ -40,6 +42,9 @@ static struct {
     long result;
 } last, covered[MAX_COVER];
 static unsigned int covers;
+static char *kept;
+static size_t kept_used;
+static bool kept_all = true;
 
 static bool verdicts(void)
 {
@@ -89,10 +94,28 @@ static void cover(void)
         covered[covers++] = last;
 }
 
+/* Each line that a guest prints brings it events, and its subject may be just those: it keeps verdicts for the end. */
+static void tell(const char *format, ...)
+{
+    size_t room = KEPT_PAGES * PAGE_SIZE - kept_used;
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    if (pv_is_dom0()) {
+        vprintf(format, arguments);
+    } else if (kept != NULL || (kept = pages_alloc(KEPT_PAGES)) != NULL) {
+        length = vsnprintf(kept + kept_used, room, format, arguments);
+        kept_used += length >= 0 && (size_t)length < room ? (size_t)length : 0;
+        kept_all = kept_all && length >= 0 && (size_t)length < room;
+    }
+    va_end(arguments);
+}
+
 static void show(char verdict, long value, const char *sentence)
 {
     if (verdicts())
-        printf("verdict %c %ld %s\n", verdict, value, sentence);
+        tell("verdict %c %ld %s\n", verdict, value, sentence);
 }
 
 bool check_record(bool holds, const char *sentence, const char *condition, const char *file, int line)
@@ -125,7 +148,7 @@ bool check_equal(long actual, long expected, const char *sentence, const char *w
 void check_same(unsigned long long value, const char *sentence)
 {
     if (verdicts())
-        printf("verdict = %llx %s\n", value, sentence);
+        tell("verdict = %llx %s\n", value, sentence);
 }
 
 /* With "traced" on its command line a kernel in dom0's place switches tracing on, which must change nothing. */
@@ -181,11 +204,14 @@ void check_group(const char *name)
     trace_if_asked();
     printf("  %s\n", name);
     if (verdicts())
-        printf("verdict group %s\n", name);
+        tell("verdict group %s\n", name);
 }
 
 int check_summary(const char *name)
 {
+    if (!kept_all)
+        CHECK(false, "there is room for all verdicts");
+    fwrite(kept, 1, kept_used, stdout);
     for (unsigned int i = 0; verdicts() && i < covers; i++)
         printf("covered %u %u %ld\n", covered[i].call, covered[i].sub, covered[i].result);
     printf("%s: %u passed, %u failed\n", name, passed, failed);

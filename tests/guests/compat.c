@@ -16,8 +16,6 @@
 #include "../../guest-pv/core/internal.h"
 #include "check.h"
 
-#define MS 1000000ULL
-
 static long old_event_op(struct evtchn_op *op)
 {
     return pv_hypercall1(__HYPERVISOR_event_channel_op_compat, (unsigned long)op);
@@ -79,19 +77,20 @@ static void test_events(void)
     CHECK_EQ(old_event_op((struct evtchn_op *)~0xfffUL), -XEN_EFAULT, "an unreadable one EFAULT");
 }
 
+static long block(uint64_t until)
+{
+    timer_set(until);
+    return old_sched_op(SCHEDOP_block, 0);
+}
+
 static void test_scheduling(void)
 {
-    uint64_t start;
+    uint64_t until;
 
     check_group("sched_op");
     CHECK_EQ(old_sched_op(SCHEDOP_yield, 0), 0, "yield");
-    fflush(stdout);
-    thread_sleep_ns(100 * MS);
-    irq_disable();
-    start = time_monotonic_ns();
-    timer_set(start + 20 * MS);
-    CHECK_EQ(old_sched_op(SCHEDOP_block, 0), 0, "block");
-    CHECK(time_monotonic_ns() >= start + 20 * MS, "lasts until the timer");
+    CHECK_EQ(check_sleep(block, &until), 0, "block");
+    CHECK(time_monotonic_ns() >= until, "lasts until the timer");
     CHECK_EQ(shared_info->vcpu_info[0].evtchn_upcall_mask, 0, "and opens the upcall mask");
     CHECK_EQ(old_sched_op(99, 0), -XEN_ENOSYS, "an unknown operation is ENOSYS");
 }
