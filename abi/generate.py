@@ -20,6 +20,7 @@ STATUSES = ("implemented", "enosys", "eopnotsupp")
 SUB_STATUSES = ("implemented", "accepted", "refused", "enosys")
 CALLERS = ("any", "dom0")
 SCALARS = {"int": "int", "uint": "unsigned int", "ulong": "unsigned long", "u64": "uint64_t", "domid": "domid_t"}
+RETURN = re.compile(r"^(sub)?ret(32|64)?$")
 POINTER = re.compile(r"^(in|out|inout|list|ulist):(\w+)$")
 # REUSE-IgnoreStart
 LICENCE = ("SPDX-FileCopyrightText: 2026 The Paravane developers", "SPDX-License-Identifier: BSD-2-Clause")
@@ -69,10 +70,10 @@ def parse_arg(where, rest):
     return {"name": name, "type": kind, "prose": prose}
 
 
-def parse_return(where, rest):
+def parse_return(where, rest, widths):
     code, prose = rest.split(None, 1)
-    expect(re.match(r"^(0|N|-E[A-Z0-9]+)$", code), where, f"unknown code {code}")
-    return {"code": code, "prose": prose}
+    expect(re.match(r"^(0|N|none|-E[A-Z0-9]+)$", code), where, f"unknown code {code}")
+    return {"code": code, "prose": prose, "widths": widths or "both"}
 
 
 def parse_sub(where, rest):
@@ -98,15 +99,14 @@ def parse(path):
             call["args"].append(parse_arg(where, rest))
         elif word == "arg32":
             call["args32"].append(parse_arg(where, rest))
-        elif word == "ret":
-            call["returns"].append(parse_return(where, rest))
         elif word == "sub":
             call["subs"].append(parse_sub(where, rest))
-        elif word == "subret":
-            expect(call["subs"], where, "no sub yet")
-            call["subs"][-1]["returns"].append(parse_return(where, rest))
         else:
-            expect(False, where, f"unknown word {word}")
+            answer = RETURN.match(word)
+            expect(answer, where, f"unknown word {word}")
+            expect(call["subs"] or not answer[1], where, "no sub yet")
+            owner = call["subs"][-1] if answer[1] else call
+            owner["returns"].append(parse_return(where, rest, answer[2]))
     check(path, calls)
     return calls
 
@@ -122,7 +122,7 @@ def check(path, calls):
         expect(call["text"], place, "no text")
         for sub in call["subs"]:
             expect(sub["status"] != "refused" or sub["returns"], place, f"{sub['name']} is refused without an answer")
-        expect(call["returns"] or call["name"] == "iret", place, "no ret line")
+        expect(call["returns"], place, "no ret line")
         expect(len(registers(call, 64)) <= 5 and len(registers(call, 32)) <= 5, place, "more than five registers")
 
 
@@ -312,7 +312,9 @@ static const struct hypercall_expectation hypercall_expectations[] __attribute__
 
 
 def expectation(call, number, name, status, pointer, returns):
-    codes = list(dict.fromkeys(item["code"] for item in returns if item["code"].startswith("-")))
+    """The last answer of an operation that is refused is its own, of several the last."""
+    behind = dict.fromkeys(item["code"] for item in reversed(returns) if item["code"].startswith("-"))
+    codes = list(reversed(behind))
     positive = status in "ia" and any(item["code"] in ("0", "N") for item in returns)
     failures = "".join(f", -XEN_{code[1:]}" for code in codes)[2:] or "0"
     return (f"    {{{call['number']}, {number}, '{status}', {int(pointer)}, {int(positive)}, \"{name}\", "
@@ -355,15 +357,20 @@ def row(*cells):
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
 
 
+def answer_words(item):
+    code = {"N": "a number", "none": "does not return"}.get(item["code"], item["code"])
+    widths = "" if item["widths"] == "both" else f" ({item['widths']}-bit)"
+    return f"**{code}**{widths}: {item['prose']}"
+
+
 def document_returns(returns):
-    return "".join(wrapped(f"- **{'a number' if item['code'] == 'N' else item['code']}**: {item['prose']}", "  ")
-                   for item in returns)
+    return "".join(wrapped(f"- {answer_words(item)}", "  ") for item in returns)
 
 
 def document_subs(call):
     out = ["| number | sub-operation | who | argument | what it does; further returns |\n|---|---|---|---|---|\n"]
     for sub in call["subs"]:
-        prose = sub["prose"] + "".join(f" **{item['code']}**: {item['prose']}" for item in sub["returns"])
+        prose = sub["prose"] + "".join(" " + answer_words(item) for item in sub["returns"])
         if sub["status"] == "accepted":
             prose += " Accepted; there is nothing to do."
         if sub["status"] == "enosys":

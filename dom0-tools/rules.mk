@@ -14,11 +14,12 @@ include dom0-tools/devices/sources.mk dom0-tools/block/sources.mk dom0-tools/net
         dom0-tools/machine/sources.mk dom0-tools/stream/sources.mk dom0-tools/migration/sources.mk \
         dom0-tools/trace/sources.mk
 
-CONFIG_SOURCES := $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c vif.c json_tree.c libxl_json_members.c \
-                    libxl_json_devices.c libxl_json_read.c libxl_json_write.c)
+CONFIG_CORE := $(addprefix dom0-tools/config/,config.c domain_config.c settings.c settings_devices.c cpu_map.c disk.c vif.c)
+LIBXL_JSON_SOURCES := $(CONFIG_CORE) $(addprefix dom0-tools/config/,json_tree.c libxl_json_members.c libxl_json_devices.c \
+                        libxl_json_read.c libxl_json_write.c)
 LIBCTL_SOURCES := $(addprefix dom0-tools/libctl/,ctl_domain.c ctl_memory.c ctl_migrate.c ctl_system.c)
 VANE_SOURCES := $(sort $(wildcard dom0-tools/vane/*.c))
-DOM0_SOURCES := $(VANE_SOURCES) $(BUILDER_SOURCES) $(CONFIG_SOURCES) $(LIBCTL_SOURCES) $(XENSTORED_SOURCES) \
+DOM0_SOURCES := $(VANE_SOURCES) $(BUILDER_SOURCES) $(LIBXL_JSON_SOURCES) $(LIBCTL_SOURCES) $(XENSTORED_SOURCES) \
                 $(CONSOLE_SOURCES) $(DEVICES_SOURCES) $(BLOCK_SOURCES) $(NETWORK_SOURCES) $(MACHINE_SOURCES) \
                 $(COREDUMP_SOURCES) $(STREAM_SOURCES) $(MIGRATION_SOURCES) $(TRACE_SOURCES)
 

@@ -17,9 +17,14 @@ struct text {
     size_t length;
 };
 
+static bool same_text(struct text one, struct text other)
+{
+    return one.length == other.length && memcmp(one.start, other.start, one.length) == 0;
+}
+
 static bool text_is(struct text text, const char *word)
 {
-    return text.length == strlen(word) && memcmp(text.start, word, text.length) == 0;
+    return same_text(text, (struct text){word, strlen(word)});
 }
 
 static bool text_contains(struct text text, const char *word)
@@ -91,37 +96,31 @@ static bool text_number(struct text text, uint64_t *value)
     return true;
 }
 
-static const struct {
-    const char *name;
-    unsigned int bit;
-} feature_names[] = {
-    {"writable_page_tables", XENFEAT_writable_page_tables},
-    {"writable_descriptor_tables", XENFEAT_writable_descriptor_tables},
-    {"auto_translated_physmap", XENFEAT_auto_translated_physmap},
-    {"supervisor_mode_kernel", XENFEAT_supervisor_mode_kernel},
-    {"pae_pgdir_above_4gb", XENFEAT_pae_pgdir_above_4gb},
-    {"hvm_callback_vector", XENFEAT_hvm_callback_vector},
-    {"hvm_safe_pvclock", XENFEAT_hvm_safe_pvclock},
-    {"hvm_pirqs", XENFEAT_hvm_pirqs},
-    {"dom0", XENFEAT_dom0},
-};
+/* From bit 0 on. Some bits have no name: what stands for it is no part of a list that bars divide. */
+static const char feature_names[] = "writable_page_tables,writable_descriptor_tables,auto_translated_physmap,"
+                                    "supervisor_mode_kernel,pae_pgdir_above_4gb,"
+                                    "|,|,|,hvm_callback_vector,hvm_safe_pvclock,hvm_pirqs,dom0";
+_Static_assert(XENFEAT_pae_pgdir_above_4gb == 4 && XENFEAT_hvm_callback_vector == 8 && XENFEAT_dom0 == 11, "");
 
 static int read_feature(struct elf_note_values *values, struct text name)
 {
     struct elf_features *features = &values->image->features;
+    struct text names = {feature_names, sizeof(feature_names) - 1}, known;
     bool required = name.length > 0 && name.start[0] == '!';
+    uint32_t bit = 1;
 
     if (required) {
         name.start++;
         name.length--;
     }
-    for (size_t i = 0; i < sizeof(feature_names) / sizeof(feature_names[0]); i++) {
-        if (!text_is(name, feature_names[i].name))
-            continue;
-        features->supported |= 1u << feature_names[i].bit;
-        if (required)
-            features->required |= 1u << feature_names[i].bit;
-        return 0;
+    while (text_next(&names, ',', &known)) {
+        if (same_text(name, known)) {
+            features->supported |= bit;
+            if (required)
+                features->required |= bit;
+            return 0;
+        }
+        bit <<= 1;
     }
     if (!required)
         return 0;

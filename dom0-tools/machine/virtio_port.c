@@ -264,20 +264,16 @@ static bool name_taken(const char *name)
 /* A name that a command can be given, and that no other device has; otherwise the port keeps the one it has. */
 static void name_port(struct serial_port *port, const uint8_t *text, size_t size)
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     char name[sizeof(port->device.name)];
 
     while (size > 0 && text[size - 1] == '\0')
         size--;
     if (size == 0 || size >= sizeof(name))
         return;
-    for (size_t i = 0; i < size; i++) {
-        if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
-              (text[i] >= '0' && text[i] <= '9') || text[i] == '-' || text[i] == '_' || text[i] == '.'))
-            return;
-        name[i] = (char)text[i];
-    }
+    memcpy(name, text, size);
     name[size] = '\0';
-    if (!name_taken(name))
+    if (strspn(name, letters) == size && !name_taken(name))
         memcpy(port->device.name, name, size + 1);
 }
 

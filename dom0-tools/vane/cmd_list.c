@@ -6,6 +6,7 @@
  */
 #include "domains.h"
 #include "json.h"
+#include "listing.h"
 #include "receiving.h"
 #include "store.h"
 #include "system.h"
@@ -208,8 +209,10 @@ static uint64_t uptime_of(struct vane *vane, const struct xen_domctl_getdomainin
     return record != NULL && now > record->started_ns ? (now - record->started_ns) / 1000000000u : 0;
 }
 
-static void say_uptime(struct vane *vane, struct json *json, const struct xen_domctl_getdomaininfo *info, bool brief)
+static void say_uptime(struct vane *vane, struct json *json, const struct xen_domctl_getdomaininfo *info,
+                       const void *is_brief)
 {
+    bool brief = *(const bool *)is_brief;
     uint64_t seconds = uptime_of(vane, info);
     unsigned int days = (unsigned int)(seconds / 86400), rest = (unsigned int)(seconds % 86400);
     char *name = name_of_domain(vane, info->domain);
@@ -234,25 +237,13 @@ static void say_uptime(struct vane *vane, struct json *json, const struct xen_do
 int cmd_uptime(struct vane *vane, int argc, char **argv)
 {
     bool brief = option(&argc, argv, "-s", "--short");
-    struct xen_domctl_getdomaininfo *infos;
-    unsigned int count;
-    struct json json;
+    char heading[64] = "";
 
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
-    infos = named_domains(vane, argc, argv, &count);
-    if (infos == NULL)
-        return 1;
     if (!brief)
-        say(vane, "%-33s %4s %s\n", "Name", "ID", "Uptime");
-    json_begin(&json, vane);
-    json_open(&json, NULL, '[');
-    for (unsigned int i = 0; i < count; i++)
-        say_uptime(vane, &json, &infos[i], brief);
-    json_close(&json, ']');
-    json_end(&json);
-    free(infos);
-    return 0;
+        snprintf(heading, sizeof(heading), "%-33s %4s %s\n", "Name", "ID", "Uptime");
+    return list_each(vane, argc, argv, heading, say_uptime, &brief);
 }
 
 struct top_sample {

@@ -6,6 +6,7 @@
  */
 #include "domains.h"
 #include "json.h"
+#include "listing.h"
 #include "store.h"
 
 #include <errno.h>
@@ -55,8 +56,9 @@ static void json_vcpu(struct json *json, const char *name, domid_t domid, const 
 }
 
 static void list_domain(struct vane *vane, struct json *json, const struct xen_domctl_getdomaininfo *info,
-                        unsigned int cpus)
+                        const void *cpu_total)
 {
+    unsigned int cpus = *(const unsigned int *)cpu_total;
     char *name = name_of_domain(vane, info->domain);
     static char hard_text[1024], soft_text[1024];
 
@@ -78,25 +80,14 @@ static void list_domain(struct vane *vane, struct json *json, const struct xen_d
 
 int cmd_vcpu_list(struct vane *vane, int argc, char **argv)
 {
-    struct xen_domctl_getdomaininfo *infos;
-    unsigned int count, cpus = cpu_count(vane);
-    struct json json;
+    unsigned int cpus = cpu_count(vane);
+    char heading[128];
 
     if (check_arguments(vane, argc, argv, 0, 64) != 0)
         return 1;
-    infos = named_domains(vane, argc, argv, &count);
-    if (infos == NULL)
-        return 1;
-    say(vane, "%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
-        "Affinity (Hard / Soft)");
-    json_begin(&json, vane);
-    json_open(&json, NULL, '[');
-    for (unsigned int i = 0; i < count; i++)
-        list_domain(vane, &json, &infos[i], cpus);
-    json_close(&json, ']');
-    json_end(&json);
-    free(infos);
-    return 0;
+    snprintf(heading, sizeof(heading), "%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State",
+             "Time(s)", "Affinity (Hard / Soft)");
+    return list_each(vane, argc, argv, heading, list_domain, &cpus);
 }
 
 /* "-" leaves that affinity alone: *use false. */

@@ -15,6 +15,7 @@
 #include "dom0-tools/devices/attach.h"
 #include "dom0-tools/network/switch.h"
 #include "json.h"
+#include "listing.h"
 
 int check_devices(const struct domain_config *config, struct build_error *error)
 {
@@ -170,37 +171,31 @@ int attach_devices(struct vane *vane, domid_t domid, const struct domain_config 
     return put_vifs(vane, domid, config, DOMID_INVALID, error);
 }
 
-static void list_domain(struct vane *vane, struct json *json, struct device_name name,
-                        void (*list_one)(struct vane *vane, struct json *json, const struct device_name *name))
+struct kind_listing {
+    const char *kind;
+    list_device_t *list_one;
+};
+
+static void list_domain(struct vane *vane, struct json *json, const struct xen_domctl_getdomaininfo *info,
+                        const void *own)
 {
+    const struct kind_listing *listing = own;
+    struct device_name name = {.domid = info->domain, .kind = listing->kind};
     unsigned int count, *ids = devices_list(vane->xs, name.domid, name.kind, &count);
 
     for (unsigned int i = 0; i < count; i++) {
         name.id = ids[i];
-        list_one(vane, json, &name);
+        listing->list_one(vane, json, &name);
     }
     free(ids);
 }
 
 int list_devices(struct vane *vane, int argc, char **argv, const char *kind, const char *heading,
-                 void (*list_one)(struct vane *vane, struct json *json, const struct device_name *name))
+                 list_device_t *list_one)
 {
-    struct xen_domctl_getdomaininfo *infos;
-    unsigned int count;
-    struct json json;
+    const struct kind_listing listing = {kind, list_one};
 
     if (check_arguments(vane, argc, argv, 1, 64) != 0)
         return 1;
-    infos = named_domains(vane, argc, argv, &count);
-    if (infos == NULL)
-        return 1;
-    say(vane, "%s", heading);
-    json_begin(&json, vane);
-    json_open(&json, NULL, '[');
-    for (unsigned int i = 0; i < count; i++)
-        list_domain(vane, &json, (struct device_name){.domid = infos[i].domain, .kind = kind}, list_one);
-    json_close(&json, ']');
-    json_end(&json);
-    free(infos);
-    return 0;
+    return list_each(vane, argc, argv, heading, list_domain, &listing);
 }

@@ -36,9 +36,11 @@ int attach_vif(struct vane *vane, domid_t domid, const struct vif_config *vif, s
 
 int attach_disk(struct vane *vane, domid_t domid, const struct disk *disk, struct build_error *error);
 
+typedef void list_device_t(struct vane *vane, struct json *json, const struct device_name *name);
+
 /* The verbs that list the devices of one kind of the domains that argv names: a heading, and list_one for each device. A
  * wrong name is told before anything is printed. */
 int list_devices(struct vane *vane, int argc, char **argv, const char *kind, const char *heading,
-                 void (*list_one)(struct vane *vane, struct json *json, const struct device_name *name));
+                 list_device_t *list_one);
 
 #endif

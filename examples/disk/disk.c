@@ -20,13 +20,6 @@
 #define BUFFER_PAGES 64U
 #define SECTOR_WORDS (BLKFRONT_SECTOR / sizeof(uint64_t))
 
-static unsigned long option(const char *name, unsigned long otherwise)
-{
-    const char *text = pv_option(name);
-
-    return text != NULL ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static uint64_t pattern(uint64_t sector, unsigned int word, unsigned long round)
 {
     return (sector << 32 | (uint64_t)word << 16 | (round & 0xffff)) * 0x9e3779b97f4a7c15ULL;
@@ -101,7 +94,7 @@ int main(int argc, char **argv)
 {
     struct blkfront *disk = blkfront_open(BLKFRONT_XVDA, time_monotonic_ns() + PATIENCE_NS);
     uint8_t *buffer = pages_alloc(BUFFER_PAGES);
-    unsigned long rounds = option("rounds", 1), kib = option("kib", 1024);
+    unsigned long rounds = pv_option_number("rounds", 1), kib = pv_option_number("kib", 1024);
     struct blkfront_info info;
     uint64_t end;
 

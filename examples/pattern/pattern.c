@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
@@ -183,21 +182,6 @@ static void secondary(void *unused)
     }
 }
 
-static unsigned long number_option(const char *name, unsigned long otherwise)
-{
-    const char *text = pv_option(name);
-    char *end;
-    unsigned long value;
-
-    if (text == NULL)
-        return otherwise;
-    value = strtoul(text, &end, 10);
-    if (*text != '\0' && *end == '\0')
-        return value;
-    printf("pattern: %s=%s is not a number, using %lu\n", name, text, otherwise);
-    return otherwise;
-}
-
 /* One page at a time: free memory need not be in one piece. */
 static bool take_pages(unsigned long wanted)
 {
@@ -248,14 +232,14 @@ static void spoil(void)
 int main(int argc, char **argv)
 {
     static struct suspend_hook hook = {.after = tell_suspension};
-    unsigned long rounds = number_option("rounds", 0), position = 0;
+    unsigned long rounds = pv_option_number("rounds", 0), position = 0;
 
-    spoil_round = number_option("spoil", 0);
-    rate = number_option("rate", 2000);
-    pause_ms = number_option("pause", 100);
+    spoil_round = pv_option_number("spoil", 0);
+    rate = pv_option_number("rate", 2000);
+    pause_ms = pv_option_number("pause", 100);
     vcpu_count = smp_cpu_count();
     surroundings_start();
-    if (!take_pages(number_option("size", 0) << (20 - PAGE_SHIFT)) || !churn_start()) {
+    if (!take_pages(pv_option_number("size", 0) << (20 - PAGE_SHIFT)) || !churn_start()) {
         printf("pattern: not enough memory\n");
         return 1;
     }

@@ -164,13 +164,6 @@ static void send_request(unsigned int number, size_t size)
     (void)netfront_send(net, out, bytes);
 }
 
-static unsigned long number_option(const char *name, unsigned long otherwise)
-{
-    const char *text = pv_option(name);
-
-    return text != NULL ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static bool address_option(const char *name, const char *otherwise, uint8_t out[4])
 {
     const char *text = pv_option(name);
@@ -189,7 +182,7 @@ static bool address_option(const char *name, const char *otherwise, uint8_t out[
 
 static int ping(void)
 {
-    unsigned long count = number_option("count", 4), size = number_option("size", 56), answered = 0;
+    unsigned long count = pv_option_number("count", 4), size = pv_option_number("size", 56), answered = 0;
     static const uint8_t nobody[6];
 
     if (size > NETFRONT_FRAME_MAX - DATA_AT) {

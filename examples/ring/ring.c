@@ -169,8 +169,7 @@ static uint32_t consume(struct session *s, uint32_t total)
 static int run_producer(struct session *s, unsigned int peer)
 {
     xengntshr_handle *xgs = xengntshr_open(NULL, 0);
-    const char *option = pv_option("bytes");
-    uint32_t gref, total = option != NULL ? (uint32_t)strtoul(option, NULL, 0) : 1U << 20;
+    uint32_t gref, total = (uint32_t)pv_option_number("bytes", 1U << 20);
     int port = xenevtchn_bind_unbound_port(s->xce, peer);
     char text[64];
 

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <pv/console.h>
 #include <pv/pv.h>
@@ -21,22 +20,6 @@
 
 static unsigned long ticks;
 static uint64_t last_ns, longest_gap_ns, latest_ns;
-
-static unsigned long number_option(const char *name, unsigned long otherwise)
-{
-    const char *text = pv_option(name);
-    char *end;
-    unsigned long value;
-
-    if (text == NULL)
-        return otherwise;
-    value = strtoul(text, &end, 10);
-    if (*text == '\0' || *end != '\0') {
-        printf("ticker: %s=%s is not a number, using %lu\n", name, text, otherwise);
-        return otherwise;
-    }
-    return value;
-}
 
 /* The library's clock stands still while the domain is suspended; this one goes on. */
 static uint64_t now_with_suspensions(void)
@@ -97,7 +80,7 @@ static void tick(uint64_t due, uint64_t suspended_before)
 int main(int argc, char **argv)
 {
     static struct suspend_hook hook = {.after = tell_suspension};
-    unsigned long period_ms = number_option("period", 1000), count = number_option("count", 0);
+    unsigned long period_ms = pv_option_number("period", 1000), count = pv_option_number("count", 0);
     uint64_t start = time_monotonic_ns();
 
     if (period_ms == 0)

@@ -161,6 +161,21 @@ const char *pv_option(const char *name)
     return NULL;
 }
 
+unsigned long pv_option_number(const char *name, unsigned long otherwise)
+{
+    const char *text = pv_option(name);
+    unsigned long value;
+    char *end;
+
+    if (text == NULL)
+        return otherwise;
+    value = strtoul(text, &end, text[0] == '0' && text[1] == 'x' ? 16 : 10);
+    if (*text != '\0' && *end == '\0')
+        return value;
+    printf("%s=%s is not a number, using %lu\n", name, text, otherwise);
+    return otherwise;
+}
+
 static domid_t known = DOMID_INVALID;
 
 void pv_domid_forget(void)

@@ -21,7 +21,6 @@ int setjmp(jmp_buf) __attribute__((returns_twice));
 #define VECTOR_UPCALL   256
 #define VECTOR_FAILSAFE 257
 #define TRAP_COUNT      32
-#define TI_MASK_EVENTS  4
 
 struct fault_context {
     jmp_buf where;
@@ -66,27 +65,27 @@ trap_handler_t *trap_set_handler(unsigned int vector, trap_handler_t *handler)
     return before;
 }
 
-static void trap_entry_set(struct trap_info *entry, unsigned int vector, unsigned int dpl, unsigned long address)
+static void trap_entry_set(struct trap_info *entry, unsigned int vector, unsigned int flags, unsigned long address)
 {
     entry->vector = (uint8_t)vector;
-    entry->flags = (uint8_t)(dpl | TI_MASK_EVENTS);
+    entry->flags = (uint8_t)flags;
     entry->cs = FLAT_KERNEL_CS;
     entry->address = address;
 }
 
-int trap_set_gate(unsigned int vector, unsigned int dpl, void (*entry)(void))
+int trap_set_gate(unsigned int vector, unsigned int flags, void (*entry)(void))
 {
     struct trap_info table[2] = {{0}, {0}};
 
-    if (vector > 255 || dpl > 3)
+    if (vector > 255 || flags > (3 | TI_MASK_EVENTS))
         return -1;
-    trap_entry_set(&table[0], vector, dpl, (unsigned long)entry);
+    trap_entry_set(&table[0], vector, flags, (unsigned long)entry);
     return (int)pv_error(HYPERVISOR_set_trap_table(table));
 }
 
-static void callback_register(unsigned int type, void (*entry)(void))
+int trap_set_callback(unsigned int type, unsigned int flags, void (*entry)(void))
 {
-    struct callback_register callback = {.type = (uint16_t)type, .flags = CALLBACKF_mask_events};
+    struct callback_register callback = {.type = (uint16_t)type, .flags = (uint16_t)flags};
 
 #ifdef __x86_64__
     callback.address = (unsigned long)entry;
@@ -94,8 +93,7 @@ static void callback_register(unsigned int type, void (*entry)(void))
     callback.address.cs = FLAT_KERNEL_CS;
     callback.address.eip = (unsigned long)entry;
 #endif
-    if (HYPERVISOR_callback_op(CALLBACKOP_register, &callback) != 0)
-        pv_panic("callback %u refused\n", type);
+    return (int)pv_error(HYPERVISOR_callback_op(CALLBACKOP_register, &callback));
 }
 
 void traps_register(void)
@@ -106,7 +104,7 @@ void traps_register(void)
         bool anyone = vector == TRAP_BP || vector == TRAP_OF;
 
         if (vector != 2 && trap_entries[vector] != 0)
-            trap_entry_set(&trap_table[count++], vector, anyone ? 3 : 0, trap_entries[vector]);
+            trap_entry_set(&trap_table[count++], vector, (anyone ? 3 : 0) | TI_MASK_EVENTS, trap_entries[vector]);
     }
     if (HYPERVISOR_set_trap_table(trap_table) != 0)
         pv_shutdown(SHUTDOWN_crash);
@@ -115,8 +113,9 @@ void traps_register(void)
 void traps_init(void)
 {
     traps_register();
-    callback_register(CALLBACKTYPE_event, upcall_entry);
-    callback_register(CALLBACKTYPE_failsafe, failsafe_entry);
+    if (trap_set_callback(CALLBACKTYPE_event, CALLBACKF_mask_events, upcall_entry) != 0 ||
+        trap_set_callback(CALLBACKTYPE_failsafe, CALLBACKF_mask_events, failsafe_entry) != 0)
+        pv_panic("callbacks refused\n");
 }
 
 /* Runs in place of the instruction that faulted, upcall mask as it was there. */

@@ -119,8 +119,8 @@ static bool set_maxcpus(const char *v)
 static bool set_level(const char *v, enum log_level *out)
 {
     static const struct {
-        const char *name;
-        enum log_level level;
+        char name[8];
+        u8 level;
     } names[] = {{"none", LOG_ERROR}, {"error", LOG_ERROR}, {"warning", LOG_WARNING},
                  {"info", LOG_INFO},  {"debug", LOG_DEBUG}, {"all", LOG_DEBUG}};
     const char *slash = strchr(v, '/');
@@ -129,7 +129,7 @@ static bool set_level(const char *v, enum log_level *out)
         v = slash + 1;
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         if (strcmp(v, names[i].name) == 0) {
-            *out = names[i].level;
+            *out = (enum log_level)names[i].level;
             return true;
         }
     }
@@ -213,7 +213,7 @@ static bool set_sched(const char *v)
 }
 
 static const struct option {
-    const char *name;
+    char name[16];
     bool (*set)(const char *value);
 } table[] = {
     {"dom0_mem", set_dom0_mem},

@@ -24,7 +24,6 @@ IN_PLACE u64 visible_flags(struct vcpu *v, u64 flags, u8 mask)
 
 /* What a frame is made of besides the registers: how bounce() and its siblings are told. */
 #define HAS_ERROR_CODE 1U
-#define MASK_EVENTS    4U /* as in the flags of a trap_info */
 
 /* The frame grows down from a multiple of 16. */
 IN_PLACE void bounce64(struct vcpu *v, struct cpu_regs *regs, unsigned how, u32 error_code)

@@ -39,6 +39,10 @@ enum { EAX, EBX, ECX, EDX };
 #define EXT1_ECX     0x002109E3U
 #define EXT1_SYSCALL BIT(11)
 #define EXT1_LM      BIT(29)
+#define ARCH_CAPS    BIT(29) /* leaf 7, edx: MSR 0x10A, which Intel's processors always have here */
+
+/* The registers of an extended leaf that mean anything on AMD's processors and, the lower four, on Intel's; eax lowest. */
+static const u8 meant[] = {0xF1, 0xFC, 0xFF, 0xFF, 0xFF, 0xF0, 0xF4, 0x00, 0x73};
 
 static void no_answer(u32 out[4])
 {
@@ -51,31 +55,58 @@ IN_PLACE bool kernel_asks(void)
     return guest_in_kernel(current, guest_regs());
 }
 
-/* The control domain's kernel sees MTRRs. SYSENTER is no use in AMD's long mode. */
-static u32 leaf1_edx(struct domain *d, bool kernel)
+static void basic_features(struct domain *d, bool kernel, u32 known, u32 out[4])
 {
-    return (LEAF1_EDX | (d->initial && kernel ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
-}
-
-static void basic_features(struct domain *d, u32 out[4])
-{
-    bool kernel = kernel_asks();
     u32 ecx = (out[ECX] & LEAF1_ECX) | HYPERVISOR;
 
     out[EBX] &= 0x00FFFFFF; /* every vCPU of a PV guest has the initial APIC id 0: all are threads of one package */
-    out[EDX] &= leaf1_edx(d, kernel);
+    out[EDX] &= known;
     if (cpu_features.xsave && (kernel || current->ctrlreg[4] & CR4_OSXSAVE))
         ecx |= OSXSAVE;
     out[ECX] = d->is_32bit ? ecx & ~LEAF1_CX16 : ecx;
 }
 
-static void structured_features(u32 subleaf, u32 out[4])
+static void extended_features(struct domain *d, u32 known, u32 out[4])
+{
+    u32 edx = out[EDX] & EXT1_EDX, repeated = MTRR;
+
+    if (cpu_features.amd) {
+        repeated = EXT1_REPEATED;
+        known &= out[EDX];
+    } else {
+        out[EAX] = out[EBX] = 0;
+    }
+    out[EDX] = edx | (known & repeated);
+    out[ECX] &= EXT1_ECX;
+    if (d->is_32bit) {
+        out[EDX] &= ~EXT1_LM;
+        out[ECX] &= ~EXT1_LAHF;
+        if (!cpu_features.amd)
+            out[EDX] &= ~EXT1_SYSCALL;
+    }
+}
+
+/* The control domain's kernel sees MTRRs. SYSENTER is no use in AMD's long mode. */
+static void features(struct domain *d, bool extended, u32 out[4])
+{
+    bool kernel = kernel_asks();
+    u32 known = (LEAF1_EDX | (d->initial && kernel ? MTRR : 0)) & ~(cpu_features.amd ? SEP : 0);
+
+    if (extended)
+        extended_features(d, known, out);
+    else
+        basic_features(d, kernel, known, out);
+}
+
+static void structured_features(struct domain *d, u32 subleaf, u32 out[4])
 {
     if (subleaf == 0) {
         out[EAX] = MIN(out[EAX], 1U);
         out[EBX] &= LEAF7_EBX;
         out[ECX] &= LEAF7_ECX;
         out[EDX] &= LEAF7_EDX;
+        if (d->initial && !cpu_features.amd)
+            out[EDX] |= ARCH_CAPS;
     } else {
         out[EAX] &= subleaf == 1 ? LEAF7_1_EAX : 0;
         out[EBX] = out[ECX] = out[EDX] = 0;
@@ -105,14 +136,11 @@ static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
     case 0:
         out[EAX] = cpu_features.last_leaf[0];
         break;
-    case 1:
-        basic_features(d, out);
-        break;
     case 2:
     case 4:
         break;
     case 7:
-        structured_features(subleaf, out);
+        structured_features(d, subleaf, out);
         break;
     case 0xD:
         if (cpu_features.xsave) {
@@ -126,50 +154,22 @@ static void basic_leaf(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
     }
 }
 
-static void extended_features(struct domain *d, u32 out[4])
-{
-    u32 repeated = out[EDX] & EXT1_REPEATED & leaf1_edx(d, kernel_asks());
-
-    out[EDX] &= EXT1_EDX;
-    if (cpu_features.amd)
-        out[EDX] |= repeated;
-    out[ECX] &= EXT1_ECX;
-    if (d->is_32bit) {
-        out[EDX] &= ~EXT1_LM;
-        out[ECX] &= ~EXT1_LAHF;
-        if (!cpu_features.amd)
-            out[EDX] &= ~EXT1_SYSCALL;
-    }
-}
-
 static void extended_leaf(struct domain *d, u32 leaf, u32 out[4])
 {
-    switch (leaf & 0xFF) {
-    case 0:
+    unsigned told = leaf < ARRAY_SIZE(meant) ? meant[leaf] : 0;
+
+    if (cpu_features.amd)
+        told >>= 4;
+    for (unsigned r = EAX; r <= EDX; r++)
+        out[r] &= -(told >> r & 1);
+    if (leaf == 0)
         out[EAX] = cpu_features.last_leaf[1];
-        break;
-    case 1:
-        extended_features(d, out);
-        break;
-    case 8:
+    if (leaf == 8) {
         out[EAX] = (out[EAX] & 0xFF) | (d->is_32bit ? 32 : 48) << 8; /* no 57-bit addresses */
         out[EBX] &= 0x205;                                           /* CLZERO, RSTR_FP_ERR_PTRS, WBNOINVD */
-        out[EDX] = 0;
-        break;
-    case 0x21:
-        out[EAX] = 4; /* LFENCE always serialises */
-        out[EBX] = out[ECX] = out[EDX] = 0;
-        break;
-    case 2:
-    case 3:
-    case 4:
-    case 5:
-    case 6:
-        break;
-    default:
-        no_answer(out);
-        break;
     }
+    if (leaf == 0x21)
+        out[EAX] = 4; /* LFENCE always serialises */
 }
 
 /* Leaf 3: how this domain's TSC relates to system time. */
@@ -231,8 +231,10 @@ void guest_cpuid(struct domain *d, u32 leaf, u32 subleaf, u32 out[4])
     __asm__ volatile("cpuid"
                      : "=a"(out[EAX]), "=b"(out[EBX]), "=c"(out[ECX]), "=d"(out[EDX])
                      : "a"(leaf), "c"(subleaf));
-    if (base)
-        extended_leaf(d, leaf, out);
+    if ((leaf & ~base) == 1)
+        features(d, base, out);
+    else if (base)
+        extended_leaf(d, leaf & 0xFF, out);
     else
         basic_leaf(d, leaf, subleaf, out);
 }

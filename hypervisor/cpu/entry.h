@@ -31,6 +31,13 @@
 #define VECTOR_IPI_CALL       0xFB
 #define VECTOR_IPI_RESCHEDULE 0xFA
 
+/* What becomes of the flags that a guest's iret names. */
+#define DENIED_FLAGS 0x1A3000 /* IOPL VM VIF VIP */
+#define FIXED_FLAGS  0x202    /* IF, and bit 1, which always is */
+#define FLAG_IF_BIT  9
+
+#define MASK_EVENTS 4 /* in the flags of a trap_info: the handler starts with events masked */
+
 #ifdef __ASSEMBLER__
 .macro SAVE_FIVE
     push    %rdi
@@ -98,6 +105,20 @@
     sar     $43, \scratch
     cmp     $-16, \scratch
     je      \ours
+.endm
+
+/* The long way of an iret when there is work of ours, an NMI, an IOPL to look at, or shadow page tables, where a fault
+   that is mended has overwritten what lies below rsp. rcx becomes the domain. */
+.macro CHECK_PLAIN vcpu, softirqs, long_way
+    cmpl    $0, \softirqs
+    jne     \long_way
+    cmpw    $0, VCPU_NMI(\vcpu)
+    jne     \long_way
+    mov     VCPU_DOMAIN(\vcpu), %rcx
+    testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
+    jnz     \long_way
+    cmpq    $0, DOMAIN_SHADOW(%rcx)
+    jne     \long_way
 .endm
 
 /* Handler eax, which is below 64, of the table at r10; and the first of trace_calls. */

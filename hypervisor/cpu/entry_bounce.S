@@ -20,7 +20,6 @@
 #define PFEC_RSVD     8
 #define FLAG_IF       0x200
 #define CLEARED_FLAGS 0x54100 /* AC RF NT TF */
-#define MASK_EVENTS   4
 
     .section .text.entry, "ax", @progbits
 

@@ -36,12 +36,10 @@ long_way32:
     jmp     2b
 
 # The iret hypercall, as do_iret_pv32 in hypercall/iret.c has it; that one is asked whenever something is out of the
-# ordinary, and reads the frame again. What is stored in the registers' frame before that is harmless by itself. rsp is the place of the guest's eip, rdx becomes the vCPU, rcx the guest's frame.
+# ordinary, and reads the frame again. What is stored in the registers' frame before that is harmless by itself. rsp is
+# the place of the guest's eip, rdx becomes the vCPU, rcx the guest's frame.
 #define AT(field) (field - REGS_RIP)(%rsp)
-#define DENIED_FLAGS 0x1A3000 /* IOPL VM VIF VIP */
-#define FIXED_FLAGS  0x202
-#define FLAG_VM      0x20000
-#define FLAG_IF_BIT  9
+#define FLAG_VM 0x20000
 
 iret32:
     mov     %rcx, AT(REGS_RCX)
@@ -49,15 +47,7 @@ iret32:
     mov     AT(PERCPU_CURRENT), %rdx
     cmpw    $GUEST32_SS, AT(REGS_SS)
     jne     iret32_long_way
-    cmpl    $0, AT(PERCPU_SOFTIRQ)
-    jne     iret32_long_way
-    cmpw    $0, VCPU_NMI(%rdx)
-    jne     iret32_long_way
-    mov     VCPU_DOMAIN(%rdx), %rcx
-    testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
-    jnz     iret32_long_way
-    cmpq    $0, DOMAIN_SHADOW(%rcx)       # a fault that is mended there has overwritten what lies below rsp
-    jne     iret32_long_way
+    CHECK_PLAIN %rdx, AT(PERCPU_SOFTIRQ), iret32_long_way
     mov     AT(REGS_RSP), %ecx
     cmp     $-24, %ecx                    # six words
     ja      iret32_long_way

@@ -151,10 +151,7 @@ guest_iret:
 # The iret hypercall, as do_iret in hypercall/iret.c has it; that one is asked whenever something is out of the ordinary,
 # and reads the frame again. rsp is the place of the guest's stack pointer, rax becomes the vCPU, r11 the guest's frame.
 #define AT(field) (field - REGS_RSP)(%rsp)
-#define IN_SYSCALL    1 /* VGCF_in_syscall, in the second byte */
-#define DENIED_FLAGS  0x1A3000 /* IOPL VM VIF VIP */
-#define FIXED_FLAGS   0x202
-#define FLAG_IF_BIT   9
+#define IN_SYSCALL 1 /* VGCF_in_syscall, in the second byte */
 
 # What changes nothing until the last word of the frame is in.
 .macro LOAD_REST
@@ -174,15 +171,7 @@ iret64:
     mov     AT(PERCPU_CURRENT), %rax
     cmpb    $0, VCPU_KERNEL_MODE(%rax)
     je      iret64_long_way
-    cmpl    $0, AT(PERCPU_SOFTIRQ)
-    jne     iret64_long_way
-    cmpw    $0, VCPU_NMI(%rax)
-    jne     iret64_long_way
-    mov     VCPU_DOMAIN(%rax), %rcx
-    testb   $ARCHITECTURAL_IOPL, DOMAIN_VM_ASSIST(%rcx)
-    jnz     iret64_long_way
-    cmpq    $0, DOMAIN_SHADOW(%rcx)       # a fault that is mended there has overwritten what lies below rsp
-    jne     iret64_long_way
+    CHECK_PLAIN %rax, AT(PERCPU_SOFTIRQ), iret64_long_way
     mov     AT(REGS_RSP), %r11
     mov     $(WORDS_MAX - HV_VIRT_START), %rcx # guest_words_ok
     add     %r11, %rcx

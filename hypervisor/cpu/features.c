@@ -7,11 +7,6 @@
 #include "cpu/features.h"
 #include "emulate.h"
 
-#define XCR0_X87    1UL
-#define XCR0_SSE    2UL
-#define XCR0_AVX    4UL
-#define XCR0_AVX512 0xE0UL
-
 /* The last CPUID leaves that a guest is shown. */
 #define BASIC_LAST          0xDU
 #define EXTENDED_LAST       0x80000021U

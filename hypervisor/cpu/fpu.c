@@ -4,12 +4,12 @@
  * Floating point and vector state, switched eagerly with the vCPU: what one guest left in a register no other sees.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "emulate.h"
 
 #define FXSAVE_SIZE   512
 #define FCW_DEFAULT   0x37F
 #define MXCSR_DEFAULT 0x1F80
-#define XCR0_LEGACY   3 /* x87 and SSE: what a vCPU starts with */
 
 #define AREA_ALIGN    64
 
@@ -34,7 +34,7 @@ int fpu_vcpu_init(struct vcpu *v)
     *(u16 *)area = FCW_DEFAULT;
     *(u32 *)(area + 24) = MXCSR_DEFAULT;
     v->xsave_area = area;
-    v->xcr0 = cpu_features.xcr0 & XCR0_LEGACY;
+    v->xcr0 = cpu_features.xcr0 & (XCR0_X87 | XCR0_SSE); /* what a vCPU starts with */
     return 0;
 }
 

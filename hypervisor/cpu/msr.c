@@ -22,7 +22,9 @@
 #define MSR_DE_CFG          0xC0011029
 #define DE_CFG_LFENCE       2
 #define MCG_BANKS           2
+#define MCG_INTEL           0x1000C00 /* interrupts at a threshold, status by it, recovery */
 
+#define EFER_SCE            1UL
 #define EFER_LMSLE          (1UL << 13)
 #define EFER_LME            (1UL << 8)
 #define EFER_LMA            (1UL << 10)
@@ -41,46 +43,60 @@ static bool is_segment_base(u32 msr)
 }
 
 /* Registers that kernels look at and that mean nothing to a guest: they read as zero, and writes are forgotten. Those of
- * one vendor are on its processors alone. */
-enum { READ = 1, WRITE = 2, BOTH = 3, AMD = 4, INTEL = 8 };
+ * one vendor are on its processors alone; HIGH ones have AMD's numbers. */
+enum { READ = 1, WRITE = 2, BOTH = 3, AMD = 4, INTEL = 8, HIGH = 16 };
+#define HIGH_FIRST 0xC0010000U
 static const struct {
-    u32 first;
+    u16 first;
     u8 more, allowed;
 } quiet[] = {
-    {0x000, 1, READ},            /* machine check of old */
-    {0x0CE, 0, READ},            /* platform information: no CPUID faulting */
-    {0x0E7, 1, WRITE},           /* performance clocks */
-    {0x10A, 0, INTEL | READ},    /* no flaw is said to be mended */
-    {0x140, 0, BOTH},            /* optional features */
-    {0x179, 2, BOTH},            /* machine check */
-    {0x1A0, 0, BOTH},            /* miscellaneous features */
-    {0x280, 31, BOTH},           /* machine check banks */
-    {0x345, 0, READ},            /* performance capabilities */
-    {0x400, 127, BOTH},          /* machine check banks */
-    {0x40000000, 0, READ},       /* hypercall page */
-    {0xC0010000, 7, AMD | BOTH}, /* performance counters */
-    {0xC0010010, 0, AMD | READ}, /* system configuration, memory ranges */
-    {0xC0010015, 0, AMD | BOTH},
-    {0xC0010016, 4, AMD | READ},
-    {0xC001001D, 0, AMD | READ},
-    {0xC001001F, 0, AMD | BOTH},
-    {0xC0010041, 1, AMD | BOTH}, /* frequency and voltage */
-    {0xC0010061, 10, AMD | BOTH},
-    {0xC0010112, 1, AMD | READ},
-    {0xC0010200, 11, AMD | BOTH}, /* performance counters */
+    {0x000, 1, READ},         /* machine check of old */
+    {0x0C1, 7, INTEL | BOTH}, /* performance counters */
+    {0x0CE, 0, READ},         /* platform information: no CPUID faulting */
+    {0x0E7, 1, WRITE},        /* performance clocks */
+    {0x10A, 0, INTEL | READ}, /* no flaw is said to be mended */
+    {0x140, 0, BOTH},         /* optional features */
+    {0x179, 2, BOTH},         /* machine check */
+    {0x186, 3, INTEL | BOTH}, /* performance counters */
+    {0x198, 0, INTEL | READ}, /* frequency as it is, and as it shall be */
+    {0x199, 0, INTEL | BOTH},
+    {0x19A, 0, INTEL | WRITE},      /* clock modulation */
+    {0x19C, 0, INTEL | READ},       /* temperature */
+    {0x1A0, 0, BOTH},               /* miscellaneous features */
+    {0x1B0, 0, INTEL | WRITE},      /* performance or energy */
+    {0x280, 31, BOTH},              /* machine check banks */
+    {0x309, 2, INTEL | BOTH},       /* performance counters */
+    {0x345, 0, READ},               /* performance capabilities */
+    {0x38D, 3, INTEL | BOTH},       /* performance counters */
+    {0x400, 127, BOTH},             /* machine check banks */
+    {0x0000, 7, HIGH | AMD | BOTH}, /* performance counters */
+    {0x0010, 0, HIGH | AMD | READ}, /* system configuration, memory ranges */
+    {0x0015, 0, HIGH | AMD | BOTH},
+    {0x0016, 4, HIGH | AMD | READ},
+    {0x001D, 0, HIGH | AMD | READ},
+    {0x001F, 0, HIGH | BOTH},
+    {0x0041, 1, HIGH | AMD | BOTH}, /* frequency and voltage */
+    {0x0061, 10, HIGH | AMD | BOTH},
+    {0x0112, 1, HIGH | AMD | READ},
+    {0x0200, 11, HIGH | AMD | BOTH}, /* performance counters */
 };
 
 static bool is_quiet(u32 msr, unsigned access)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(quiet); i++)
-        if (msr - quiet[i].first <= quiet[i].more)
-            return (quiet[i].allowed & access) && !(quiet[i].allowed & (cpu_features.amd ? INTEL : AMD));
+    for (unsigned i = 0; i < ARRAY_SIZE(quiet); i++) {
+        unsigned allowed = quiet[i].allowed;
+
+        if (msr - quiet[i].first - (allowed & HIGH ? HIGH_FIRST : 0) <= quiet[i].more)
+            return (allowed & access) && !(allowed & (cpu_features.amd ? INTEL : AMD));
+    }
     return false;
 }
 
 static u64 guest_efer(struct vcpu *v)
 {
-    return rdmsr(MSR_EFER) & (v->is_32bit ? ~(EFER_LME | EFER_LMA | EFER_LMSLE) : ~0UL);
+    u64 hidden = EFER_LME | EFER_LMA | EFER_LMSLE | (cpu_features.amd ? 0 : EFER_SCE);
+
+    return rdmsr(MSR_EFER) & (v->is_32bit ? ~hidden : ~0UL);
 }
 
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
@@ -112,7 +128,7 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         *value = DE_CFG_LFENCE;
         return cpu_features.amd ? 0 : -EINVAL;
     case MSR_MCG_CAP:
-        *value = MCG_BANKS;
+        *value = MCG_BANKS | (cpu_features.amd ? 0 : MCG_INTEL);
         return 0;
     case MSR_MC0_CTL:
     case MSR_MC1_CTL:
@@ -126,6 +142,8 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
         /* fall through */
     case MSR_PLATFORM_ID:
         return cpu_features.amd ? -EINVAL : 0;
+    case MSR_HYPERCALL_PAGE:
+        return 0;
     default:
         if (is_quiet(msr, READ))
             return 0;

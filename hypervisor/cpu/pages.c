@@ -6,10 +6,10 @@
  * function returns. No handler of ours touches a vector register, and interrupts are off.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "emulate.h"
 
-#define XCR0_VECTORS 6U    /* SSE and AVX */
-#define XCR0_WIDER   0xE0U /* AVX-512 */
+#define XCR0_VECTORS (XCR0_SSE | XCR0_AVX)
 #define STEP         256
 
 struct borrowed {
@@ -46,7 +46,7 @@ IN_PLACE void return_ymm0(const struct borrowed *b)
 /* A write to YMM0 clears the rest of ZMM0: a CPU whose guests may have something there goes by words. */
 IN_PLACE bool has_vectors(void)
 {
-    return likely((cpu_features.xcr0 & (XCR0_VECTORS | XCR0_WIDER)) == XCR0_VECTORS);
+    return likely((cpu_features.xcr0 & (XCR0_VECTORS | XCR0_AVX512)) == XCR0_VECTORS);
 }
 
 #define AT_EACH(what) what("-128") what("-96") what("-64") what("-32") what("0") what("32") what("64") what("96")

@@ -228,9 +228,10 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     unsigned long offset = 0;
     char name[SYMBOL_NAME_MAX];
     symbol_name(regs->rip, name, &offset);
-    print_registers(regs);
-    panic("exception %u (error code %#x, cr2 %#lx) in the hypervisor at %#lx, %s+%#lx", vector, regs->error_code,
-          (unsigned long)read_cr2(), (unsigned long)regs->rip, *name ? name : "no function", offset);
+    print_registers(regs, 16);
+    panic("exception %u (error code %#x, cr2 %#lx, cr3 %#lx) in the hypervisor at %#lx, %s+%#lx", vector,
+          regs->error_code, (unsigned long)read_cr2(), read_cr3(), (unsigned long)regs->rip,
+          *name ? name : "no function", offset);
 }
 
 /* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */

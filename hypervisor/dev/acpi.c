@@ -51,30 +51,38 @@ static const struct header *table_at(u64 address)
     return h;
 }
 
+enum { MADT_CPU = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_APIC_ADDRESS = 5, MADT_X2APIC_CPU = 9 };
+
+/* What the table says of one thing: its kind, the entry's length, then its fields. */
+static void parse_madt_entry(const u8 *e)
+{
+    unsigned kind = e[0], length = e[1], n;
+
+    if ((kind == MADT_CPU && length >= 8 && (e[4] & 1)) || (kind == MADT_X2APIC_CPU && length >= 16 && (e[8] & 1))) {
+        if (acpi.cpu_count < MAX_CPUS)
+            acpi.apic_ids[acpi.cpu_count++] = kind == MADT_CPU ? e[3] : (u32)read_field(e, 4, 4);
+    } else if (kind == MADT_IOAPIC && length >= 12 && acpi.ioapic_count < ACPI_MAX_IOAPICS) {
+        n = acpi.ioapic_count++;
+        acpi.ioapics[n].id = e[2];
+        acpi.ioapics[n].address = read_field(e, 4, 4);
+        acpi.ioapics[n].gsi_base = (u32)read_field(e, 8, 4);
+    } else if (kind == MADT_OVERRIDE && length >= 10 && acpi.override_count < ACPI_MAX_OVERRIDES) {
+        n = acpi.override_count++;
+        acpi.overrides[n].irq = e[3];
+        acpi.overrides[n].gsi = (u32)read_field(e, 4, 4);
+        acpi.overrides[n].flags = (u16)read_field(e, 8, 2);
+    } else if (kind == MADT_APIC_ADDRESS && length >= 12) {
+        acpi.local_apic = read_field(e, 4, 8);
+    }
+}
+
 static void parse_madt(const struct header *madt)
 {
     const u8 *t = (const u8 *)madt;
 
     acpi.local_apic = read_field(t, 36, 4);
-    for (u32 at = 44; at + 2 <= madt->length && t[at + 1] >= 2 && at + t[at + 1] <= madt->length; at += t[at + 1]) {
-        const u8 *e = t + at;
-        if ((e[0] == 0 && e[1] >= 8 && (e[4] & 1)) || (e[0] == 9 && e[1] >= 16 && (e[8] & 1))) {
-            if (acpi.cpu_count < MAX_CPUS)
-                acpi.apic_ids[acpi.cpu_count++] = e[0] == 0 ? e[3] : (u32)read_field(e, 4, 4);
-        } else if (e[0] == 1 && e[1] >= 12 && acpi.ioapic_count < ACPI_MAX_IOAPICS) {
-            unsigned n = acpi.ioapic_count++;
-            acpi.ioapics[n].id = e[2];
-            acpi.ioapics[n].address = read_field(e, 4, 4);
-            acpi.ioapics[n].gsi_base = (u32)read_field(e, 8, 4);
-        } else if (e[0] == 2 && e[1] >= 10 && acpi.override_count < ACPI_MAX_OVERRIDES) {
-            unsigned n = acpi.override_count++;
-            acpi.overrides[n].irq = e[3];
-            acpi.overrides[n].gsi = (u32)read_field(e, 4, 4);
-            acpi.overrides[n].flags = (u16)read_field(e, 8, 2);
-        } else if (e[0] == 5 && e[1] >= 12) {
-            acpi.local_apic = read_field(e, 4, 8);
-        }
-    }
+    for (u32 at = 44; at + 2 <= madt->length && t[at + 1] >= 2 && at + t[at + 1] <= madt->length; at += t[at + 1])
+        parse_madt_entry(t + at);
 }
 
 /* _S5_ is a package of small integers: name, PackageOp, length, count, then each with or without a byte prefix. */

@@ -61,37 +61,37 @@ static void audit(void)
 
 static void registers(void)
 {
-    print_registers(guest_regs());
+    print_registers(guest_regs(), 16);
     print_backtrace((unsigned long)__builtin_frame_address(0));
 }
 
+/* Each with what it says of itself: the key, and what it shows. */
 static const struct {
-    char key;
     void (*run)(void);
     const char *help;
 } keys[] = {
-    {'h', help, "this list"},
-    {'q', domains, "domains and their vCPUs"},
-    {'e', events, "event channels"},
-    {'g', grants, "grant tables"},
-    {'m', memory, "memory"},
-    {'f', audit, "audit frames"},
-    {'r', sched_dump, "run queues"},
-    {'d', registers, "registers and stack of this CPU"},
-    {'R', machine_restart, "restart the machine"},
+    {help, "h this list"},
+    {domains, "q domains and their vCPUs"},
+    {events, "e event channels"},
+    {grants, "g grant tables"},
+    {memory, "m memory"},
+    {audit, "f audit frames"},
+    {sched_dump, "r run queues"},
+    {registers, "d registers and stack of this CPU"},
+    {machine_restart, "R restart the machine"},
 };
 
 static void help(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-        logf(LOG_ERROR, " %c  %s\n", keys[i].key, keys[i].help);
+        logf(LOG_ERROR, " %s\n", keys[i].help);
 }
 
 void debug_key(char key)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (keys[i].key == key) {
-            logf(LOG_ERROR, "'%c' pressed: %s\n", key, keys[i].help);
+        if (keys[i].help[0] == key) {
+            logf(LOG_ERROR, "'%c' pressed:%s\n", key, keys[i].help + 1);
             keys[i].run();
         }
     }

@@ -177,7 +177,7 @@ static long other(unsigned long cmd, unsigned long arg)
 /* What any guest may ask of itself. */
 static bool for_everyone(unsigned long cmd)
 {
-    return cmd == PHYSDEVOP_set_iopl || cmd == PHYSDEVOP_set_iobitmap;
+    return cmd == PHYSDEVOP_set_iopl || cmd == PHYSDEVOP_set_iobitmap || cmd == PHYSDEVOP_IRQ_UNMASK_NOTIFY;
 }
 
 long do_physdev_op(unsigned long cmd, unsigned long arg)

@@ -201,8 +201,8 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         v->domain->vm_assist = c->vm_assist & VM_ASSIST_VALID;
         update_domain_wallclock(v->domain);
     }
-    v->initialised = true;
     vcpu_update_cr3(v);
+    v->initialised = true; /* from here on another vCPU may start it */
     if (c->flags & VGCF_online)
         vcpu_clear_blocked(v, PAUSE_DOWN);
     else

@@ -330,7 +330,7 @@ int domain_set_32bit(struct domain *d)
 {
     if (d->is_32bit)
         return 0;
-    if (d->mm.tot_pages)
+    if (d->mm.tot_pages || d->dying) /* dead it has no shared page, either */
         return -EACCES;
     memset(d->shared_info, 0, PAGE_SIZE);
     for (u32 i = 0; i < d->max_vcpus; i++)

@@ -169,11 +169,8 @@ long do_sched_op_compat(unsigned long cmd, unsigned long arg)
 {
     switch ((int)cmd) {
     case SCHEDOP_yield:
-        vcpu_yield(current);
-        return 0;
     case SCHEDOP_block:
-        vcpu_block(current);
-        return 0;
+        return do_sched_op(cmd, arg);
     case SCHEDOP_shutdown:
         domain_shutdown(current->domain, (u8)arg);
         return 0;

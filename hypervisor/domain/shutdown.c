@@ -10,6 +10,7 @@
 #include "cpu/cpu.h"
 #include "boot/cmdline.h"
 #include "dev/power.h"
+#include "lib/symbols.h"
 #include "abi/sched.h"
 
 #define STACK_WORDS 16
@@ -88,17 +89,11 @@ void domain_resume(struct domain *d)
 
 static void report_registers(const struct vcpu *v, const struct cpu_regs *r)
 {
-    logf(LOG_ERROR, "  %s  cs:rip %04x:%016lx  ss:rsp %04x:%016lx  rflags %08lx\n",
+    logf(LOG_ERROR, "  %s\n",
          v->is_32bit      ? "ring 1 or 3, 32-bit"
          : v->kernel_mode ? "64-bit kernel mode"
-                          : "64-bit user mode",
-         r->cs, r->rip, r->ss, r->rsp, r->rflags);
-    logf(LOG_ERROR, "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
-    logf(LOG_ERROR, "  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
-    if (!v->is_32bit) {
-        logf(LOG_ERROR, "  r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
-        logf(LOG_ERROR, "  r13 %016lx  r14 %016lx  r15 %016lx\n", r->r13, r->r14, r->r15);
-    }
+                          : "64-bit user mode");
+    print_registers(r, v->is_32bit ? 8 : 16);
     logf(LOG_ERROR, "  cr2 %016lx  cr3 %016lx  kernel stack %04x:%016lx\n", v->ctrlreg[2], v->mm.cr3, v->kernel_ss,
          v->kernel_sp);
 }

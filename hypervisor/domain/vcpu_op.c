@@ -150,7 +150,8 @@ static void mark_all_pending(struct vcpu *v)
     vcpu_mark_events_pending(v);
 }
 
-/* v is the caller, or down. */
+/* v is the caller, or down. One that is on its way out, or up again meanwhile, finds the page of before or the new one:
+ * both stay. It must not be waited for, since it may wait for the lock that is held here. */
 int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset)
 {
     struct vcpu_info *info;
@@ -163,13 +164,11 @@ int vcpu_map_info(struct vcpu *v, mfn_t mfn, unsigned offset)
         return -EINVAL;
     if (page_get_and_type(mfn, v->domain, FRAME_WRITABLE, false))
         return -EINVAL;
-    vcpu_pause_sync(v);
     info = (struct vcpu_info *)((u8 *)mfn_to_virt(mfn) + offset);
     memcpy(info, v->info, sizeof(*info));
     v->info = info;
     v->info_mfn = mfn;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    vcpu_unpause(v);
     mark_all_pending(v);
     return 0;
 }

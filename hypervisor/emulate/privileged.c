@@ -6,14 +6,10 @@
  * nothing, since a POPF could never undo them.
  */
 #include "cpu/cpu.h"
+#include "cpu/features.h"
 #include "emulate/emulation.h"
 #include "guest_access.h"
 #include "hypercall_prototypes.h"
-
-#define XCR0_X87    1UL
-#define XCR0_SSE    2UL
-#define XCR0_AVX    4UL
-#define XCR0_AVX512 0xE0UL
 
 static enum outcome read_tsc(struct emulation *e)
 {

@@ -10,9 +10,6 @@
 #include "hypercall_prototypes.h"
 #include "cpu/cpu.h"
 
-#define FIXED_FLAGS  (X86_EFLAGS_IF | X86_EFLAGS_MBS)
-#define DENIED_FLAGS (X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)
-
 static void set_flags(struct vcpu *v, struct cpu_regs *regs, u64 flags)
 {
     if (v->domain->vm_assist & (1U << VMASST_TYPE_architectural_iopl))
@@ -63,8 +60,7 @@ long do_iret(void)
     return (long)frame.rax;
 }
 
-#define MASK_EVENTS 4U /* in the flags of a trap_info */
-#define VM86_WORDS  9  /* eip, cs, eflags, esp, ss, es, ds, fs, gs */
+#define VM86_WORDS 9 /* eip, cs, eflags, esp, ss, es, ds, fs, gs */
 
 /* There is no virtual-8086 mode: the kernel gets a general protection fault as of its first instruction there, with the
  * frame that lies at `from`. */

@@ -38,7 +38,7 @@ void panic(const char *format, ...) PRINTF(1, 2) NORETURN;
 #define BUG_ON(condition)                                                                                              \
     do {                                                                                                               \
         if (unlikely(condition))                                                                                       \
-            panic("%s:%d: %s", __FILE__, __LINE__, #condition);                                                        \
+            panic("%s", #condition);                                                                                   \
     } while (0)
 #define ASSERT(condition) BUG_ON(!(condition))
 

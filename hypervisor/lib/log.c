@@ -10,6 +10,7 @@
 #include "cpu/cpu.h"
 #include "dev/console.h"
 #include "dev/power.h"
+#include "emulate/decode.h"
 #include "lib/symbols.h"
 
 #define LINE_SIZE   512
@@ -146,18 +147,24 @@ void print_backtrace(unsigned long from)
     }
 }
 
-void print_registers(const struct cpu_regs *r)
+/* In the order of their numbers, four a line: eight of a 32-bit kernel, sixteen of others. */
+void print_registers(const struct cpu_regs *r, unsigned count)
 {
-    logf(LOG_ERROR, "rip %016lx cs %04x rflags %08lx rsp %016lx ss %04x\n", (unsigned long)r->rip, r->cs,
-         (unsigned long)r->rflags, (unsigned long)r->rsp, r->ss);
-    logf(LOG_ERROR, "rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", (unsigned long)r->rax, (unsigned long)r->rbx,
-         (unsigned long)r->rcx, (unsigned long)r->rdx);
-    logf(LOG_ERROR, "rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", (unsigned long)r->rsi, (unsigned long)r->rdi,
-         (unsigned long)r->rbp, (unsigned long)r->r8);
-    logf(LOG_ERROR, "r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", (unsigned long)r->r9, (unsigned long)r->r10,
-         (unsigned long)r->r11, (unsigned long)r->r12);
-    logf(LOG_ERROR, "r13 %016lx r14 %016lx r15 %016lx cr3 %016lx\n", (unsigned long)r->r13, (unsigned long)r->r14,
-         (unsigned long)r->r15, (unsigned long)read_cr3());
+    static const char names[16][4] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                      "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    char line[128];
+    size_t length = 0;
+
+    logf(LOG_ERROR, "  cs:rip %04x:%016lx  ss:rsp %04x:%016lx  rflags %08lx\n", r->cs, r->rip, r->ss, r->rsp,
+         r->rflags);
+    for (unsigned i = 0; i < count; i++) {
+        length +=
+            (size_t)snprintf(line + length, sizeof(line) - length, "  %s %016lx", names[i], register_address(r, i, 8));
+        if (i % 4 == 3) {
+            logf(LOG_ERROR, "%s\n", line);
+            length = 0;
+        }
+    }
 }
 
 void panic(const char *format, ...)

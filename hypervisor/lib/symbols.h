@@ -24,6 +24,6 @@ extern const u8 symbol_table[];
 /* False, and an empty name, when the address is in no function of ours. */
 bool symbol_name(unsigned long address, char name[SYMBOL_NAME_MAX], unsigned long *offset);
 void print_backtrace(unsigned long from); /* from: where on this CPU's stack to begin */
-void print_registers(const struct cpu_regs *regs);
+void print_registers(const struct cpu_regs *regs, unsigned count);
 
 #endif

@@ -45,10 +45,14 @@ static long claim(unsigned long arg)
     return rc;
 }
 
+/* A dead domain that is still listed has no shared page. */
 static unsigned long maximum_gpfn(const struct domain *d)
 {
-    unsigned long frames =
-        d->is_32bit ? READ_ONCE(d->compat_shared_info->arch.max_pfn) : READ_ONCE(d->shared_info->arch.max_pfn);
+    const struct shared_info *wide = READ_ONCE(d->shared_info);
+    const struct compat_shared_info *narrow = (const void *)wide;
+    unsigned long frames = 0;
+    if (wide)
+        frames = d->is_32bit ? READ_ONCE(narrow->arch.max_pfn) : READ_ONCE(wide->arch.max_pfn);
     return frames ? frames - 1 : 0;
 }
 

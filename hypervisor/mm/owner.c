@@ -86,16 +86,22 @@ int charge_frames(struct domain *d, unsigned long count)
     return 0;
 }
 
-void uncharge_frames(struct domain *d, unsigned long count)
+/* Ends what began with mm.lock: with the last frame goes the reference that owning any holds. */
+static void unlock_uncharged(struct domain *d)
 {
-    spin_lock(&d->mm.lock);
-    d->mm.tot_pages -= count;
     bool last = owns_nothing(d);
     if (last)
         leave(d);
     spin_unlock(&d->mm.lock);
     if (last)
         domain_put(d);
+}
+
+void uncharge_frames(struct domain *d, unsigned long count)
+{
+    spin_lock(&d->mm.lock);
+    d->mm.tot_pages -= count;
+    unlock_uncharged(d);
 }
 
 void charge_shared(struct domain *d)
@@ -111,12 +117,7 @@ void uncharge_shared(struct domain *d)
 {
     spin_lock(&d->mm.lock);
     d->mm.shared_frames--;
-    bool last = owns_nothing(d);
-    if (last)
-        leave(d);
-    spin_unlock(&d->mm.lock);
-    if (last)
-        domain_put(d);
+    unlock_uncharged(d);
 }
 
 void frame_leaves(struct domain *d, mfn_t mfn)

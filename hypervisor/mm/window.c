@@ -99,13 +99,15 @@ void invalidate_ldt(struct vcpu *v)
 {
     u32 frames[16];
     spin_lock(&v->ldt_lock);
-    /* Asked before ldt_mapped is cleared: a CPU that leaves v meanwhile clears its window by that, or is still on it. */
+    /* Asked before ldt_mapped is cleared: a CPU that leaves v meanwhile clears its window by that, or is still on it. And
+     * the window is cleared before: a CPU that finds nothing mapped leaves it to whom it takes up next. */
     bool runs = runs_here(v) || __atomic_load_n(&v->sched.on_cpu, __ATOMIC_SEQ_CST);
     unsigned cpu = READ_ONCE(v->processor);
-    u32 mapped = __atomic_exchange_n(&v->ldt_mapped, 0, __ATOMIC_SEQ_CST);
+    u32 mapped = v->ldt_mapped;
     memcpy(frames, v->ldt_frames, sizeof(frames));
     if (mapped && runs)
         memset(window_entries(cpu) + WINDOW_LDT / PAGE_SIZE, 0, 16 * sizeof(u64));
+    __atomic_store_n(&v->ldt_mapped, 0, __ATOMIC_RELEASE);
     spin_unlock(&v->ldt_lock);
     if (mapped == 0)
         return;

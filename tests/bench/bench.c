@@ -109,15 +109,7 @@ static void port_rows(void)
 
 void bench_set_upcall(void (*entry)(void))
 {
-    struct callback_register callback = {.type = CALLBACKTYPE_event, .flags = CALLBACKF_mask_events};
-
-#ifdef __x86_64__
-    callback.address = (unsigned long)entry;
-#else
-    callback.address.cs = FLAT_KERNEL_CS;
-    callback.address.eip = (unsigned long)entry;
-#endif
-    HYPERVISOR_callback_op(CALLBACKOP_register, &callback);
+    trap_set_callback(CALLBACKTYPE_event, CALLBACKF_mask_events, entry);
 }
 
 /* An event that reaches us: the upcall and the way back are part of the row. */

@@ -15,13 +15,13 @@
 
 void bench_traps(void)
 {
-    trap_set_gate(TRAP_BP, 3, bench_iret_handler);
+    trap_set_gate(TRAP_BP, TI_MASK_EVENTS | 3, bench_iret_handler);
     ROW("bounce.kernel.int3+iret", __asm__ volatile("int3" ::: "memory"));
-    trap_set_gate(0x80, 3, bench_iret_handler);
+    trap_set_gate(0x80, TI_MASK_EVENTS | 3, bench_iret_handler);
     ROW("bounce.kernel.int80+iret", __asm__ volatile("int $0x80" ::: "memory"));
-    trap_set_gate(TRAP_PF, 0, bench_skip_handler);
+    trap_set_gate(TRAP_PF, TI_MASK_EVENTS, bench_skip_handler);
     ROW("bounce.kernel.pagefault+iret", bench_fault());
-    trap_set_gate(TRAP_UD, 0, bench_skip_bare_handler);
+    trap_set_gate(TRAP_UD, TI_MASK_EVENTS, bench_skip_bare_handler);
     ROW("bounce.kernel.ud2+iret", __asm__ volatile("ud2" ::: "memory"));
 }
 
@@ -70,10 +70,10 @@ static void user_row(const char *name, void (*code)(void), char *stack)
 /* User mode has tables of its own; the kernel's serve as well, since all its pages are a program's to the processor. */
 static void prepare_user(void)
 {
-    struct callback_register entry = {.type = CALLBACKTYPE_syscall, .address = (unsigned long)bench_sysret_handler};
     struct mmuext_op op = {.cmd = MMUEXT_NEW_USER_BASEPTR, .arg1.mfn = virt_to_mfn((void *)start_info->pt_base)};
 
-    if (HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF) != 0 || HYPERVISOR_callback_op(CALLBACKOP_register, &entry) != 0)
+    if (HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF) != 0 ||
+        trap_set_callback(CALLBACKTYPE_syscall, 0, bench_sysret_handler) != 0)
         printf("failed: the preparation of user mode\n");
 }
 #else
@@ -100,13 +100,13 @@ void bench_user(void)
     unsigned long size = STACK_PAGES * PAGE_SIZE;
 
     prepare_user();
-    trap_set_gate(0x80, 3, bench_iret_handler);
-    trap_set_gate(TRAP_BP, 3, bench_escape_handler);
+    trap_set_gate(0x80, TI_MASK_EVENTS | 3, bench_iret_handler);
+    trap_set_gate(TRAP_BP, TI_MASK_EVENTS | 3, bench_escape_handler);
     HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel + size);
     user_row("bounce.user.int80+iret", bench_user_int80, user + size);
 #ifdef __x86_64__
     user_row("bounce.user.syscall+sysret_iret", bench_user_syscall, user + size);
 #endif
-    trap_set_gate(TRAP_PF, 0, bench_skip_handler);
+    trap_set_gate(TRAP_PF, TI_MASK_EVENTS, bench_skip_handler);
     user_row("bounce.user.pagefault+iret", bench_user_pagefault, user + size);
 }

@@ -16,6 +16,7 @@
 #include "../../guest-pv/core/internal.h"
 
 static char *page, *window;
+static struct vcpu_guest_context wild_context[1];
 
 /* Leaves the CPU and comes back, so that both areas are written. */
 static void sleep_a_little(void)
@@ -123,6 +124,53 @@ static void test_vcpu_info(void)
     set_pte(info, pte_make((unsigned long)frame, PTE_KERNEL_RW));
 }
 
+/* Starts vCPU 0 again and again, in vain: all of these pass one lock of the domain's, and most of the time hold it. */
+static void start_in_vain(void *arg)
+{
+    struct race *race = arg;
+
+    while (race->running) {
+        HYPERVISOR_vcpu_op(VCPUOP_initialise, 0, wild_context);
+        race->rounds++;
+    }
+}
+
+/* Halts the vCPU and gives it its page in one go, so that it is likely still in the hypervisor, waiting for the lock. */
+static bool halt_and_register(unsigned int cpu, char *info)
+{
+    struct vcpu_register_vcpu_info where = {.mfn = virt_to_mfn(info)};
+    multicall_entry_t calls[2] = {
+        {.op = __HYPERVISOR_vcpu_op, .args = {VCPUOP_down, cpu}},
+        {.op = __HYPERVISOR_vcpu_op, .args = {VCPUOP_register_vcpu_info, cpu, (unsigned long)&where}},
+    };
+
+    return HYPERVISOR_multicall(calls, 2) == 0 && (long)calls[1].result == 0;
+}
+
+/* A vCPU that was told to halt may still be in a hypercall, and wait there for a lock: whoever holds that lock and waits
+ * for the vCPU to leave its processor waits for ever, with two processors of the machine. */
+static void test_halted_in_a_call(void)
+{
+    struct race races[4] = {{.running = true}, {.running = true}, {.running = true}, {.running = true}};
+
+    if (smp_cpu_count() < 4)
+        return;
+    check_group("a vCPU's own page, while it is on its way out");
+    for (unsigned int cpu = 1; cpu < 4; cpu++) {
+        smp_start(cpu, start_in_vain, &races[cpu]);
+        while (races[cpu].rounds == 0)
+            time_spin_ns(10000);
+    }
+    CHECK(halt_and_register(2, pages_alloc(1)) && halt_and_register(3, pages_alloc(1)),
+          "who gives a vCPU its page does not wait for it");
+    for (unsigned int cpu = 1; cpu < 4; cpu++) {
+        races[cpu].running = false;
+        HYPERVISOR_vcpu_op(VCPUOP_up, cpu, NULL);
+        while (smp_is_up(cpu))
+            time_spin_ns(10000);
+    }
+}
+
 static void nothing(void *arg)
 {
     *(volatile int *)arg = 1;
@@ -185,6 +233,7 @@ int main(int argc, char **argv)
     tables_build((unsigned long)window, 1);
     test_areas();
     test_vcpu_info();
+    test_halted_in_a_call();
     test_timers();
     test_wild_vcpus();
     check_summary("contain-areas");

@@ -53,13 +53,6 @@ static void unmap_edge(void)
     pages_free(page, 1);
 }
 
-static void set_callback(unsigned int type)
-{
-    struct callback_register callback = {.type = (uint16_t)type, .address = (unsigned long)raw_escape};
-
-    HYPERVISOR_callback_op(CALLBACKOP_register, &callback);
-}
-
 /* Every exception ends in raw_escape. */
 static void gates(bool gone)
 {
@@ -225,7 +218,7 @@ static void stack_pointers(void)
 int main(int argc, char **argv)
 {
     map_edge();
-    set_callback(CALLBACKTYPE_syscall);
+    trap_set_callback(CALLBACKTYPE_syscall, 0, raw_escape);
     hypercall_at_the_end();
     traps_at_the_end();
     emulated_at_the_end();

@@ -230,7 +230,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    unsigned long ms = strtoul(pv_option("ms"), NULL, 0);
+    unsigned long ms = pv_option_number("ms", 0);
     const char *name = pv_option("storm");
     struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
     unsigned long rounds = 0;

@@ -8,6 +8,7 @@
  * every kind of word in every place, by each vCPU at the same time; runs as dom0.
  */
 #include <abi/domctl.h>
+#include <abi/grant_table.h>
 #include <abi/memory.h>
 #include <abi/physdev.h>
 #include <abi/platform.h>
@@ -121,7 +122,7 @@ static void destroy(struct caller *c, domid_t domid)
 }
 
 /* A domain to be mistreated: two vCPUs and some memory, never run but by a mistake that this test makes. */
-static void new_victim(struct caller *c)
+static void new_victim(struct caller *c, bool narrow)
 {
     struct xen_memory_reservation r = {.nr_extents = 8};
     xen_pfn_t frames[8] = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -139,7 +140,7 @@ static void new_victim(struct caller *c)
     domctl(c, XEN_DOMCTL_max_mem, c->victim);
     c->op.domctl.u.max_vcpus.max = VCPUS;
     domctl(c, XEN_DOMCTL_max_vcpus, c->victim);
-    if (next(c) % 2) {
+    if (narrow) {
         c->op.domctl.u.address_size.size = 32;
         domctl(c, XEN_DOMCTL_set_address_size, c->victim);
     }
@@ -197,7 +198,7 @@ static void all_domctls(void *caller)
 
     for (unsigned int cmd = 0; cmd < DOMCTLS; cmd++) {
         if (!victim_lives(c))
-            new_victim(c);
+            new_victim(c, next(c) % 2);
         domctl_of(c, cmd, c->victim);
         domctl_of(c, cmd, next(c) % 2 ? callers[0].victim : callers[1].victim);
         domctl_of(c, cmd, 0);
@@ -227,6 +228,53 @@ static void all_others(void *caller)
         fill(c, 0);
         HYPERVISOR_physdev_op(round % PHYSDEV_OPS, &c->op);
     }
+}
+
+/* Calls of others than the control interface, which begin with the domid. */
+static void queries(domid_t domid)
+{
+    static const unsigned int ops[] = {XENMEM_current_reservation, XENMEM_maximum_reservation, XENMEM_maximum_gpfn,
+                                       XENMEM_get_vnumainfo};
+    static const unsigned int grant_ops[] = {GNTTABOP_setup_table, GNTTABOP_query_size, GNTTABOP_get_version};
+
+    for (unsigned int i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        domid_t words[32] = {domid};
+
+        HYPERVISOR_memory_op(ops[i], words);
+    }
+    for (unsigned int i = 0; i < sizeof(grant_ops) / sizeof(grant_ops[0]); i++) {
+        domid_t words[32] = {domid};
+
+        HYPERVISOR_grant_table_op(grant_ops[i], words, 1);
+    }
+}
+
+/* A dead domain stays listed while somebody maps a page of it. Not even the page that it shared with the hypervisor is
+ * its own then: a call about the domain that still looks for it reads and writes at the beginning of memory. */
+static void dead_but_listed(struct caller *c)
+{
+    xen_pfn_t frame;
+    void *held;
+
+    check_group("a dead domain that somebody holds");
+    new_victim(c, false);
+    CHECK(victim_lives(c), "there is a domain");
+    frame = (xen_pfn_t)c->op.domctl.u.getdomaininfo.shared_info_frame;
+    held = map_frames(&frame, 1, c->victim, PTE_KERNEL_RO, NULL);
+    CHECK(held != NULL, "we map a page of it");
+    destroy(c, c->victim);
+    queries(c->victim);
+    c->op.domctl.u.address_size.size = 32;
+    CHECK(domctl(c, XEN_DOMCTL_set_address_size, c->victim) != 0, "its width does not change any more");
+    for (unsigned int cmd = 0; cmd < DOMCTLS; cmd++)
+        domctl_of(c, cmd, c->victim);
+    memset(&c->op, 0, sizeof(c->op));
+    CHECK(domctl(c, XEN_DOMCTL_getdomaininfo, c->victim) == 0 && c->op.domctl.domain == c->victim,
+          "it outlives all calls about it");
+    unmap_frames(held, 1);
+    memset(&c->op, 0, sizeof(c->op));
+    CHECK(domctl(c, XEN_DOMCTL_getdomaininfo, c->victim) != 0 || c->op.domctl.domain != c->victim,
+          "and goes when nobody holds it");
 }
 
 /* On every vCPU at once. */
@@ -322,6 +370,7 @@ int main(int argc, char **argv)
     settle(&callers[0]);
     before = most_free(~0ULL);
     err(all_domctls);
+    dead_but_listed(&callers[0]);
     settle(&callers[0]);
     for (unsigned int i = 0; i < CALLERS; i++) {
         calls += callers[i].calls;

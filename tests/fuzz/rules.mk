@@ -22,7 +22,7 @@ FUZZ_handover := tests/fuzz/handover.c tests/stream/sample.c $(STREAM_SOURCES) \
 FUZZ_decode := tests/fuzz/decode.c hypervisor/emulate/decode.c hypervisor/emulate/operands.c
 FUZZ_elf := tests/fuzz/elf.c $(addprefix dom0-tools/builder/,elfimage.c elfnotes.c elfsymtab.c unpack.c inflate.c) \
             tests/unit/workspace_host.c
-FUZZ_config := tests/fuzz/config.c $(addprefix dom0-tools/config/,config.c domain_config.c cpu_map.c disk.c vif.c)
+FUZZ_config := tests/fuzz/config.c $(CONFIG_CORE)
 FUZZ_store := tests/fuzz/store.c tests/unit/xenstored_harness.c $(XENSTORED_CORE)
 FUZZ_netring := tests/fuzz/netring.c tests/unit/network_fake.c $(NETWORK_CORE)
 FUZZ_blockring := tests/fuzz/blockring.c $(addprefix dom0-tools/block/,io.c request.c)

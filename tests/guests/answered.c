@@ -17,6 +17,7 @@
 #include <pv/traps.h>
 #include "../../guest-pv/core/internal.h"
 #include "check.h"
+#include "table_calls.h"
 
 #define NOBODY 0x7000
 
@@ -26,18 +27,23 @@ static void test_entries(void)
 {
     struct trap_info traps[2] = {{.vector = 3, .flags = 3, .cs = FLAT_KERNEL_CS, .address = 0}};
     struct mmu_update update = {.ptr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_PT_UPDATE_NO_TRANSLATE};
-    pte_t pte = pte_read(page);
+    pte_t pte = pte_read(page), table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
 
     check_group("tables and traps");
     CHECK_EQ(HYPERVISOR_set_trap_table((void *)nowhere), -XEN_EFAULT, "a trap table in a hole");
     CHECK_EQ(HYPERVISOR_set_trap_table(traps), 0, "one whose list ends at once");
     CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0, "an update without translation");
+    update.ptr |= 7;
+    CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), -XEN_ENOSYS, "one of a kind that is none");
     CHECK_EQ(HYPERVISOR_set_gdt((void *)nowhere, 512), -XEN_EFAULT, "frames named in a hole");
     CHECK_EQ(HYPERVISOR_mmuext_op((void *)nowhere, 1, NULL, DOMID_SELF), -XEN_EFAULT, "operations in a hole");
 #ifdef __x86_64__
     CHECK_EQ(HYPERVISOR_set_debugreg(7, 1UL << 32), -XEN_EINVAL, "the upper half of register 7 is zero");
     traps[0].address = 1UL << 63;
     CHECK_EQ(HYPERVISOR_set_trap_table(traps), -XEN_EINVAL, "a handler at an address that is none");
+#else
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_set_segment_base, 0, 0), -XEN_ENOSYS,
+             "in 32-bit mode bases come of descriptors");
 #endif
     CHECK_EQ(HYPERVISOR_set_debugreg(9, 0), -XEN_ENODEV, "a debug register that is none");
     CHECK_EQ(HYPERVISOR_get_debugreg(9), -XEN_ENODEV, "nor can it be read");
@@ -47,6 +53,8 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, 3), 0, "a kind of flush that is none is none");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, UVMF_NONE, NOBODY), -XEN_ESRCH,
              "a page of nobody");
+    CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, table, UVMF_NONE, DOMID_SELF), -XEN_EBUSY,
+             "a page table that would be written to");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain(0x3f000000, pte, UVMF_NONE, DOMID_SELF), -XEN_EINVAL,
              "an address without tables");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, (unsigned long)nowhere | UVMF_INVLPG,
@@ -55,19 +63,12 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_set_timer_op(0), 0, "a timer that is stopped");
 }
 
-static long ext(unsigned int command, unsigned long first)
-{
-    struct mmuext_op op = {.cmd = command, .arg1.mfn = first};
-
-    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
-}
-
 static void test_extended(void)
 {
-    unsigned long processors = 1;
+    unsigned long processors = 1, table = virt_to_mfn(new_table());
     struct mmuext_op op = {.cmd = MMUEXT_INVLPG_MULTI, .arg1.linear_addr = (unsigned long)page};
 
-    check_group("flushes");
+    check_group("tables and flushes");
     op.arg2.vcpumask.p = NULL;
     set_xen_guest_handle(op.arg2.vcpumask, (void *)&processors);
     CHECK_EQ(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0, "a page on the processors of some vCPUs");
@@ -76,6 +77,13 @@ static void test_extended(void)
     CHECK_EQ(ext(MMUEXT_INVLPG_LOCAL, (unsigned long)page), 0, "a page here");
     CHECK_EQ(ext(MMUEXT_FLUSH_CACHE, 0), pv_is_dom0() ? 0 : -XEN_EACCES, "the cache: only for whoever has devices");
     CHECK_EQ(ext(MMUEXT_FLUSH_CACHE_GLOBAL, 0), pv_is_dom0() ? 0 : -XEN_EINVAL, "every cache");
+#ifdef __x86_64__
+    CHECK_EQ(ext(MMUEXT_PIN_L3_TABLE, table), 0, "a table below the top can be pinned by itself");
+    CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), 0, "and let go");
+#else
+    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0, "nothing is done on a level that this width lacks, nor is it an error");
+    CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), -XEN_EINVAL, "so that nothing is to be undone");
+#endif
     CHECK_EQ(ext(MMUEXT_MARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "large pages are not to be had");
     CHECK_EQ(ext(MMUEXT_UNMARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "nor to be given back");
 }
@@ -85,7 +93,10 @@ static void test_memory(void)
     struct xen_memory_domain who = {.domid = DOMID_SELF};
     struct xen_remove_from_physmap remove = {.domid = DOMID_SELF, .gpfn = ~0UL >> 12};
     struct xen_machphys_mapping mapping;
-    xen_pfn_t frames[4];
+    xen_pfn_t frames[4] = {1};
+    xen_ulong_t indices[1] = {0};
+    int errors[1];
+    struct xen_add_to_physmap_batch batch = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .size = 1};
     struct xen_machphys_mfn_list list = {.max_extents = 1};
 
     check_group("memory");
@@ -96,6 +107,10 @@ static void test_memory(void)
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_get_sharing_shared_pages, NULL), 0, "none shared");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &remove), -XEN_EACCES,
              "a PV guest's frames are its own business");
+    set_xen_guest_handle(batch.idxs, indices);
+    set_xen_guest_handle(batch.gpfns, frames);
+    set_xen_guest_handle(batch.errs, errors);
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_add_to_physmap_batch, &batch), -XEN_EACCES, "one by one or many at once");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_reservation, &who) != 0, 1, "and a limit");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_machphys_mapping, &mapping), 0, "the table of frame numbers has a place");
     set_xen_guest_handle(list.extent_start, frames);
@@ -240,6 +255,62 @@ static void test_hardware(void)
     CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "the machine's timer stays ours");
 }
 
+/* What dom0's kernel tells of its devices as it finds them, in the order in which Linux does. */
+static void test_devices(void)
+{
+    struct physdev_manage_pci device = {.devfn = 8};
+    struct physdev_manage_pci_ext extended = {.devfn = 8};
+    struct physdev_pci_device_add add = {.devfn = 8};
+    struct physdev_pci_device bare = {.devfn = 8};
+    struct physdev_dbgp_op debug_port = {.bus = PHYSDEVOP_DBGP_BUS_UNKNOWN};
+    struct physdev_setup_gsi setup = {.gsi = 20, .triggering = 1, .polarity = 1};
+    struct physdev_unmap_pirq unmap = {.domid = DOMID_SELF, .pirq = 9};
+    struct physdev_apic apic = {.apic_physbase = 0xfec00000, .reg = 1};
+
+    check_group("devices");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_IRQ_UNMASK_NOTIFY, NULL), 0, "whoever it is may end all its interrupts");
+    if (!pv_is_dom0())
+        return;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0, "an interrupt that was ours is given back");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, &device), 0, "a device is announced");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_remove, &device), 0, "and withdrawn");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add_ext, &extended), 0, "with what kind of function it is");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_add, &add), 0, "with its segment: once more is no error");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_remove, &bare), 0, "which goes likewise");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_dbgp_op, &debug_port), 0, "a debug port is left alone or was none");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup), 0, "a pin is told how its interrupt comes");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &setup), -XEN_EEXIST, "once: what runs is not turned over");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_apic_read, &apic), 0, "the interrupt controller's version is read");
+    CHECK_EQ(apic.value & 0xff00ffc0, 0, "and is one");
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_apic_write, &apic), 0, "writing it changes nothing, and is no error");
+}
+
+/* The least that a vCPU can start with. It stays down: what it would run does not matter. */
+static void test_second(void)
+{
+    static struct vcpu_guest_context context;
+    unsigned long tables = virt_to_mfn((void *)(unsigned long)start_info->pt_base);
+
+    check_group("another vCPU");
+    if (HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL) < 0)
+        return;
+    context.flags = VGCF_IN_KERNEL;
+    context.user_regs.cs = FLAT_KERNEL_CS;
+    context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
+    context.ctrlreg[3] = xen_pfn_to_cr3(tables);
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0, "page tables and selectors are enough to begin with");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), -XEN_EEXIST, "once");
+}
+
+/* For tools to see, should they kill the domain: until then it goes on. */
+static void test_reason(void)
+{
+    struct sched_shutdown shutdown = {.reason = SHUTDOWN_poweroff};
+
+    check_group("a reason");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_shutdown_code, &shutdown), 0, "one that is left for later ends nothing now");
+}
+
 int main(int argc, char **argv)
 {
     page = pages_alloc(1);
@@ -252,5 +323,8 @@ int main(int argc, char **argv)
     test_mended();
     test_grants();
     test_hardware();
+    test_devices();
+    test_second();
+    test_reason();
     return check_summary("answered") != 0;
 }

@@ -27,7 +27,7 @@
 #define SLEEPS     50U
 #define KEPT_PAGES 192U
 #define PIECE      512U
-#define PATIENCE  10U
+#define PATIENCE   10U
 
 /* How a call names its sub-operation: as its first argument, or as the first word behind it. */
 #define BY_ARGUMENT                                                                                                    \
@@ -40,18 +40,31 @@
 
 static unsigned int passed, failed;
 static bool armed;
-static struct {
+
+struct answer {
     unsigned int call, sub;
     long result;
-} last, covered[MAX_COVER];
-static unsigned int covers;
+};
+
+/* Those that a CHECK_EQ expected and got, and every error that any call got. */
+static struct answer last;
+static struct answers {
+    unsigned int count;
+    struct answer list[MAX_COVER];
+} covered, refused;
+
 static char *kept;
 static size_t kept_used;
 static bool kept_all = true;
 
+static bool asked_for(const char *word)
+{
+    return strstr((const char *)start_info->cmd_line, word) != NULL;
+}
+
 static bool verdicts(void)
 {
-    return strstr((const char *)start_info->cmd_line, "verdicts") != NULL;
+    return asked_for("verdicts");
 }
 
 /* A list or structure that was read may be looked at again; the two lists are read behind the domain's number. */
@@ -69,12 +82,29 @@ static unsigned int sub_operation(unsigned long number, unsigned long first, lon
     return WHOLE;
 }
 
+static void note(struct answers *a, const struct answer *new)
+{
+    unsigned int i = 0;
+
+    while (i < a->count && memcmp(&a->list[i], new, sizeof(*new)) != 0)
+        i++;
+    if (i == a->count && i < MAX_COVER)
+        a->list[a->count++] = *new;
+}
+
+/* Where nobody waits for the answer, the pointer may be one that is not to be followed. */
 long check_watch(unsigned long number, unsigned long first, long result)
 {
-    if (armed) {
-        last.call = (unsigned int)number;
-        last.sub = sub_operation(number, first, result);
-        last.result = result;
+    bool by_pointer = number < 64 && (BY_POINTER | BIT(__HYPERVISOR_mmu_update)) >> number & 1;
+    bool error = (unsigned long)result > -PAGE_SIZE;
+
+    if (armed || (error && !by_pointer)) {
+        struct answer new = {(unsigned int)number, sub_operation(number, first, result), result};
+
+        if (armed)
+            last = new;
+        if (error)
+            note(&refused, &new);
     }
     return result;
 }
@@ -87,14 +117,9 @@ void check_begin(void)
 
 static void cover(void)
 {
-    unsigned int i = 0;
-
     if (last.result > 0)
         last.result = 0;
-    while (i < covers && memcmp(&covered[i], &last, sizeof(last)) != 0)
-        i++;
-    if (i == covers && covers < MAX_COVER)
-        covered[covers++] = last;
+    note(&covered, &last);
 }
 
 /* Each line that a guest prints brings it events, and its subject may be just those: it keeps verdicts for the end. */
@@ -113,6 +138,12 @@ static void tell(const char *format, ...)
         kept_all = kept_all && length >= 0 && (size_t)length < room;
     }
     va_end(arguments);
+}
+
+static void print_answers(const char *word, const struct answers *a)
+{
+    for (unsigned int i = 0; i < a->count; i++)
+        tell("%s %u %u %ld\n", word, a->list[i].call, a->list[i].sub, a->list[i].result);
 }
 
 static void show(char verdict, long value, const char *sentence)
@@ -160,7 +191,7 @@ static void trace_if_asked(void)
     static struct xen_sysctl sysctl;
     static bool looked;
 
-    if (looked || strstr((const char *)start_info->cmd_line, "traced") == NULL)
+    if (looked || !asked_for("traced"))
         return;
     looked = true;
     sysctl.cmd = XEN_SYSCTL_tbuf_op;
@@ -225,8 +256,10 @@ int check_summary(const char *name)
 {
     if (!kept_all)
         CHECK(false, "there is room for all verdicts");
-    for (unsigned int i = 0; verdicts() && i < covers; i++)
-        tell("covered %u %u %ld\n", covered[i].call, covered[i].sub, covered[i].result);
+    if (asked_for("covers")) {
+        print_answers("covered", &covered);
+        print_answers("refused", &refused);
+    }
     print_kept();
     printf("%s: %u passed, %u failed\n", name, passed, failed);
     return (int)failed;

@@ -5,9 +5,9 @@
  * The harness of the guest tests. Each CHECK is one sentence about the hypervisor or the library that must hold; a
  * false one is printed with its place. check_summary prints the line that scripts look for.
  *
- * With the word "verdicts" among the kernel's arguments each check is printed, for comparison between hypervisors, and
- * at the end the calls and answers that checks have covered: an answer counts when it is the value of a CHECK_EQ whose
- * last hypercall gave it.
+ * With the word "verdicts" among the kernel's arguments each check is printed, for comparison between hypervisors. With
+ * "covers" the calls and answers that checks have covered are, at the end: an answer counts when it is the value of a
+ * CHECK_EQ whose last hypercall gave it.
  */
 #ifndef TESTS_GUESTS_CHECK_H
 #define TESTS_GUESTS_CHECK_H

@@ -12,6 +12,7 @@
 #include <abi/domctl.h>
 #include <abi/errno.h>
 #include <abi/memory.h>
+#include <abi/physdev.h>
 #include <abi/platform.h>
 #include <abi/sysctl.h>
 #include <pv/event.h>
@@ -27,6 +28,12 @@
 #define MANY     60
 #define CR4_DE   8
 #define DR7_PORT 0x20002 /* the first breakpoint, on a port */
+
+#ifdef __x86_64__
+#define ANSWER rax
+#else
+#define ANSWER eax
+#endif
 
 static void *nowhere; /* an address without a page */
 static struct xen_domctl domctl;
@@ -515,6 +522,23 @@ static void test_context(void)
     destroy(t.domid);
 }
 
+/* A suspended kernel learns by this number whether it was moved: the tools write another when they let it go on here. */
+static void test_reply(void)
+{
+    struct tiny t;
+
+    check_group("the answer to a call that ends a domain");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, SCHEDOP_shutdown), 0, "a domain that switches itself off");
+    start(&t);
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "it has");
+    CHECK_EQ(get_context(t.domid, 0), 0, "its registers");
+    CHECK_EQ(check_watch(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (long)context.own.user_regs.ANSWER), 0,
+             "tell that this was done");
+    CHECK_EQ(call(XEN_DOMCTL_resumedomain, (unsigned int)t.domid), 0, "it goes on from there");
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "and comes to do it again");
+    destroy(t.domid);
+}
+
 static void test_scheduling(void)
 {
     uint8_t hard = 1, soft = 1, none = 0;
@@ -604,6 +628,31 @@ static void test_pages(void)
     domctl.u.address_size.size = 0;
     CHECK_EQ(call(XEN_DOMCTL_get_address_size, (unsigned int)t.domid), 0, "the width");
     CHECK_EQ(domctl.u.address_size.size, narrow ? 32 : 64, "is the kernel's");
+    destroy(t.domid);
+}
+
+/* Where genuine Xen does otherwise: interrupts stay dom0's, and a 32-bit dom0 may set memory aside for a domain. */
+static void test_own_ways(void)
+{
+    struct xen_memory_reservation claim = {.nr_extents = TINY};
+    struct physdev_map_pirq map = {.type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
+    struct tiny t;
+
+    check_group("ways of our own");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, -1), 0, "a domain");
+    memset(&domctl.u, 0, sizeof(domctl.u));
+    domctl.u.irq_permission.pirq = 100000;
+    CHECK_EQ(call(XEN_DOMCTL_irq_permission, (unsigned int)t.domid), -XEN_EINVAL, "it cannot have what is none");
+    domctl.u.irq_permission.pirq = 9;
+    CHECK_EQ(call(XEN_DOMCTL_irq_permission, (unsigned int)t.domid), -XEN_EPERM, "nor an interrupt that is one");
+    map.domid = claim.domid = (domid_t)t.domid;
+    CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), -XEN_EOPNOTSUPP, "nor is one given a number of its own");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), -XEN_EINVAL, "no memory waits for what has all it may");
+    set_memory(t.domid, 2 * TINY);
+    claim.nr_extents = 2 * TINY;
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "for what may have more it does");
+    claim.nr_extents = 0;
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "or no longer");
     destroy(t.domid);
 }
 
@@ -736,6 +785,9 @@ static void test_platform(void)
     op.u.firmware_info.type = 77;
     CHECK_EQ(platform(&op, XENPF_firmware_info), -XEN_EINVAL, "firmware information of no kind");
     memset(&op, 0, sizeof(op));
+    op.u.enter_acpi_sleep.sleep_state = 3;
+    CHECK_EQ(platform(&op, XENPF_enter_acpi_sleep), -XEN_EPERM, "no sleep from which it would have to wake");
+    memset(&op, 0, sizeof(op));
     op.u.settime32.nsecs = 1000000000;
     CHECK_EQ(platform(&op, XENPF_settime32), -XEN_EINVAL, "a second more is no number of nanoseconds");
     time_wallclock(&before);
@@ -766,8 +818,10 @@ int main(int argc, char **argv)
 #endif
     test_held();
     test_context();
+    test_reply();
     test_scheduling();
     test_pages();
+    test_own_ways();
     test_many();
     test_generations();
     return check_summary("control") != 0;

@@ -22,7 +22,7 @@ def read_verdicts(path):
                 group = line.rstrip("\n").split(" ", 2)[2]
             elif words[0] == "verdict" and len(words) == 4:
                 verdicts.append((f"{group}: {words[3]}", f"{words[1]} {words[2]}"))
-            elif words[0] != "covered":
+            else:
                 ended = True
     return verdicts, ended
 

@@ -177,11 +177,13 @@ static void do_wrmsr(void *arg)
 static void test_msrs(void)
 {
     uint64_t tsc = read_msr(MSR_TSC);
+    uint32_t features[4];
 
     check_group("model-specific registers");
+    forced_cpuid(0x80000001, 0, features);
     CHECK(read_msr(MSR_TSC) > tsc, "the TSC advances");
     CHECK(read_msr(MSR_PAT) == 0x050100070406ULL, "the PAT has Xen's layout");
-    CHECK(read_msr(MSR_EFER) & 1, "EFER shows SYSCALL");
+    CHECK_EQ(read_msr(MSR_EFER) & 1, features[3] >> 11 & 1, "EFER shows SYSCALL where it is offered");
     CHECK(faults(do_rdmsr, (void *)(unsigned long)MSR_UNKNOWN, TRAP_GP) && fault.error == 0,
           "an unknown MSR is a fault");
 #ifdef __x86_64__
@@ -378,12 +380,17 @@ static void do_rdfsbase(void *unused)
 static void test_fsgsbase(void)
 {
     unsigned long cr4 = read_cr(4), base = 0x123000;
+    uint32_t features[4];
 
     check_group("FSGSBASE");
+    forced_cpuid(7, 0, features);
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 & ~0x10000UL));
     CHECK(faults(do_rdfsbase, NULL, TRAP_UD), "not switched on, RDFSBASE is unknown");
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 0x10000UL));
-    CHECK(!faults(do_rdfsbase, NULL, TRAP_UD), "switched on it works");
+    CHECK_EQ(!faults(do_rdfsbase, NULL, TRAP_UD), features[1] & 1, "switched on it works, on processors that have it");
+    CHECK_EQ(read_cr(4) >> 16 & 1, features[1] & 1, "and reads as switched on there alone");
+    if (!(features[1] & 1))
+        return;
     __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd0" : : "a"(base));
     HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
     CHECK_EQ(read_msr(MSR_FS_BASE), base, "what WRFSBASE wrote is the base");
@@ -685,7 +692,7 @@ static void test_gate_from_user(void)
     raw_user_run(gate_user, gate_user_stack + sizeof(gate_user_stack), 0x202, 0);
     shared_info->vcpu_info[0].evtchn_upcall_mask = 0;
     __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FLAT_KERNEL_DS));
-    trap_set_gate(TRAP_UD, 0, (void (*)(void))trap_entries[TRAP_UD]);
+    trap_set_gate(TRAP_UD, TI_MASK_EVENTS, (void (*)(void))trap_entries[TRAP_UD]);
     CHECK_EQ(gate_hits, 2, "a call gate from user mode");
     CHECK_EQ(gate_sp, (unsigned long)gate_stack + sizeof(gate_stack) - 24, "enters on the kernel's stack");
     CHECK(gate_words[0] == (unsigned long)gate_user_return && (gate_words[1] & 0xFFFF) == 0xE02B,

@@ -48,27 +48,7 @@ static unsigned char upcall_mask(void)
 
 static void set_callback(unsigned int type, unsigned int flags, void (*entry)(void))
 {
-    struct callback_register callback = {.type = (uint16_t)type, .flags = (uint16_t)flags};
-
-#ifdef __x86_64__
-    callback.address = (unsigned long)entry;
-#else
-    callback.address.cs = FLAT_KERNEL_CS;
-    callback.address.eip = (unsigned long)entry;
-#endif
-    CHECK_EQ(HYPERVISOR_callback_op(CALLBACKOP_register, &callback), 0, "a callback can be set");
-}
-
-static void set_gate(unsigned int vector, unsigned int flags, void (*entry)(void))
-{
-    struct trap_info table[2];
-
-    memset(table, 0, sizeof(table));
-    table[0].vector = (uint8_t)vector;
-    table[0].flags = (uint8_t)flags;
-    table[0].cs = FLAT_KERNEL_CS;
-    table[0].address = (unsigned long)entry;
-    HYPERVISOR_set_trap_table(table);
+    CHECK_EQ(trap_set_callback(type, flags, entry), 0, "a callback can be set");
 }
 
 static evtchn_port_t port;
@@ -178,7 +158,7 @@ static void test_iret_flags(void)
     struct physdev_set_iopl iopl = {.iopl = 1};
 
     check_group("flags given to iret");
-    set_gate(TRAP_UD, 4, raw_escape);
+    trap_set_gate(TRAP_UD, 4, raw_escape);
     check_flags(FLAG_FIXED | FLAG_IF | FLAG_CF, FLAG_CF, FLAG_CF, "ordinary ones are taken");
     check_flags(FLAG_FIXED, FLAG_IF, 0, "a clear interrupt flag");
     CHECK_EQ(raw(RAW_CS, 0) >> RAW_MASK_BITS & 0xff, 1, "closes upcalls");
@@ -252,8 +232,8 @@ static void try_bad_return(void *code, unsigned long cs, unsigned long ss, unsig
 static void test_bad_returns(void)
 {
     check_group("returns that fail");
-    set_gate(TRAP_UD, 4, raw_return);
-    set_gate(TRAP_GP, 4, raw_escape);
+    trap_set_gate(TRAP_UD, 4, raw_return);
+    trap_set_gate(TRAP_GP, 4, raw_escape);
     try_bad_return(user_undefined, 0x1233, raw_user_ss, 0x1230, "a code selector behind the table");
     try_bad_return(user_undefined, raw_user_cs, 0x1233, 0x1230, "a stack selector behind the table");
     try_bad_return(user_undefined, 0xe00b, raw_user_ss, 0xe008, "the hypervisor's code selector");
@@ -293,7 +273,7 @@ static void test_sysenter(void)
     if (is_amd())
         return;
     check_group("sysenter");
-    set_gate(TRAP_GP, 4, raw_escape);
+    trap_set_gate(TRAP_GP, 4, raw_escape);
     sysenter("without a callback", 0);
     CHECK_EQ(raw(RAW_ERROR, 0), 0, "it is a protection fault");
     CHECK_EQ(raw(RAW_CS, 1) & 3, 3, "of the user");
@@ -333,8 +313,8 @@ static void test_user_table(void)
     top[(unsigned long)page >> 39] = 0;
     pages_protect(top, 1, false);
     memcpy(read_page + 2, &page, sizeof(page));
-    set_gate(TRAP_UD, 4, raw_escape);
-    set_gate(TRAP_PF, 4, raw_escape);
+    trap_set_gate(TRAP_UD, 4, raw_escape);
+    trap_set_gate(TRAP_PF, 4, raw_escape);
     run_user(read_page, FLAG_FIXED | FLAG_IF);
     CHECK_EQ(raw(RAW_IP, 0), (unsigned long)read_page + 10, "with the kernel's table user code reads the page");
     CHECK_EQ(mmu_ext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(top)), 0, "another table");
@@ -384,10 +364,10 @@ static void check_compat_frame(int error, unsigned int offset)
 static void test_compat_user(void)
 {
     check_group("32-bit user code of a 64-bit kernel");
-    set_gate(TRAP_BP, 7, raw_escape);
-    set_gate(TRAP_UD, 4, raw_escape);
-    set_gate(TRAP_GP, 4, raw_escape);
-    set_gate(0x80, 7, raw_escape);
+    trap_set_gate(TRAP_BP, 7, raw_escape);
+    trap_set_gate(TRAP_UD, 4, raw_escape);
+    trap_set_gate(TRAP_GP, 4, raw_escape);
+    trap_set_gate(0x80, 7, raw_escape);
     run_compat(0xcc, 0x90, "breakpoint");
     check_compat_frame(0, 1);
     run_compat(0xcd, 0x80, "int 0x80");

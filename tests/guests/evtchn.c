@@ -17,7 +17,8 @@
 #include <pv/time.h>
 #include "check.h"
 
-#define MS 1000000ULL
+#define MS   1000000ULL
+#define MOST 4096 /* ports of a 64-bit kernel, without the FIFO form */
 
 static long op(int cmd, void *arg)
 {
@@ -353,6 +354,25 @@ static void test_fifo(void)
     pages_free(words, 1);
 }
 
+/* A kernel that leaks ports learns it from this answer, and what it closes then is to be had again. */
+static void test_all_ports(void)
+{
+    struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
+    static evtchn_port_t ports[MOST];
+    unsigned int opened = 0;
+
+    check_group("every port");
+    while (opened < MOST && op(EVTCHNOP_alloc_unbound, &alloc) == 0)
+        ports[opened++] = alloc.port;
+    CHECK(opened > 900, "there are many");
+    CHECK_EQ(op(EVTCHNOP_alloc_unbound, &alloc), -XEN_ENOSPC, "then none is left");
+    CHECK_EQ(close_port(ports[opened / 2]), 0, "one is closed");
+    CHECK_EQ(op(EVTCHNOP_alloc_unbound, &alloc), 0, "and is there for the next");
+    CHECK_EQ(alloc.port, ports[opened / 2], "under its number");
+    while (opened > 0)
+        close_port(ports[--opened]);
+}
+
 int main(int argc, char **argv)
 {
     test_errors();
@@ -360,6 +380,7 @@ int main(int argc, char **argv)
     test_delivery();
     test_ports();
     test_between_vcpus();
+    test_all_ports();
     test_fifo();
     return check_summary("evtchn") != 0;
 }

@@ -85,19 +85,6 @@ __asm__(".text\n"
 #define CS_IN_FRAME 0xe019
 #endif
 
-static void callback(void (*entry)(void))
-{
-    struct callback_register op = {.type = CALLBACKTYPE_failsafe, .flags = CALLBACKF_mask_events};
-
-#ifdef __x86_64__
-    op.address = (unsigned long)entry;
-#else
-    op.address.cs = FLAT_KERNEL_CS;
-    op.address.eip = (unsigned long)entry;
-#endif
-    HYPERVISOR_callback_op(CALLBACKOP_register, &op);
-}
-
 static uint64_t waited(void)
 {
     struct vcpu_runstate_info state;
@@ -151,12 +138,12 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "sharing") == 0) {
         CHECK(smp_cpu_count() > 1, "there are two vCPUs");
-        callback(failsafe_record);
+        trap_set_callback(CALLBACKTYPE_failsafe, CALLBACKF_mask_events, failsafe_record);
         irq_disable();
         smp_start(1, spin, NULL);
         test_lost_segment();
         stop = true;
-        callback(failsafe_entry);
+        trap_set_callback(CALLBACKTYPE_failsafe, CALLBACKF_mask_events, failsafe_entry);
         irq_enable();
     }
     CHECK_EQ(failsafes <= 1, 1, "and nothing else");

@@ -151,6 +151,19 @@ static void test_state(void)
     CHECK_EQ(fresh(XEN_DOMCTL_set_cpu_policy), -XEN_EEXIST, "its processor stays what it is");
 }
 
+/* What the tools do to a domain that does not end when it is asked to. */
+static void test_end(void)
+{
+    struct sched_remote_shutdown shutdown = {.domain_id = (domid_t)domid, .reason = SHUTDOWN_crash};
+
+    check_group("its end");
+    CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &shutdown), 0, "it is ended");
+    CHECK_EQ(fresh(XEN_DOMCTL_getdomaininfo), 0, "and can be looked at");
+    CHECK_EQ(domctl.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_crash,
+             "for the reason that was given");
+    CHECK_EQ(fresh(XEN_DOMCTL_destroydomain), 0, "then it goes");
+}
+
 /* Asked once for the size and once for the table, as a tool that restores a domain does. */
 static void test_resource(void)
 {
@@ -298,6 +311,7 @@ static void test_refused(void)
     struct xen_add_to_physmap place = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info};
     struct gnttab_get_version version = {.dom = 0};
     struct sched_remote_shutdown end = {.domain_id = 0};
+    struct mmu_update update = {.ptr = 0};
     struct mmuext_op flush = {.cmd = MMUEXT_FLUSH_CACHE}, flush_all = {.cmd = MMUEXT_FLUSH_CACHE_GLOBAL};
     char buffer[8];
 
@@ -314,6 +328,7 @@ static void test_refused(void)
     CHECK_EQ(memory_op(XENMEM_add_to_physmap, &place), -XEN_EACCES, "it has no places to put pages at");
     CHECK_EQ(HYPERVISOR_grant_table_op(GNTTABOP_get_version, &version, 1), -XEN_EPERM, "nor its version");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, 0, 0, 0), -XEN_EPERM, "nor its pages");
+    CHECK_EQ(HYPERVISOR_mmu_update(&update, 1, NULL, 0), -XEN_EPERM, "by whichever call");
     CHECK_EQ(HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF), -XEN_EACCES,
              "it has no device that needs caches written");
     CHECK_EQ(HYPERVISOR_mmuext_op(&flush_all, 1, NULL, DOMID_SELF), -XEN_EINVAL, "nor those of all processors");
@@ -333,7 +348,7 @@ int main(int argc, char **argv)
         test_machine();
         test_clocks();
         test_pin();
-        CHECK_EQ(fresh(XEN_DOMCTL_destroydomain), 0, "it goes");
+        test_end();
     } else {
         test_refused();
     }

@@ -143,6 +143,37 @@ static void test_msr(void)
 #endif
 }
 
+/* A kernel believes what it finds in the other vendor's places: caches of sizes that are not so, no clock speed. */
+static void test_vendors(void)
+{
+    struct words w = forced_cpuid(0x80000000, 0);
+    struct msr msr = {.number = 0x198};
+
+    check_group("what the vendors do in different ways");
+    CHECK_EQ(w.b, is_amd() ? 0x68747541 : 0, "AMD's processors alone repeat their name in the extended leaves");
+    w = forced_cpuid(0x80000001, 0);
+    CHECK_EQ(w.a != 0, is_amd(), "and their model");
+    w = forced_cpuid(0x80000005, 0);
+    CHECK(is_amd() || !(w.a | w.b | w.c | w.d), "Intel's have no caches of level 1 there");
+    w = forced_cpuid(0x80000006, 0);
+    CHECK(is_amd() || !(w.a | w.b | w.d), "of the others only that of level 2");
+    CHECK_EQ(survives(do_rdmsr, &msr), !is_amd(), "Intel's say how fast they run in a register");
+    msr.number = 0x19c;
+    CHECK_EQ(survives(do_rdmsr, &msr), !is_amd(), "and how hot they are");
+    CHECK(!survives(do_wrmsr, &msr), "which nobody sets");
+    msr.number = 0xc1;
+    CHECK_EQ(survives(do_rdmsr, &msr), !is_amd(), "and count what they do");
+    CHECK_EQ(survives(do_wrmsr, &msr), !is_amd(), "from where they are told to");
+    msr.number = 0x179;
+    CHECK(survives(do_rdmsr, &msr), "both say how many banks of machine checks there are");
+    CHECK_EQ(msr.value, is_amd() ? 2 : 0x1000c02, "two, and on Intel's what they can do");
+#ifdef __i386__
+    msr.number = 0xc0000080;
+    CHECK(survives(do_rdmsr, &msr), "EFER can be read");
+    CHECK_EQ(msr.value & 1, is_amd(), "Intel's processors have no SYSCALL for 32-bit programs");
+#endif
+}
+
 static void do_read_cr0(void *arg)
 {
     __asm__ volatile("mov %%cr0, %0" : "=r"(*(unsigned long *)arg));
@@ -405,6 +436,7 @@ int main(int argc, char **argv)
 {
     test_cpuid();
     test_msr();
+    test_vendors();
     test_control_registers();
     test_ports();
     test_others();

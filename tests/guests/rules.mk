@@ -34,8 +34,9 @@ GUEST_TESTS_TRACED := traps entry emulation segments vcpus mmu
         check-hello-xen
 check-guests: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests, both widths, as dom0 at 1, 2 and 4 CPUs:'
-	$(Q)rm -rf $(B)/tests/covered
-	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 --verdicts $(B)/tests/covered $(GUEST_TEST_KERNELS)
+	$(Q)rm -rf $(B)/tests/covered/dom0
+	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --cpus 1,2,4 --covered $(B)/tests/covered/dom0 \
+	    $(GUEST_TEST_KERNELS)
 
 check-guests-sharing: $(B)/paravane $(GUEST_TEST_KERNELS)
 	@echo 'Guest tests with two vCPUs on one CPU:'
@@ -55,7 +56,7 @@ check-guests-intel: $(B)/paravane $(GUEST_TEST_KERNELS)
 
 # As guests that vane created. What speaks of dom0's own calls stays at home; it creates 32-bit domains too, which
 # Debian's Xen does not.
-GUEST_TEST_DOM0_ONLY := control logdirty trace
+GUEST_TEST_DOM0_ONLY := control exhausted logdirty trace
 GUEST_TEST_DOMU := $(filter-out $(foreach t,$(GUEST_TEST_DOM0_ONLY),%/test-$(t)),$(GUEST_TEST_KERNELS))
 
 $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU)
@@ -66,15 +67,16 @@ $(B)/tests/guests.rd: scripts/ramdisk.py tests/guests/test.cfg $(GUEST_TEST_DOMU
 .PHONY: check-guests-domu
 check-guests-domu: $(B)/paravane $(B)/dom0 $(B)/tests/guests.rd
 	@echo 'Guest tests, both widths, as guests created at the prompt of dom0, with 1 vCPU, and 2 on shadow page tables:'
+	$(Q)rm -rf $(B)/tests/covered/domu
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 1 \
-	    $(GUEST_TEST_DOMU)
+	    --covered $(B)/tests/covered/domu $(GUEST_TEST_DOMU)
 	$(Q)tests/guests/run.py --hypervisor $(B)/paravane --dom0 $(B)/dom0 --ramdisk $(B)/tests/guests.rd --cpus 2 \
 	    --settings shadow=1 $(GUEST_TEST_DOMU)
 
 # Which of the table's answers those tests got. What they do not get is named, with the reason.
 check-guests-coverage: $(B)/gen/hypercalls.json
 	@echo 'Answers of the table of hypercalls that a guest test expects and gets:'
-	$(Q)tests/guests/coverage.py $< tests/guests/uncovered.tsv $(B)/tests/covered
+	$(Q)tests/guests/coverage.py $< $(B)/tests/covered/dom0 $(B)/tests/covered/domu
 
 # What the tests expect is what Xen does: the same kernels under both, verdict beside verdict. Debian's build has no
 # 32-bit guests; where the build cache has one that does, those are compared, too. test-absent is about what is left

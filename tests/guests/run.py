@@ -9,8 +9,8 @@ With --dom0 and --ramdisk the tests run as guests of the embedded dom0 instead, 
 
 A kernel prints "FAILED: sentence [...]" for what does not hold and "NAME: N passed, N failed" at the end. One that
 does not get there counts as one failure, with the last lines of its console. --compare KERNEL boots one kernel under
-both hypervisors and compares the lines before "now:". --verdicts DIRECTORY keeps each check's verdict there, and what
-was covered.
+both hypervisors and compares the lines before "now:". --verdicts DIRECTORY keeps each check's verdict there, --covered
+DIRECTORY the answers of hypercalls that checks expected and got.
 """
 import argparse
 import os
@@ -155,27 +155,34 @@ def run_as_guests(options, cpus):
     for kernel in options.kernels:
         width, name = kernel.split("/")[-2:]
         create = f"/tests/test.cfg kernel='/tests/{width}-{name}' name='{name}' vcpus={cpus} {options.settings}"
-        if options.verdicts:
-            create += " extra='verdicts'"
+        if words(options):
+            create += f" extra='{words(options)}'"
         if name in SUSPENDED:
             text = suspend_and_resume(prompt, f"{create} vcpus={cpus + 1}", name)
         else:
             text = prompt.run(f"create -c {create}", "the domain has ended")
             prompt.read_until("vane> ")
-        if options.verdicts:
-            keep_verdicts(options.verdicts, kernel, text)
+        keep_lines(options, kernel, cpus, text)
         results.append(report(f"{kernel} as a guest with {cpus} vCPU{'s' if cpus != 1 else ''}", text))
     prompt.end()
     return results
 
 
-def keep_verdicts(directory, kernel, text):
-    """The lines that other scripts compare, in a file named for the kernel and its width."""
-    os.makedirs(directory, exist_ok=True)
+def words(options):
+    """What a kernel is told to do besides its checks."""
+    asked = {"sharing": options.vcpus, "verdicts": options.verdicts, "covers": options.covered, "traced": options.traced}
+    return " ".join(word for word, wanted in asked.items() if wanted)
+
+
+def keep_lines(options, kernel, cpus, text):
+    """What other scripts read, in files named for the kernel and its width; what is covered may differ by CPUs."""
     width, name = kernel.split("/")[-2:]
-    lines = [line for line in text.splitlines() if line.startswith(("verdict ", "covered ")) or SUMMARY.match(line)]
-    with open(f"{directory}/{width}-{name}.txt", "w", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
+    for directory, marks, path in ((options.verdicts, ("verdict ",), f"{width}-{name}.txt"),
+                                   (options.covered, ("covered ", "refused "), f"{width}-{name}-{cpus}.txt")):
+        if directory:
+            os.makedirs(directory, exist_ok=True)
+            with open(f"{directory}/{path}", "w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in text.splitlines() if line.startswith(marks) or SUMMARY.match(line))
 
 
 def report(name, text):
@@ -223,6 +230,7 @@ def main():
     parser.add_argument("--model", default="max", help="QEMU's name of the processor")
     parser.add_argument("--traced", action="store_true", help="the kernels switch tracing on first")
     parser.add_argument("--verdicts", help="a directory for the verdicts of each kernel")
+    parser.add_argument("--covered", help="a directory for what the checks of each kernel covered")
     parser.add_argument("--icount", action="store_true", help="count instructions: one is a nanosecond; the kernel is told")
     parser.add_argument("--timeout", type=float, default=240)
     parser.add_argument("kernels", nargs="+")
@@ -240,9 +248,7 @@ def main():
         else:
             results = []
             for cpus in options.cpus.split(","):
-                words = ["sharing"] * bool(options.vcpus) + ["verdicts"] * bool(options.verdicts) + \
-                    ["traced"] * options.traced
-                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, " ".join(words),
+                command = qemu_command(options.hypervisor, kernel, int(cpus), options.memory, words(options),
                                        options.vcpus, options.model)
                 if options.icount:
                     command[-1] += " icount"
@@ -253,8 +259,7 @@ def main():
                 if options.traced:
                     place += ", traced"
                 text = boot(command, options.timeout)
-                if options.verdicts:
-                    keep_verdicts(options.verdicts, kernel, text)
+                keep_lines(options, kernel, cpus, text)
                 results.append(report(f"{kernel} {place}", text))
         total_passed += sum(passed for passed, _ in results)
         total_failed += sum(failed for _, failed in results)

@@ -8,7 +8,6 @@
  * command line repeats a run.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <abi/errno.h>
 #include <abi/event_channel.h>
@@ -198,8 +197,7 @@ static bool witness_unchanged(void)
 
 int main(int argc, char **argv)
 {
-    const char *seed = pv_option("seed");
-    uint64_t start = seed != NULL ? strtoull(seed, NULL, 0) : 4711;
+    uint64_t start = pv_option_number("seed", 4711);
     struct evtchn_reset reset = {.dom = DOMID_SELF};
     struct evtchn_bind_ipi ipi = {.vcpu = 0};
     unsigned int cpus = smp_cpu_count() < CPUS ? smp_cpu_count() : CPUS;

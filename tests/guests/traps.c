@@ -37,14 +37,7 @@ static char user_stack[4096] __attribute__((aligned(16)));
 
 static void set_gate(unsigned int vector, unsigned int flags, void (*entry)(void))
 {
-    struct trap_info table[2];
-
-    memset(table, 0, sizeof(table));
-    table[0].vector = (uint8_t)vector;
-    table[0].flags = (uint8_t)flags;
-    table[0].cs = FLAT_KERNEL_CS;
-    table[0].address = (unsigned long)entry;
-    CHECK_EQ(HYPERVISOR_set_trap_table(table), 0, "a gate can be set");
+    CHECK_EQ(trap_set_gate(vector, flags, entry), 0, "a gate can be set");
 }
 
 static void gate_back(unsigned int vector)

@@ -122,15 +122,7 @@ static void test_exception_numbers(void)
 
 static void set_callback(unsigned int type, bool to_us)
 {
-    struct callback_register callback = {.type = (uint16_t)type};
-
-#ifdef __x86_64__
-    callback.address = to_us ? (unsigned long)raw_escape : 0;
-#else
-    callback.address.cs = FLAT_KERNEL_CS;
-    callback.address.eip = to_us ? (unsigned long)raw_escape : 0;
-#endif
-    HYPERVISOR_callback_op(CALLBACKOP_register, &callback);
+    trap_set_callback(type, 0, to_us ? raw_escape : NULL);
 }
 
 #ifdef __x86_64__

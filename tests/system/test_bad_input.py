@@ -4,6 +4,7 @@
 
 The files come from /guests of the RAM disk, as a user would bring them.
 """
+import gzip
 import random
 import re
 import struct
@@ -66,6 +67,8 @@ CONFIGS = {
     "no-equals.cfg": ('name "x"\n', r"/guests/no-equals.cfg:1:.*expected '='"),
     "bare-word.cfg": ("name = x\n", r"/guests/bare-word.cfg:1:"),
     "open-list.cfg": ('name = "x"\nkernel = "/boot/hello32"\nvif = [ "a",\n', r"/guests/open-list.cfg:3:.*not closed"),
+    "no-comma.cfg": ('name = "x"\nkernel = "/boot/hello32"\nvif = [ "a" "b" ]\n',
+                     r"/guests/no-comma.cfg:3:13: expected ',' or '\]'"),
     "no-name.cfg": ('kernel = "/boot/hello32"\n', r"/guests/no-name.cfg: name is missing"),
     "no-kernel.cfg": ('name = "x"\n', r"/guests/no-kernel.cfg: kernel is missing"),
     "no-such-kernel.cfg": (config("x", "/boot/nothing"), r"kernel /boot/nothing: No such file"),
@@ -185,10 +188,10 @@ def test_domain_zero_is_protected(machine):
 
 
 def test_guests_directory(tmp_path):
-    """make iso GUESTS=DIR: a user's own kernel and configuration, subdirectories too, appear under /guests and run."""
+    """make iso GUESTS=DIR: a user's own kernel, packed as distributions do, and its configuration run from /guests."""
     own = tmp_path / "own" / "deeper"
     own.mkdir(parents=True)
-    (own / "mine").write_bytes(HELLO[64])
+    (own / "mine").write_bytes(gzip.compress(HELLO[64]))
     (tmp_path / "own" / "mine.cfg").write_text(config("mine", "/guests/deeper/mine"), encoding="utf-8")
     path = tmp_path / "rd"
     subprocess.run(["scripts/ramdisk.py", str(path), f"boot/hello32={BUILD}/guest32/hello", "--directory",

@@ -148,3 +148,14 @@ def test_two_hundred_guests_at_once():
             machine.command("; ".join(f"destroy t{number}" for number in range(start, start + 20)), timeout=120)
         machine.wait("all to be gone", lambda: list(machine.domains()) == ["Domain-0"])
         assert_same(machine, before, slack=64)
+
+
+def test_a_thousand_one_after_another(shared_host):
+    """Ports, grants and domain numbers that were not given back would run out long before the end."""
+    one = "create --json /examples/hello32.cfg memory=4 name=fly; destroy fly; "
+    shared_host.command(one * 14)
+    before = settled(shared_host)
+    for _ in range(72):
+        output = shared_host.command(one * 14, 120)
+        assert "error" not in output and output.count('"domid"') == 14, output
+    assert_same(shared_host, before, slack=8)

@@ -20,14 +20,19 @@ def start_ticker(machine):
     machine.wait_log("ticker", "tick 2,")
 
 
+def assert_given_up(machine, name, reason):
+    notice = re.compile(rf"\[{name}: ended \({reason}\) within 10 s of its start \d+ times in a row: not restarted")
+    machine.wait("the notice at a prompt", lambda: machine.keys("") is not None and notice.search(machine.text()), 90)
+
+
 def test_pause_stops_and_unpause_goes_on(host2):
     """A paused guest that still ran, or one that stayed asleep for ever after: its timer fired while it was paused."""
     start_ticker(host2)
     host2.command("pause ticker")
-    before = ticks(host2)
-    assert host2.domains()["ticker"]["state"][2] == "p"
+    before, paused = ticks(host2), host2.domains()["ticker"]
+    assert paused["state"][2] == "p"
     time.sleep(0.5)
-    assert ticks(host2) == before
+    assert ticks(host2) == before and host2.domains()["ticker"]["cpu_seconds"] == paused["cpu_seconds"]
     host2.command("unpause ticker")
     host2.wait("ticks after unpause", lambda: ticks(host2) > before + 12)
     assert host2.domains()["ticker"]["state"][2] == "-"
@@ -83,13 +88,37 @@ def test_shutdown_of_a_deaf_guest_gives_up(host2):
 
 
 def test_reboot_is_a_new_domain_of_the_same_name(host2):
-    """A rebooted domain comes back under a new id with the same configuration, starting from nothing."""
+    """A rebooted domain comes back under a new id with the same configuration and UUID, starting from nothing."""
     start_ticker(host2)
-    old = host2.domains()["ticker"]["domid"]
+    old = host2.domains()["ticker"]
     host2.command("reboot ticker")
-    host2.wait("a new id", lambda: host2.domains().get("ticker", {"domid": old})["domid"] > old)
+    host2.wait("a new id", lambda: host2.domains().get("ticker", old)["domid"] > old["domid"])
+    assert host2.domains()["ticker"]["uuid"] == old["uuid"]
     host2.wait_log("ticker", "tick 1,")
     assert "every 50 ms" in host2.log("ticker"), "overrides of the command line survive a reboot"
+
+
+def test_rename_restart_of_a_reboot(host2):
+    """The rebooted domain stays under another name, and a new one has its own: neither is there twice or missing."""
+    host2.command(TICKER + " name=phoenix on_reboot=rename-restart")
+    host2.wait_log("phoenix", "tick 1,")
+    old = host2.domains()["phoenix"]["domid"]
+    host2.command("reboot phoenix")
+    host2.wait("both", lambda: {f"phoenix-{old}", "phoenix"} <= set(host2.domains()))
+
+
+def test_on_poweroff_preserve(host2):
+    """The dead stay for inspection when they are told to, with the reason of their end."""
+    host2.command("create /examples/hello32.cfg on_poweroff=preserve")
+    host2.wait("state s", lambda: host2.domains()["hello32"]["state"][3] == "s")
+    assert host2.domains()["hello32"]["shutdown_reason"] == "poweroff"
+
+
+def test_on_poweroff_restart_gives_up(host2):
+    """A guest that powers off at once is restarted as one that crashes: not for ever."""
+    host2.command("create /examples/hello32.cfg name=moth on_poweroff=restart")
+    assert_given_up(host2, "moth", "poweroff")
+    assert "moth" not in host2.domains()
 
 
 def test_destroy_then_same_name_again(host2):
@@ -123,6 +152,7 @@ def test_rename_domid_domname(host2):
     start_ticker(host2)
     domid = host2.command("domid ticker").strip()
     assert host2.command(f"domname {domid}") == "ticker\n"
+    assert f'the name "ticker" is taken by domain {domid}' in host2.command(TICKER)
     assert host2.command("rename ticker clock") == ""
     assert host2.command("domid clock").strip() == domid
     assert host2.command(f"xenstore-read /local/domain/{domid}/name") == "clock\n"
@@ -149,6 +179,7 @@ def test_on_crash_preserve(crashers):
     domain = crashers.domains()["c-preserve"]
     assert domain["shutdown_reason"] == "crash" and domain["memory_kib"] == 16384
     assert "last word" in crashers.log("c-preserve")
+    assert "crashed" in crashers.dmesg(), "the hypervisor says why"
     assert "has ended already (crash)" in crashers.command("shutdown c-preserve")
     crashers.command("destroy c-preserve")
     assert "c-preserve" not in crashers.domains()
@@ -161,16 +192,11 @@ def test_on_crash_destroy(crashers):
     assert re.search(r"\[c-destroy: domain \d+ ended \(crash\) and was destroyed", crashers.text())
 
 
-def assert_given_up(machine, name):
-    notice = re.compile(rf"\[{name}: ended \(crash\) within 10 s of its start \d+ times in a row: not restarted any more")
-    machine.wait("the notice at a prompt", lambda: machine.keys("") is not None and notice.search(machine.text()))
-
-
 def test_on_crash_restart_gives_up(crashers):
     """A guest that crashes at once is restarted, but not for ever: the machine would do nothing else."""
     free = crashers.free_mib()
     crashers.command("create /guests/restart.cfg")
-    assert_given_up(crashers, "c-restart")
+    assert_given_up(crashers, "c-restart", "crash")
     assert "c-restart" not in crashers.domains()
     assert crashers.free_mib() == free
 
@@ -179,7 +205,7 @@ def test_on_crash_rename_restart(crashers):
     """Each crashed domain stays under another name; at the end of the restarts all can be destroyed."""
     free = crashers.free_mib()
     crashers.command("create /guests/rename-restart.cfg")
-    assert_given_up(crashers, "c-rename-restart")
+    assert_given_up(crashers, "c-rename-restart", "crash")
     kept = [name for name in crashers.domains() if name.startswith("c-rename-restart-")]
     assert len(kept) >= 3
     crashers.destroy_all()

@@ -146,7 +146,8 @@ JSON_COMMANDS = [
     "migrate ticker localhost", "migrate-settle", "create /examples/ticker.cfg name=back", "reboot -w back",
 ]
 JSON_ERRORS = ["console ticker", "nonsense", "pause", "pause nobody", "create /nowhere", "create -n /boot/hello32",
-               "domid nobody", "domname 99", "mem-set ticker 1t", "xenstore-read /no/such", "cat /nowhere", "log nobody",
+               "domid nobody", "domname 99", "mem-set ticker 1t", "xenstore-read /no/such", "cat /nowhere",
+               "cat /examples/ticker.cfg /nowhere", "log nobody",
                "list -x", "help nonsense", "sched-credit2 -w 3", "vcpu-pin ticker 9 0", "rename ticker Domain-0",
                "trigger ticker power", "sysrq ticker", "dump-core 0 /tmp/x", "cp /boot /tmp", "rm /boot", "mkdir /boot/d",
                "resume ticker", "suspend nobody", "save ticker /nowhere/file", "restore /examples/ticker.cfg",

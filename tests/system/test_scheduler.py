@@ -92,6 +92,7 @@ def test_parameters_are_checked(spinners):
     assert "need a domain" in spinners.command("sched-credit2 -w 5")
     assert "cannot run there" in spinners.command("vcpu-pin a 0 7")
     assert "is no vCPU of domain" in spinners.command("vcpu-pin a 1 0")
+    assert "1 to 1 vCPUs" in spinners.command("vcpu-set a 2")
     assert spinners.json("sched-credit2 -d a")[0]["weight"] == 256
 
 

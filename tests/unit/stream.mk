@@ -4,8 +4,6 @@
 # The saved domain's reader, writer and checks; configurations in libxl's JSON.
 
 STREAM_TEST_SOURCES := tests/stream/sample.c $(STREAM_SOURCES)
-LIBXL_JSON_SOURCES := $(addprefix dom0-tools/config/,json_tree.c libxl_json_members.c libxl_json_devices.c libxl_json_read.c \
-                        libxl_json_write.c config.c domain_config.c cpu_map.c disk.c vif.c)
 $(eval $(call unit_test,stream,tests/unit/test_stream.c $(STREAM_TEST_SOURCES),))
 $(eval $(call unit_test,libxl_json,tests/unit/test_libxl_json.c $(LIBXL_JSON_SOURCES),))
 

@@ -107,7 +107,7 @@ static void make_64(void)
     end = put_number_note(end, XEN_ELFNOTE_HYPERCALL_PAGE, 0xffffffff80102000);
     end = put_number_note(end, XEN_ELFNOTE_INIT_P2M, 0x8000000000);
     end = put_number_note(end, XEN_ELFNOTE_MOD_START_PFN, 1);
-    end = put_string_note(end, XEN_ELFNOTE_FEATURES, "!writable_page_tables|pae_pgdir_above_4gb");
+    end = put_string_note(end, XEN_ELFNOTE_FEATURES, "!writable_page_tables|pae_pgdir_above_4gb|hvm_pirqs|dom0");
     program[2].p_filesz = end - NOTES_AT;
     put(0, &header, sizeof(header));
     put(64, program, sizeof(program));
@@ -162,7 +162,8 @@ START_TEST(good_64)
     ck_assert_uint_eq(image.init_p2m, 0x8000000000);
     ck_assert(image.mod_start_pfn && !image.suspend_cancel && !image.bsd_symtab);
     ck_assert_uint_eq(image.features.required, 1u << XENFEAT_writable_page_tables);
-    ck_assert_uint_eq(image.features.supported, 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_pae_pgdir_above_4gb);
+    ck_assert_uint_eq(image.features.supported, 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_pae_pgdir_above_4gb |
+                                                    1u << XENFEAT_hvm_pirqs | 1u << XENFEAT_dom0);
     ck_assert_str_eq(image.guest_os, "test");
 }
 END_TEST

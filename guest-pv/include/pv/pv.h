@@ -41,6 +41,9 @@ const char *pv_command_line(void);
 /* Value of `name=value` among the words of the command line, or NULL. The string lives as long as the kernel. */
 const char *pv_option(const char *name);
 
+/* The same as a number, decimal or, behind 0x, hexadecimal. A value that is none is reported and not used. */
+unsigned long pv_option_number(const char *name, unsigned long otherwise);
+
 /* The program's entry; argv[0] is "kernel", the rest are the words of the command line (double quotes group). */
 int main(int argc, char **argv);
 

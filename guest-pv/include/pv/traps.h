@@ -26,6 +26,9 @@
 #define TRAP_AC 17
 #define TRAP_XM 19
 
+/* In a gate's flags: its handler starts with events masked. */
+#define TI_MASK_EVENTS 4U
+
 /*
  * Registers at the exception, as saved on the stack; a handler may change them. `cs` has the upcall mask in bits
  * 16..23 (32-bit) or 32..39 (64-bit): use trap_cs and trap_upcall_mask. In 32-bit mode sp and ss exist only when the
@@ -65,8 +68,11 @@ typedef bool trap_handler_t(struct trap_frame *frame);
 /* Installs a handler (NULL removes) and returns the one before. */
 trap_handler_t *trap_set_handler(unsigned int vector, trap_handler_t *handler);
 
-/* Allows `int n` from ring 3 code for a vector of ours, with the given privilege level. */
-int trap_set_gate(unsigned int vector, unsigned int dpl, void (*entry)(void));
+/* Where a vector goes. Flags: the privilege level from which `int n` may raise it, and TI_MASK_EVENTS. */
+int trap_set_gate(unsigned int vector, unsigned int flags, void (*entry)(void));
+
+/* Where a callback (CALLBACKTYPE_*) goes. Flags: CALLBACKF_*. */
+int trap_set_callback(unsigned int type, unsigned int flags, void (*entry)(void));
 
 /* Address of the last page fault of this vCPU. */
 unsigned long trap_cr2(void);

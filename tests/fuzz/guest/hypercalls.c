@@ -8,7 +8,6 @@
  * replays the same steps.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <pv/event.h>
 #include <pv/grant.h>
@@ -387,13 +386,6 @@ static void wait_for_others(void)
     }
 }
 
-static unsigned long option(const char *name, unsigned long otherwise)
-{
-    const char *text = pv_option(name);
-
-    return text != NULL ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static void woken(evtchn_port_t port, void *data)
 {
 }
@@ -422,13 +414,13 @@ static void set_up(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    unsigned long seed = option("seed", 1);
+    unsigned long seed = pv_option_number("seed", 1);
 
-    call_limit = option("calls", call_limit);
-    peer = (uint16_t)option("peer", pv_domid());
-    trace_from = option("trace", trace_from);
+    call_limit = pv_option_number("calls", call_limit);
+    peer = (uint16_t)pv_option_number("peer", pv_domid());
+    trace_from = pv_option_number("trace", trace_from);
     skipped = pv_option("skip");
-    player_count = (unsigned int)option("players", smp_cpu_count());
+    player_count = (unsigned int)pv_option_number("players", smp_cpu_count());
     if (player_count > PLAYERS || player_count > smp_cpu_count())
         player_count = smp_cpu_count() < PLAYERS ? smp_cpu_count() : PLAYERS;
     set_up(seed);
