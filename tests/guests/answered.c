@@ -27,7 +27,8 @@ static void test_entries(void)
 {
     struct trap_info traps[2] = {{.vector = 3, .flags = 3, .cs = FLAT_KERNEL_CS, .address = 0}};
     struct mmu_update update = {.ptr = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_PT_UPDATE_NO_TRANSLATE};
-    pte_t pte = pte_read(page), table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
+    pte_t pte = pte_read(page),
+          table = pte_make(virt_to_mfn((void *)(unsigned long)start_info->pt_base), PTE_KERNEL_RW);
 
     check_group("tables and traps");
     CHECK_EQ(HYPERVISOR_set_trap_table((void *)nowhere), -XEN_EFAULT, "a trap table in a hole");
@@ -81,7 +82,8 @@ static void test_extended(void)
     CHECK_EQ(ext(MMUEXT_PIN_L3_TABLE, table), 0, "a table below the top can be pinned by itself");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), 0, "and let go");
 #else
-    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0, "nothing is done on a level that this width lacks, nor is it an error");
+    CHECK_EQ(ext(MMUEXT_PIN_L4_TABLE, table), 0,
+             "nothing is done on a level that this width lacks, nor is it an error");
     CHECK_EQ(ext(MMUEXT_UNPIN_TABLE, table), -XEN_EINVAL, "so that nothing is to be undone");
 #endif
     CHECK_EQ(ext(MMUEXT_MARK_SUPER, virt_to_mfn(page)), -XEN_EOPNOTSUPP, "large pages are not to be had");
@@ -233,6 +235,9 @@ static void test_hardware(void)
     if (!pv_is_dom0()) {
         CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "a guest has no interrupts");
         CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, page), -XEN_EPERM, "and announces no devices");
+        CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, (void *)nowhere), -XEN_EFAULT,
+                 "though what it would announce is looked at first");
+        CHECK_EQ(HYPERVISOR_physdev_op(99, page), -XEN_ENOSYS, "an operation that is none is none for a guest, too");
         return;
     }
     map.domid = 0x7123;
@@ -298,7 +303,8 @@ static void test_second(void)
     context.user_regs.cs = FLAT_KERNEL_CS;
     context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
     context.ctrlreg[3] = xen_pfn_to_cr3(tables);
-    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0, "page tables and selectors are enough to begin with");
+    CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), 0,
+             "page tables and selectors are enough to begin with");
     CHECK_EQ(HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context), -XEN_EEXIST, "once");
 }
 

@@ -6,6 +6,7 @@ DIRECTORY KERNEL... keeps each one's verdicts in the directory, as run.py of tes
 
 Guards against checks that hold only for a dom0, or only for what our own builder makes of a guest.
 """
+import argparse
 import os
 import sys
 import tarfile
@@ -63,9 +64,9 @@ def main():
     hypervisor, directory, kernels = sys.argv[1], sys.argv[2], sys.argv[3:]
     with tempfile.TemporaryDirectory() as scratch:
         texts, said = logs(hypervisor, kernels, scratch)
-    failed = 0
+    failed, kept = 0, argparse.Namespace(verdicts=directory, covered=None)
     for kernel in kernels:
-        run.keep_verdicts(directory, kernel, texts[guest_name(kernel)])
+        run.keep_lines(kept, kernel, VCPUS, texts[guest_name(kernel)])
         failed += run.report(f"{kernel} as a guest of genuine Xen", texts[guest_name(kernel)])[1]
     for line in said.splitlines():
         if line.startswith("kernels: "):
