@@ -66,7 +66,7 @@ help:
 	@echo 'make soak MINUTES=n   Linux guests under load beside small ones, then a search for leaks (default 60)'
 	@echo 'make soak-migration COUNT=n   guests of all kinds saved and migrated so often, then the same (default 100)'
 	@echo 'make soak-kills ROUNDS=n SEED=s   everything cut short at random moments, each followed by that search (default 1000)'
-	@echo 'make soak-memory   every allocation of dom0 fails once in each of the commands that matter'
+	@echo 'make soak-memory POINTS=n   every allocation of dom0, or n of them, fails once in each command that matters'
 	@echo 'make speculation   build/speculation/paravane, for CPUs that guess (docs/caveats.md)'
 	@echo 'make iso        build/paravane.iso alone'
 	@echo 'make format     C as .clang-format has it'

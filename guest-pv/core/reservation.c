@@ -82,16 +82,22 @@ static unsigned long release_batch(unsigned long wanted)
     return gone;
 }
 
-unsigned long balloon_release(unsigned long pages)
+/* By batches, until one moves nothing. */
+static unsigned long move(unsigned long pages, unsigned long (*batch)(unsigned long wanted))
 {
     unsigned long total = 0, moved;
 
     for (; total < pages; total += moved) {
-        moved = release_batch(pages - total);
+        moved = batch(pages - total);
         if (moved == 0)
             break;
     }
     return total;
+}
+
+unsigned long balloon_release(unsigned long pages)
+{
+    return move(pages, release_batch);
 }
 
 /* Places for frames to come: first right above those we have, then the holes below. */
@@ -150,14 +156,7 @@ static unsigned long claim_batch(unsigned long wanted)
 
 unsigned long balloon_claim(unsigned long pages)
 {
-    unsigned long total = 0, moved;
-
-    for (; total < pages; total += moved) {
-        moved = claim_batch(pages - total);
-        if (moved == 0)
-            break;
-    }
-    return total;
+    return move(pages, claim_batch);
 }
 
 unsigned long balloon_set_target(unsigned long pages)

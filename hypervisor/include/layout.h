@@ -5,7 +5,7 @@
  * from 0xF5800000. All of ours but the M2Ps is supervisor-only; a 32-bit kernel runs in ring 1, for which
  * supervisor-only is no protection, but everything except the (read-only) compatibility M2P lies above its 4 GiB.
  *
- *   slot 256  0xFFFF800000000000  M2P, read-only to guests, 8 bytes a frame (32-bit: 0xF5800000, 4 bytes a frame)
+ *   slot 256  0xFFFF800000000000  M2P, read-only to guest kernels, 8 bytes a frame (32-bit: 0xF5800000, 4 bytes)
  *   slot 257  0xFFFF808000000000  the M2Ps again, writable, ours alone
  *   slot 261  0xFFFF828000000000  image; from +512 MiB: stacks, GDT/LDT windows; from +1 GiB: device mappings
  *   slot 262  0xFFFF830000000000  direct map of all RAM, then the frame table is inside it

@@ -47,6 +47,16 @@ static int make_compat_l4(struct vcpu *v)
     return 0;
 }
 
+/* A kernel sees the M2P. Programs see it only in a table that is the kernel's as well, and if that did not ask for more
+ * (m2p_strict). */
+static void show_m2p(const struct domain *d, u64 *l4, bool user)
+{
+    if (!user)
+        l4[HV_SLOT_FIRST] = m2p_l4e;
+    else if (d->vm_assist >> VMASST_TYPE_m2p_strict & 1)
+        l4[HV_SLOT_FIRST] = 0;
+}
+
 /* It becomes the base under the page lock: a linear mapping that appears in it is seen here, or sees that it is one. */
 static int take_base(struct vcpu *v, mfn_t *base, mfn_t table, bool preemptible)
 {
@@ -58,6 +68,8 @@ static int take_base(struct vcpu *v, mfn_t *base, mfn_t table, bool preemptible)
     rc = page_get_and_type(table, d, v->is_32bit ? FRAME_L3 : FRAME_L4, preemptible);
     if (likely(rc == 0)) {
         *base = table;
+        if (!v->is_32bit)
+            show_m2p(d, mfn_to_virt(table), base == &v->mm.user_table);
         if (unlikely(d->mm.linear_tops))
             linear_note_base(d, table);
     }

@@ -105,6 +105,7 @@ static inline u64 pte_of(mfn_t mfn, u64 flags)
 /* pagemap.c */
 extern u64 pte_disallowed_address; /* address bits past the CPU's physical width, and NX when it has none */
 extern u64 compat_m2p_l2e[512 - COMPAT_L2_FIRST_HV_SLOT];
+extern u64 m2p_l4e;
 extern mfn_t m2p_first, m2p_end;          /* frames of both M2Ps: dom0 may map them read-only as DOMID_XEN's */
 u64 *hv_l1e(unsigned long va, bool make); /* our own level-1 entry for va; make: build the tables above it */
 

@@ -29,6 +29,14 @@ struct domain *memory_domain(unsigned domid, int *error)
     return d;
 }
 
+/* The same, for a number in the guest's memory. */
+static struct domain *memory_domain_at(unsigned long arg, int *error)
+{
+    u16 domid;
+    *error = -EFAULT;
+    return copy_from_guest(&domid, arg, sizeof(domid)) ? NULL : memory_domain(domid, error);
+}
+
 static long claim(unsigned long arg)
 {
     struct reservation r;
@@ -58,11 +66,8 @@ static unsigned long maximum_gpfn(const struct domain *d)
 
 static long query_domain(unsigned op, unsigned long arg)
 {
-    u16 domid;
     int error;
-    if (copy_from_guest(&domid, arg, sizeof(domid)))
-        return -EFAULT;
-    struct domain *d = memory_domain(domid, &error);
+    struct domain *d = memory_domain_at(arg, &error);
     if (d == NULL)
         return error;
     long rc;
@@ -187,11 +192,8 @@ static long acquire_resource(unsigned long arg)
 
 static long vnuma_info(unsigned long arg)
 {
-    u16 domid;
     int error;
-    if (copy_from_guest(&domid, arg, sizeof(domid)))
-        return -EFAULT;
-    struct domain *d = memory_domain(domid, &error);
+    struct domain *d = memory_domain_at(arg, &error);
     if (d == NULL)
         return error;
     domain_put(d);

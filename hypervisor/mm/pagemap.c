@@ -3,7 +3,7 @@
  *
  * Our own address space (layout.h). Nothing of ours is both writable and executable: text is mapped read-only in the
  * image and has no writable alias in the direct map. The level-4 entries of our slots never change after mm_boot, so
- * every copy of them in a guest's L4 stays right.
+ * every copy of them in a guest's L4 stays right; the first, for the M2P, is in those of guests' kernels alone (base.c).
  */
 #include "internal.h"
 #include "boot/boot.h"
@@ -18,6 +18,7 @@
 #define OWN_DEVICE (OWN_RW | PTE_PCD | PTE_PWT)
 
 u64 hv_l4[512] __attribute__((aligned(4096)));
+u64 m2p_l4e;
 u64 pte_disallowed_address;
 u64 compat_m2p_l2e[512 - COMPAT_L2_FIRST_HV_SLOT];
 mfn_t m2p_first, m2p_end;
@@ -134,14 +135,15 @@ static void map_m2p(void)
         compat_m2p_l2e[at / LARGE_PAGE] = (block.compat + at) | GUEST_RO | PTE_PSE;
 }
 
-/* Slots that may be filled later get their level-3 table now. Guests see none of them but the M2P's: a linear mapping
- * would show them our tables otherwise. */
+/* Slots that may be filled later get their level-3 table now. Guests see none of them: a linear mapping would show them
+ * our tables otherwise. The M2P's is for their kernels alone, and not for us. */
 static void fix_slots(void)
 {
-    for (unsigned slot = HV_SLOT_FIRST; slot <= 262; slot++) {
+    m2p_l4e = hv_l4[HV_SLOT_FIRST];
+    hv_l4[HV_SLOT_FIRST] = 0;
+    for (unsigned slot = HV_SLOT_FIRST + 1; slot <= 262; slot++) {
         boot_entry(descend(&hv_l4[slot], true));
-        if (slot != HV_SLOT_FIRST)
-            hv_l4[slot] &= ~PTE_US;
+        hv_l4[slot] &= ~PTE_US;
     }
 }
 

@@ -162,10 +162,12 @@ static mfn_t root_table(const struct vcpu *v)
 static struct shadow_page *shadow_root(struct vcpu *v, struct shadow *s)
 {
     struct shadow_page *root = shadow_of(v->domain, s, root_table(v), v->is_32bit ? 3 : 4);
-    if (v->is_32bit)
+    if (v->is_32bit) {
         v->mm.compat_l4[0] = virt_to_maddr(root->table) | PTE_TABLE;
-    else
+    } else {
+        root->table[HV_SLOT_FIRST] = ((const u64 *)mfn_to_virt(root_table(v)))[HV_SLOT_FIRST];
         v->mm.cr3 = virt_to_maddr(root->table);
+    }
     return root;
 }
 

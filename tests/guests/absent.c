@@ -75,9 +75,9 @@ static void check_absent(const struct hypercall_expectation *e)
 /* Refused as such: one error, always. What has several is asked about elsewhere. */
 static bool only_refused(const struct hypercall_expectation *e)
 {
-    return e->status == 'e' || (e->status == 'r' && e->sub != HYPERCALL_WHOLE && e->call != __HYPERVISOR_memory_op &&
-                                e->call != __HYPERVISOR_vcpu_op && e->call != __HYPERVISOR_xen_version &&
-                                e->failures[0] != 0);
+    return e->status == 'e' ||
+           (e->status == 'r' && e->sub != HYPERCALL_WHOLE && e->call != __HYPERVISOR_memory_op &&
+            e->call != __HYPERVISOR_vcpu_op && e->call != __HYPERVISOR_xen_version && e->failures[0] != 0);
 }
 
 int main(int argc, char **argv)

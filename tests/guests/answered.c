@@ -19,7 +19,8 @@
 #include "check.h"
 #include "table_calls.h"
 
-#define NOBODY 0x7000
+#define NOBODY     0x7000
+#define LOCAL_APIC 0xfee00
 
 static char *page, *nowhere;
 
@@ -51,6 +52,8 @@ static void test_entries(void)
     CHECK_EQ(HYPERVISOR_fpu_taskswitch(0), 0, "the FPU is there for us");
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, UVMF_INVLPG | (unsigned long)nowhere), -XEN_EFAULT,
              "processors named in a hole");
+    CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte_make(LOCAL_APIC, PTE_KERNEL_RW), UVMF_NONE),
+             -XEN_EPERM, "the processor's interrupt controller is for nobody to map");
     CHECK_EQ(HYPERVISOR_update_va_mapping((unsigned long)page, pte, 3), 0, "a kind of flush that is none is none");
     CHECK_EQ(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, pte, UVMF_NONE, NOBODY), -XEN_ESRCH,
              "a page of nobody");
@@ -222,6 +225,7 @@ static void test_hardware(void)
     struct physdev_eoi eoi = {.irq = 0x7fffffff};
     struct physdev_irq_status_query query = {.irq = 9};
     struct physdev_irq vector = {.irq = 9};
+    struct physdev_op old = {.cmd = PHYSDEVOP_SET_IOPL, .u.set_iopl.iopl = 4};
     struct evtchn_bind_pirq bind = {.pirq = 9};
     struct physdev_map_pirq map = {.domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9};
     struct sched_remote_shutdown remote = {.domain_id = NOBODY};
@@ -231,6 +235,8 @@ static void test_hardware(void)
     CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, (void *)nowhere), -XEN_EFAULT, "a privilege in a hole");
     CHECK_EQ(pv_hypercall1(__HYPERVISOR_physdev_op_compat, (unsigned long)nowhere), -XEN_EFAULT,
              "in the old call, too");
+    CHECK_EQ(pv_hypercall1(__HYPERVISOR_physdev_op_compat, (unsigned long)&old), -XEN_EINVAL,
+             "by which there is no privilege below ring 3 either");
     CHECK_EQ(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &remote), -XEN_ESRCH, "nobody is not ended");
     if (!pv_is_dom0()) {
         CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "a guest has no interrupts");

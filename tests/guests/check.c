@@ -92,13 +92,13 @@ static void note(struct answers *a, const struct answer *new)
         a->list[a->count++] = *new;
 }
 
-/* Where nobody waits for the answer, the pointer may be one that is not to be followed. */
+/* Where nobody waits for the answer, the pointer may be one that is not to be followed, and a command any number. */
 long check_watch(unsigned long number, unsigned long first, long result)
 {
     bool by_pointer = number < 64 && (BY_POINTER | BIT(__HYPERVISOR_mmu_update)) >> number & 1;
     bool error = (unsigned long)result > -PAGE_SIZE;
 
-    if (armed || (error && !by_pointer)) {
+    if (armed || (error && !by_pointer && result != -XEN_ENOSYS)) {
         struct answer new = {(unsigned int)number, sub_operation(number, first, result), result};
 
         if (armed)

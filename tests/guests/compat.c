@@ -10,7 +10,6 @@
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
-#include <pv/threads.h>
 #include <pv/time.h>
 #include <pv/traps.h>
 #include "../../guest-pv/core/internal.h"
@@ -77,7 +76,7 @@ static void test_events(void)
     CHECK_EQ(old_event_op((struct evtchn_op *)~0xfffUL), -XEN_EFAULT, "an unreadable one EFAULT");
 }
 
-static long block(uint64_t until)
+static long nap(uint64_t until)
 {
     timer_set(until);
     return old_sched_op(SCHEDOP_block, 0);
@@ -89,7 +88,7 @@ static void test_scheduling(void)
 
     check_group("sched_op");
     CHECK_EQ(old_sched_op(SCHEDOP_yield, 0), 0, "yield");
-    CHECK_EQ(check_sleep(block, &until), 0, "block");
+    CHECK_EQ(check_sleep(nap, &until), 0, "block");
     CHECK(time_monotonic_ns() >= until, "lasts until the timer");
     CHECK_EQ(shared_info->vcpu_info[0].evtchn_upcall_mask, 0, "and opens the upcall mask");
     CHECK_EQ(old_sched_op(99, 0), -XEN_ENOSYS, "an unknown operation is ENOSYS");

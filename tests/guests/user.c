@@ -185,6 +185,72 @@ static void test_others(void)
 }
 #endif
 
+#ifdef __x86_64__
+#define MACHINE_TABLE 0xffff800000000000UL
+#define MINE          256 /* slots of a level-4 table before the hypervisor's */
+#define BEHIND_XEN    (272 * 8UL)
+
+static long set_base(unsigned int cmd, unsigned long mfn)
+{
+    struct mmuext_op op = {.cmd = cmd, .arg1.mfn = mfn};
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+/* A load from the table to rax, and what is invalid: whether the program got past the first. */
+static bool reads_machine_table(void)
+{
+    static const uint64_t address = MACHINE_TABLE;
+    struct trap_info table[3] = {{.vector = TRAP_PF, .flags = 4}, {.vector = TRAP_UD, .flags = 4}};
+
+    for (unsigned int i = 0; i < 2; i++) {
+        table[i].cs = FLAT_KERNEL_CS;
+        table[i].address = (unsigned long)raw_escape;
+    }
+    HYPERVISOR_set_trap_table(NULL);
+    HYPERVISOR_set_trap_table(table);
+    code[0] = 0x48;
+    code[1] = 0xa1;
+    memcpy(code + 2, &address, sizeof(address));
+    code[10] = 0x0f;
+    code[11] = 0x0b;
+    memset(raw_frame, 0, sizeof(raw_frame));
+    raw_user_run(code, user_stack + sizeof(user_stack), FLAG_FIXED | FLAG_IF, 0);
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    return came(0, 10);
+}
+
+/* A copy of the kernel's, to be for programs alone. */
+static unsigned long new_user_table(void)
+{
+    char *l4 = pages_alloc(1), *kernel = (char *)(unsigned long)start_info->pt_base;
+
+    memcpy(l4, kernel, MINE * 8UL);
+    memcpy(l4 + BEHIND_XEN, kernel + BEHIND_XEN, PAGE_SIZE - BEHIND_XEN);
+    pages_protect(l4, 1, false);
+    return virt_to_mfn(l4);
+}
+
+/* The machine-to-physical table tells which frames all domains have: a kernel needs it, its programs are not to see it
+ * through page tables that are theirs alone, whether the kernel asks for that or not. */
+static void test_machine_table(void)
+{
+    unsigned long kernel = virt_to_mfn((void *)(unsigned long)start_info->pt_base);
+
+    check_group("the machine's table from user mode");
+    CHECK(reads_machine_table(), "can be read through the kernel's own page tables");
+    CHECK_EQ(set_base(MMUEXT_NEW_USER_BASEPTR, new_user_table()), 0, "a program gets tables of its own");
+    CHECK(!reads_machine_table(), "it is not in these");
+    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_m2p_strict), 0, "the kernel asks for no less");
+    CHECK_EQ(set_base(MMUEXT_NEW_USER_BASEPTR, new_user_table()), 0, "another gets its own");
+    CHECK(!reads_machine_table(), "nor is it in those");
+    HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_m2p_strict);
+    CHECK_EQ(set_base(MMUEXT_NEW_USER_BASEPTR, kernel), 0, "back to one table for all");
+    CHECK_EQ(((volatile uint64_t *)MACHINE_TABLE)[kernel], virt_to_pfn((void *)(unsigned long)start_info->pt_base),
+             "where the kernel finds itself all the time");
+}
+#endif
+
 int main(int argc, char **argv)
 {
 #ifdef __x86_64__
@@ -198,6 +264,9 @@ int main(int argc, char **argv)
                                  UVMF_INVLPG);
     irq_disable();
     HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)kernel_stack + sizeof(kernel_stack));
+#ifdef __x86_64__
+    test_machine_table();
+#endif
     test_interrupt();
     test_exception_numbers();
 #ifdef __x86_64__

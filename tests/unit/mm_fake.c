@@ -301,6 +301,7 @@ u32 domain_dirty_mask(struct domain *d)
     return d->mm.dirty_cpus;
 }
 
+u64 m2p_l4e;
 void hv_fill_l4(u64 *l4, bool compat)
 {
     for (unsigned i = HV_SLOT_FIRST; i <= HV_SLOT_LAST; i++)
