@@ -56,6 +56,7 @@ help:
 	@echo 'make bench-scale   a thousand domains: what each step costs; make plots draws it and the rows of make bench'
 	@echo 'make bench-linux   what a Linux guest does, in instructions, beside genuine Xen and no hypervisor'
 	@echo 'make check-rival   the boot log of a Linux guest, here and on genuine Xen'
+	@echo 'make check-guests-xen-domu   the guest tests as guests, here and on genuine Xen'
 	@echo 'make check-rival-migration   saved domains between genuine Xen and here, both ways'
 	@echo 'make check-rival-tools       genuine xl in a Linux dom0 here; make check-rival-tracing: genuine xentrace'
 	@echo 'make bench-migration         how long a migrated guest stands still, beside genuine Xen'

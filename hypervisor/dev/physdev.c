@@ -151,50 +151,58 @@ static long unmap_pirq(unsigned long arg)
 }
 
 /* Calls that only need an answer: PCI devices are announced to whoever wants to know, and there are no message-signalled
- * interrupts. The argument must be there all the same. */
+ * interrupts. The argument must be there all the same. A guest has no devices: what is about pirqs finds none, and the
+ * rest is not for it. */
 static long other(unsigned long cmd, unsigned long arg)
 {
     static const struct {
         u8 cmd, size;
         s8 result;
     } answers[] = {
-        {PHYSDEVOP_manage_pci_add, 2, 0},      {PHYSDEVOP_manage_pci_remove, 2, 0},
-        {PHYSDEVOP_manage_pci_add_ext, 16, 0}, {PHYSDEVOP_pci_device_add, 12, 0},
-        {PHYSDEVOP_pci_device_remove, 4, 0},   {PHYSDEVOP_pci_mmcfg_reserved, 16, -ENODEV},
-        {PHYSDEVOP_restore_msi, 2, -ENODEV},   {PHYSDEVOP_restore_msi_ext, 4, -ENODEV},
-        {PHYSDEVOP_prepare_msix, 4, -ENODEV},  {PHYSDEVOP_release_msix, 4, -ENODEV},
-        {PHYSDEVOP_get_free_pirq, 8, -ENOSPC}, {PHYSDEVOP_dbgp_op, 6, 0},
-        {PHYSDEVOP_IRQ_UNMASK_NOTIFY, 0, 0},
+        {PHYSDEVOP_manage_pci_add, 2, 0},
+        {PHYSDEVOP_manage_pci_remove, 2, 0},
+        {PHYSDEVOP_manage_pci_add_ext, 16, 0},
+        {PHYSDEVOP_pci_device_add, 12, 0},
+        {PHYSDEVOP_pci_device_remove, 4, 0},
+        {PHYSDEVOP_pci_mmcfg_reserved, 16, -ENODEV},
+        {PHYSDEVOP_restore_msi, 2, -ENODEV},
+        {PHYSDEVOP_restore_msi_ext, 4, -ENODEV},
+        {PHYSDEVOP_prepare_msix, 4, -ENODEV},
+        {PHYSDEVOP_release_msix, 4, -ENODEV},
+        {PHYSDEVOP_get_free_pirq, 8, -ENOSPC},
+        {PHYSDEVOP_dbgp_op, 6, 0},
+        {PHYSDEVOP_irq_status_query, 8, -EINVAL},
+        {PHYSDEVOP_eoi, 4, -EINVAL},
+        {PHYSDEVOP_map_pirq, 16, 0},
+        {PHYSDEVOP_unmap_pirq, 8, 0},
+        {PHYSDEVOP_alloc_irq_vector, 8, 0},
+        {PHYSDEVOP_setup_gsi, 6, 0},
+        {PHYSDEVOP_apic_read, 16, 0},
+        {PHYSDEVOP_apic_write, 16, 0},
     };
     u8 bytes[16];
 
-    for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
-        if (answers[i].cmd == cmd)
-            return answers[i].size && copy_from_guest(bytes, arg, answers[i].size) ? -EFAULT : answers[i].result;
+    if (cmd == PHYSDEVOP_IRQ_UNMASK_NOTIFY)
+        return 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+        if (answers[i].cmd != cmd)
+            continue;
+        if (copy_from_guest(bytes, arg, answers[i].size))
+            return -EFAULT;
+        return current->domain->privileged || answers[i].result == -EINVAL ? answers[i].result : -EPERM;
+    }
     return -ENOSYS;
-}
-
-/* What any guest may ask of itself. */
-static bool for_everyone(unsigned long cmd)
-{
-    return cmd == PHYSDEVOP_set_iopl || cmd == PHYSDEVOP_set_iobitmap || cmd == PHYSDEVOP_IRQ_UNMASK_NOTIFY;
 }
 
 long do_physdev_op(unsigned long cmd, unsigned long arg)
 {
-    if (!for_everyone(cmd) && !current->domain->privileged) {
-        /* A guest without devices has no pirqs: the calls about them find none. */
-        return cmd == PHYSDEVOP_eoi || cmd == PHYSDEVOP_irq_status_query || cmd == PHYSDEVOP_map_pirq ||
-                       cmd == PHYSDEVOP_unmap_pirq || cmd == PHYSDEVOP_get_free_pirq
-                   ? -EINVAL
-               : cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2 ? -ENOSYS
-                                                                                        : -EPERM;
-    }
-    switch (cmd) {
-    case PHYSDEVOP_set_iopl:
+    if (cmd == PHYSDEVOP_set_iopl)
         return set_iopl(arg);
-    case PHYSDEVOP_set_iobitmap:
+    if (cmd == PHYSDEVOP_set_iobitmap)
         return set_iobitmap(arg);
+    if (!current->domain->privileged)
+        return other(cmd, arg);
+    switch (cmd) {
     case PHYSDEVOP_irq_status_query:
         return irq_status_query(arg);
     case PHYSDEVOP_eoi:

@@ -95,7 +95,7 @@ user_run:
     mov %rsp, saved_sp(%rip)
     push $0xe02b
     push %rsi
-    push $0x202
+    push $2
     push $0xe033
     push %rdi
     push $0
@@ -189,7 +189,7 @@ user_run:
     mov %esp, saved_sp
     push $0xe033
     push %ecx
-    push $0x202
+    push $2
     push $0xe02b
     push %eax
     jmp IRET_STUB

@@ -241,6 +241,9 @@ static void test_hardware(void)
     if (!pv_is_dom0()) {
         CHECK_EQ(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), -XEN_EPERM, "a guest has no interrupts");
         CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, page), -XEN_EPERM, "and announces no devices");
+        CHECK_EQ(HYPERVISOR_physdev_op(PHYSDEVOP_manage_pci_add, (void *)nowhere), -XEN_EFAULT,
+                 "though what it would announce is looked at first");
+        CHECK_EQ(HYPERVISOR_physdev_op(99, page), -XEN_ENOSYS, "an operation that is none is none for a guest, too");
         return;
     }
     map.domid = 0x7123;

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <abi/errno.h>
 #include <abi/nmi.h>
+#include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include <pv/traps.h>
+#include "../../guest-pv/core/internal.h"
 #include "check.h"
 
 #define COMMANDS 36U
@@ -94,8 +96,13 @@ static void sweep(const struct sweep *s)
         if (s->without >> command & 1)
             continue;
         for (unsigned int variant = 0; variant < VARIANTS; variant++) {
-            long result = issue(s, command, prepare(variant));
+            long result;
 
+            irq_disable();
+            result = issue(s, command, prepare(variant));
+            if (s->call == __HYPERVISOR_callback_op)
+                traps_init();
+            irq_enable();
             note(s->name, command, variant, result > 0 && s->any_positive >> command & 1 ? 1 : result);
         }
     }

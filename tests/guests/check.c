@@ -4,6 +4,7 @@
  *
  * The harness of the guest tests.
  */
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <abi/sysctl.h>
 #include <abi/xen.h>
 #include <hypercall_stubs.h>
+#include <pv/console.h>
 #include <pv/event.h>
 #include <pv/paging.h>
 #include <pv/pv.h>
@@ -18,11 +20,14 @@
 #include "check.h"
 #include "watch.h"
 
-#define WHOLE     0xffffU
-#define MAX_COVER 1024U
-#define BIT(n)    (1ULL << (n))
-#define SLEEP_NS  20000000ULL
-#define SLEEPS    50U
+#define WHOLE      0xffffU
+#define MAX_COVER  1024U
+#define BIT(n)     (1ULL << (n))
+#define SLEEP_NS   20000000ULL
+#define SLEEPS     50U
+#define KEPT_PAGES 192U
+#define PIECE      512U
+#define PATIENCE   10U
 
 /* How a call names its sub-operation: as its first argument, or as the first word behind it. */
 #define BY_ARGUMENT                                                                                                    \
@@ -47,6 +52,10 @@ static struct answers {
     unsigned int count;
     struct answer list[MAX_COVER];
 } covered, refused;
+
+static char *kept;
+static size_t kept_used;
+static bool kept_all = true;
 
 static bool asked_for(const char *word)
 {
@@ -113,16 +122,34 @@ static void cover(void)
     note(&covered, &last);
 }
 
+/* Each line that a guest prints brings it events, and its subject may be just those: it keeps verdicts for the end. */
+static void tell(const char *format, ...)
+{
+    size_t room = KEPT_PAGES * PAGE_SIZE - kept_used;
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    if (pv_is_dom0()) {
+        vprintf(format, arguments);
+    } else if (kept != NULL || (kept = pages_alloc(KEPT_PAGES)) != NULL) {
+        length = vsnprintf(kept + kept_used, room, format, arguments);
+        kept_used += length >= 0 && (size_t)length < room ? (size_t)length : 0;
+        kept_all = kept_all && length >= 0 && (size_t)length < room;
+    }
+    va_end(arguments);
+}
+
 static void print_answers(const char *word, const struct answers *a)
 {
     for (unsigned int i = 0; i < a->count; i++)
-        printf("%s %u %u %ld\n", word, a->list[i].call, a->list[i].sub, a->list[i].result);
+        tell("%s %u %u %ld\n", word, a->list[i].call, a->list[i].sub, a->list[i].result);
 }
 
 static void show(char verdict, long value, const char *sentence)
 {
     if (verdicts())
-        printf("verdict %c %ld %s\n", verdict, value, sentence);
+        tell("verdict %c %ld %s\n", verdict, value, sentence);
 }
 
 bool check_record(bool holds, const char *sentence, const char *condition, const char *file, int line)
@@ -155,7 +182,7 @@ bool check_equal(long actual, long expected, const char *sentence, const char *w
 void check_same(unsigned long long value, const char *sentence)
 {
     if (verdicts())
-        printf("verdict = %llx %s\n", value, sentence);
+        tell("verdict = %llx %s\n", value, sentence);
 }
 
 /* With "traced" on its command line a kernel in dom0's place switches tracing on, which must change nothing. */
@@ -211,15 +238,29 @@ void check_group(const char *name)
     trace_if_asked();
     printf("  %s\n", name);
     if (verdicts())
-        printf("verdict group %s\n", name);
+        tell("verdict group %s\n", name);
+}
+
+/* Without waiting for events, which may come no more: the ring is seen empty before each piece that it then holds. */
+static void print_kept(void)
+{
+    fflush(stdout);
+    for (size_t at = 0; at < kept_used; at += PIECE) {
+        console_write_now(kept + at, kept_used - at < PIECE ? kept_used - at : PIECE);
+        for (unsigned int i = 0; i < PATIENCE; i++)
+            console_flush();
+    }
 }
 
 int check_summary(const char *name)
 {
+    if (!kept_all)
+        CHECK(false, "there is room for all verdicts");
     if (asked_for("covers")) {
         print_answers("covered", &covered);
         print_answers("refused", &refused);
     }
+    print_kept();
     printf("%s: %u passed, %u failed\n", name, passed, failed);
     return (int)failed;
 }
