@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A look into the xenstore: xenstore-ls, -read, -write, -rm.
+ * A look into the xenstore: xenstore-ls, -read, -write, -rm; and -control, which speaks to the daemon itself.
  */
 #include "json.h"
 #include "vane.h"
@@ -119,5 +119,45 @@ int cmd_xenstore_rm(struct vane *vane, int argc, char **argv)
     if (!xs_rm(vane->xs, XBT_NULL, argv[1]))
         return fail(vane, "%s: %s", argv[1], strerror(errno));
     json_ok(vane);
+    return 0;
+}
+
+/* The words behind the command, each with its NUL, as the daemon takes them; 0 when they are too long. */
+static size_t pack_words(char *to, size_t room, int count, char **words)
+{
+    size_t length = 0;
+
+    for (int i = 0; i < count; i++) {
+        size_t size = strlen(words[i]) + 1;
+
+        if (size > room - length)
+            return 0;
+        memcpy(to + length, words[i], size);
+        length += size;
+    }
+    return length;
+}
+
+int cmd_xenstore_control(struct vane *vane, int argc, char **argv)
+{
+    char words[256], *answer;
+    struct json json;
+    size_t length;
+
+    if (check_arguments(vane, argc, argv, 1, 8) != 0)
+        return 1;
+    length = pack_words(words, sizeof(words), argc - 2, argv + 2);
+    if (length == 0 && argc > 2)
+        return fail(vane, "%s: %s", argv[1], strerror(E2BIG));
+    answer = xs_control_command(vane->xs, argv[1], words, (unsigned int)length);
+    if (answer == NULL)
+        return fail(vane, "%s: %s", argv[1], strerror(errno));
+    say(vane, "%s%s", answer, strchr(answer, '\n') ? "" : "\n");
+    json_begin(&json, vane);
+    json_open(&json, NULL, '{');
+    json_text(&json, "answer", answer, strlen(answer));
+    json_close(&json, '}');
+    json_end(&json);
+    free(answer);
     return 0;
 }

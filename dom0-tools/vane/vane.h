@@ -132,6 +132,7 @@ int cmd_xenstore_ls(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_read(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_write(struct vane *vane, int argc, char **argv);
 int cmd_xenstore_rm(struct vane *vane, int argc, char **argv);
+int cmd_xenstore_control(struct vane *vane, int argc, char **argv);
 
 int cmd_ls(struct vane *vane, int argc, char **argv);
 int cmd_cat(struct vane *vane, int argc, char **argv);

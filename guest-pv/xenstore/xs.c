@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pv/threads.h>
+
 #include "link.h"
+
+#define END_TRIES    100u
+#define END_PAUSE_NS 10000000u
 
 struct xs_handle *xs_open(unsigned long flags)
 {
@@ -272,13 +277,26 @@ static bool forget_transaction(struct xs_handle *h, xs_transaction_t t)
     return true;
 }
 
+/* A transaction that the daemon was not told the end of, for want of memory, would stay open for ever: it is told as soon
+ * as there is some. The error stays that of before. */
+static bool dropped(xs_transaction_t t)
+{
+    unsigned int patience = END_TRIES;
+    bool done;
+
+    while (!(done = command_one(XS_TRANSACTION_END, t, "F")) && errno == ENOMEM && --patience)
+        thread_sleep_ns(END_PAUSE_NS);
+    errno = ENOMEM;
+    return done;
+}
+
 bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 {
     if (!forget_transaction(h, t)) {
         errno = EAGAIN;
         return abort;
     }
-    return command_one(XS_TRANSACTION_END, t, abort ? "F" : "T");
+    return command_one(XS_TRANSACTION_END, t, abort ? "F" : "T") || (errno == ENOMEM && dropped(t) && abort);
 }
 
 bool xs_introduce_domain(struct xs_handle *h, unsigned int domid, unsigned long mfn, unsigned int eventchn)

@@ -150,38 +150,103 @@ static void becomes_anothers(void)
     CHECK_EQ(bad, 0, "no word came from its owner of before");
 }
 
-/* The table that holds a translation is itself replaced: processors keep upper entries too. The old table becomes a page
- * again, filled with entries for frames of others; who still walks it reads them. */
+static const pte_t *level2_entry(const char *at)
+{
+    const pte_t *table = (const pte_t *)(unsigned long)start_info->pt_base;
+
+    for (unsigned int level = TOP_LEVEL; level > 2; level--)
+        table = pfn_to_virt(mfn_to_pfn(pte_mfn(table[(unsigned long)at >> (3 + 9 * level) & 511])));
+    return &table[(unsigned long)at >> 21 & 511];
+}
+
+static long set_level2(const pte_t *entry, pte_t value)
+{
+    unsigned long offset = (unsigned long)entry & ~PAGE_MASK;
+
+    return mmu_update(((uint64_t)virt_to_mfn((const char *)entry - offset) << 12) + offset, value);
+}
+
+static void until_writer_is_at(unsigned long round)
+{
+    uint64_t end = time_monotonic_ns() + 1000000000;
+
+    while (writer.rounds < round && time_monotonic_ns() < end)
+        __asm__ volatile("pause");
+}
+
+/* How many writes succeed that begin after this is called. */
+static unsigned long writes_that_land(char *at)
+{
+    unsigned long own = probe_write(at, 0), before;
+
+    if (!writer.rounds)
+        return own;
+    until_writer_is_at(writer.rounds + 2); /* one was under way */
+    before = landed;
+    until_writer_is_at(writer.rounds + 20);
+    return own + landed - before;
+}
+
+/* The page that only the table mapped becomes a table: nobody may write to it by a translation from there. */
+static void page_of_old_table(char *page, unsigned long *bad)
+{
+    unsigned long mfn = virt_to_mfn(page);
+
+    pages_protect(page, 1, false);
+    CHECK_EQ(mmuext(MMUEXT_PIN_L1_TABLE, mfn), 0, "its page becomes a table");
+    stamp = foreign_mfn() << 12 | PTE_P | PTE_RW;
+    watch(page, bad);
+    mmuext(MMUEXT_UNPIN_TABLE, mfn);
+    target = NULL;
+    pages_protect(page, 1, true);
+}
+
+/* The table becomes a page, filled with entries for frames of others: who still walked it would reach those. */
+static void old_table_as_page(pte_t *table, char *view, unsigned long *bad)
+{
+    CHECK_EQ(pages_protect(table, 1, true), 0, "it becomes a page");
+    table[0] = pte_make(foreign_mfn(), PTE_KERNEL_RW);
+    *bad += writes_that_land(view);
+    CHECK(pages_protect(table, 1, false) == 0 && mmuext(MMUEXT_PIN_L1_TABLE, virt_to_mfn(table)) < 0,
+          "what was put there meanwhile is looked at when it becomes a table again");
+}
+
+/* The table that holds a translation is itself replaced, with no flush: processors keep what they found by it, and upper
+ * entries too. */
 static void old_table_still_walked(void)
 {
-    check_group("a table becomes a page");
-    for (int i = 0; i < ROUNDS / 3; i++) {
+    char *range = vspace_alloc(1023), *view = (char *)(((unsigned long)range + 0x1fffff) & ~0x1fffffUL);
+    unsigned long written = 0, landed_late = 0;
+    const pte_t *entry;
+    pte_t usual;
+
+    check_group("a table is replaced");
+    pte_write(view, 0);
+    entry = level2_entry(view);
+    usual = *entry;
+    for (int i = 0; i < ROUNDS; i++) {
         pte_t *table = new_table();
-        char *page = pages_alloc(1), *view = vspace_alloc(1), *base;
-        unsigned long mfn = virt_to_mfn(table);
-        unsigned int index;
-        pte_write(view, pte_make(virt_to_mfn(page), PTE_KERNEL_RW));
-        base = (char *)((unsigned long)view & ~0x1fffffUL);
-        index = (unsigned int)(((unsigned long)view - (unsigned long)base) >> 12);
-        poke(&table[index], pte_make(virt_to_mfn(page), PTE_KERNEL_RW));
-        CHECK_EQ(mmuext(MMUEXT_PIN_L1_TABLE, mfn), 0, "a table");
+        char *page = pages_alloc(1);
+        poke(table, pte_make(virt_to_mfn(page), PTE_KERNEL_RW));
+        CHECK_EQ(set_level2(entry, pte_make(virt_to_mfn(table), PTE_KERNEL_RW)), 0, "a table is walked");
         stamp = 0;
         let_it_write(view);
+        CHECK(probe_write(view, 0), "by all");
+        CHECK_EQ(set_level2(entry, usual), 0, "and another instead of it");
+        if (i & 1)
+            page_of_old_table(page, &written);
+        else
+            old_table_as_page(table, view, &landed_late);
         target = NULL;
-        CHECK_EQ(mmuext(MMUEXT_UNPIN_TABLE, mfn), 0, "a table no longer");
-        CHECK_EQ(pages_protect(table, 1, true), 0, "a page");
-        table[index] = pte_make(foreign_mfn(), PTE_KERNEL_RW);
-        target = view;
-        CHECK(pages_protect(table, 1, false) == 0 && mmuext(MMUEXT_PIN_L1_TABLE, mfn) < 0,
-              "what was put there meanwhile is looked at when it becomes a table again");
-        target = NULL;
-        pages_protect(table, 1, true);
-        pages_free((void *)table, 1);
-        set_pte(view, 0);
+        stamp = 0;
         mmuext(MMUEXT_TLB_FLUSH_ALL, 0);
-        vspace_free(view, 1);
+        pages_protect(table, 1, true);
+        pages_free(table, 1);
         pages_free(page, 1);
     }
+    vspace_free(range, 1023);
+    CHECK_EQ(written, 0, "no word was written to what its page became");
+    CHECK_EQ(landed_late, 0, "no write found its way through what was a table");
 }
 
 /* What was a table becomes writable for two at once. The first of them flushes the other's processor before anybody may

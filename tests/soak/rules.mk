@@ -5,7 +5,8 @@
 # make soak-migration: guests of all kinds saved and restored, and migrated, COUNT times each; then the same search.
 # make soak-kills: ROUNDS of guests and commands that are cut short at moments which follow from SEED.
 # make soak-memory: every single allocation of dom0 fails, one after the other, in each of the commands that matter (or
-# POINTS of them), and allocations of the hypervisor while a domain is saved live, restored, given memory.
+# POINTS of them, from FIRST to LAST, in the command ONLY), and allocations of the hypervisor while a domain is saved live,
+# restored, given memory.
 
 MINUTES ?= 60
 COUNT ?= 100
@@ -29,5 +30,5 @@ soak-kills:
 	    $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider tests/system/test_kills.py
 
 soak-memory:
-	$(Q)BUILD=$(B) POINTS=$(or $(POINTS),0) TEST_SECONDS=86400 $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider \
-	    tests/system/test_dom0_memory.py tests/system/test_faults.py
+	$(Q)BUILD=$(B) POINTS=$(or $(POINTS),0) FIRST=$(FIRST) LAST=$(LAST) TEST_SECONDS=86400 $(PYTHON) -m pytest -q \
+	    --tb=short -p no:cacheprovider $(and $(ONLY),-k '[$(ONLY)]') tests/system/test_dom0_memory.py tests/system/test_faults.py

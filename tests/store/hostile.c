@@ -219,6 +219,69 @@ static _Noreturn void make_noise(void)
     }
 }
 
+/* Bytes one by one, each with an event of its own. */
+static void put_slowly(const char *path)
+{
+    struct xsd_sockmsg header = {XS_READ, 1, 0, (uint32_t)strlen(path) + 1};
+
+    for (uint32_t i = 0; i < sizeof(header); i++, kick())
+        put_bytes((const char *)&header + i, 1);
+    for (uint32_t i = 0; i < header.len; i++, kick())
+        put_bytes(path + i, 1);
+}
+
+/* Watches that fire for each other, and nobody who reads what they say. */
+static void watch_without_reading(void)
+{
+    char payload[] = "/\0token 0";
+
+    for (unsigned int i = 0; i < 20; i++) {
+        payload[sizeof(payload) - 2] = (char)('a' + i);
+        if (ring->req_prod - ring->req_cons <= XENSTORE_RING_SIZE - 64)
+            put_request(XS_WATCH, i, payload, sizeof(payload));
+    }
+}
+
+static void break_a_rule(uint32_t which)
+{
+    struct xsd_sockmsg half = {XS_WRITE, 1, 0, 100};
+
+    switch (which % 6) {
+    case 0:
+        put_bytes(&half, which % (sizeof(half) + 1));
+        break;
+    case 1:
+        put_claim(XS_WRITE, 2, "data/half", 9, 4096);
+        break;
+    case 2:
+        put_claim(XS_WRITE, 3, "data", 4, 5000 + which);
+        break;
+    case 3:
+        ring->req_prod = ring->req_cons + XENSTORE_RING_SIZE + 1 + which % 4096;
+        break;
+    case 4:
+        ring->rsp_cons = ring->rsp_prod - XENSTORE_RING_SIZE - 1 - which % 4096;
+        break;
+    default:
+        watch_without_reading();
+        put_slowly("name");
+        break;
+    }
+    kick();
+}
+
+/* Breaks a rule, begins anew, without end; now and then it looks whether it is served. */
+static _Noreturn void break_rules(void)
+{
+    for (unsigned int rounds = 0;; rounds++) {
+        break_a_rule(noise());
+        if (!begin_anew() || (rounds % 16 == 0 && !served(rounds)))
+            printf("INTRUSION: the store serves no more, round %u\n", rounds);
+        if (rounds == 0)
+            printf("break has begun\n");
+    }
+}
+
 int main(int argc, char **argv)
 {
     ring = pfn_to_virt(mfn_to_pfn(start_info->store_mfn));
@@ -226,6 +289,8 @@ int main(int argc, char **argv)
     event_mask(start_info->store_evtchn);
     if (argc > 1 && !strcmp(argv[1], "noise"))
         make_noise();
+    if (argc > 1 && !strcmp(argv[1], "break"))
+        break_rules();
     test_protocol();
     test_indices();
     test_noise();

@@ -4,7 +4,8 @@
 
 The command, the store, the back ends and the threads that serve them all live in one heap. Whoever of them gets no
 memory says so or finds another way; what he had is given back, and the next command works. `make soak-memory` lets every
-single allocation fail, `make soak-memory POINTS=n` a choice of them.
+single allocation fail, `make soak-memory POINTS=n` a choice of them; FIRST=n LAST=n those of a range, ONLY=save in one
+command.
 """
 import collections
 import itertools
@@ -18,6 +19,7 @@ from machine import DOM0_MEM, Machine
 from test_leaks import settled
 
 POINTS = int(os.environ.get("POINTS", "0"))  # of each command; 0: all
+FIRST, LAST = int(os.environ.get("FIRST") or 1), int(os.environ.get("LAST") or 1000000)
 pytestmark = pytest.mark.skipif("POINTS" not in os.environ, reason="make soak-memory takes its time")
 OPTIONS = f"console=com1 {DOM0_MEM} loglvl=info guest_loglvl=none"
 DISK = "/images/scratch.img,raw,xvda,w"
@@ -69,10 +71,11 @@ def alone(machine):
 
 
 def chosen(count):
-    """All allocations, or POINTS of them: the last ones too, where most is to be undone."""
-    if POINTS == 0 or count <= POINTS:
-        return list(range(1, count + 1))
-    return sorted({1 + number * (count - 1) // (POINTS - 1) for number in range(POINTS)})
+    """All allocations of the range, or POINTS of them: the last ones too, where most is to be undone."""
+    numbers = range(FIRST, min(LAST, count) + 1)
+    if POINTS == 0 or len(numbers) <= POINTS:
+        return list(numbers)
+    return sorted({numbers[number * (len(numbers) - 1) // max(POINTS - 1, 1)] for number in range(POINTS)})
 
 
 def run_once(machine, operation):
@@ -109,14 +112,15 @@ def test_command(machine, name):
     assert made > 10, f"{name} makes {made} allocations: it did not happen\n{whole}"
     before, domains = held(machine), list(machine.domains())
     lost = 0
-    for number in chosen(made):
+    points = chosen(made)
+    for number in points:
         said, _, failed = machine.heap.failing(number, operation.command)
         undone = machine.command(operation.undo)
         lost += failed
         machine.wait(f"the same domains though allocation {number} failed: {said!r}, {undone!r}",
                      lambda: list(machine.domains()) == domains)
         unchanged(machine, before, number)
-    assert lost >= min(made, POINTS or made) // 2, f"only {lost} allocations failed"
+    assert lost >= len(points) // 2, f"only {lost} allocations failed"
     again, _ = run_once(machine, operation)
     assert len(again.splitlines()) == len(whole.splitlines()), f"after all it no longer works: {again!r}"
     machine.command(operation.after)

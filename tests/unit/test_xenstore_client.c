@@ -555,6 +555,16 @@ static void forget(void)
     (void)xs_rm(xs, XBT_NULL, "/m");
 }
 
+/* One that nobody ends keeps old nodes alive for ever. */
+static bool none_open(void)
+{
+    char *report = xs_control_command(xs, "memreport", NULL, 0);
+    bool none = report && strstr(report, "\ntransactions 0\n");
+
+    free(report);
+    return none;
+}
+
 static bool (*const uses[])(void) = {write_node, read_node, transact, hear};
 
 /* One allocation that fails, here or in the daemon, once closed the connection of all of dom0 for good. A request that
@@ -579,6 +589,7 @@ START_TEST(test_memory_lacks)
         ck_assert_msg(value != NULL || errno == ENOENT, "after allocation %u: %s", number, strerror(errno));
         ck_assert_msg(uses[_i] == read_node || uses[_i] == hear || (value != NULL) == good, "allocation %u", number);
         free(value);
+        ck_assert_msg(none_open(), "allocation %u left a transaction", number);
         forget();
     }
     ck_assert_uint_gt(refused, 1);
