@@ -7,6 +7,7 @@
  * outside it is read and nothing outside the ring is written.
  */
 #include <check.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,22 @@ START_TEST(producers_go_forward)
 }
 END_TEST
 
+/* What lies between the members of an answer is the guest's to read: what is stored there would be the back end's stack. */
+START_TEST(answers_have_no_padding)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        uint8_t *ring = make_ring(RING_BYTES);
+
+        memset(ring, 0xA5, RING_BYTES);
+        block_response_write(both[i], ring, 32, 0, 0, 0, 0);
+        for (unsigned int at = 0; at < 64; at++)
+            ck_assert_uint_eq(ring[offsetof(struct blkif_x86_32_sring, ring) + at],
+                              at < 9 || at == 10 || at == 11 ? 0 : 0xA5);
+        free(ring);
+    }
+}
+END_TEST
+
 START_TEST(answers_in_the_layout_asked_for)
 {
     struct blkif_x86_32_sring *narrow = make_ring(RING_BYTES);
@@ -221,6 +238,7 @@ int main(void)
     tcase_add_test(layout, reads_the_layout_of_64_bit);
     tcase_add_test(layout, stays_inside_the_ring);
     tcase_add_test(layout, answers_in_the_layout_asked_for);
+    tcase_add_test(layout, answers_have_no_padding);
     tcase_add_test(rules, segment_counts);
     tcase_add_test(rules, unknown_operations);
     tcase_add_test(rules, segments_inside_their_page);
