@@ -65,8 +65,10 @@ void fpu_save(struct vcpu *v)
         __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
 }
 
+/* Not every CPU loads the pointers of the last x87 instruction from the area; FNINIT clears another vCPU's everywhere. */
 void fpu_restore(struct vcpu *v)
 {
+    __asm__ volatile("fninit");
     if (cpu_features.xsave)
         __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0U), "d"(~0U) : "memory");
     else

@@ -152,7 +152,47 @@ static void test_keeping(uint64_t all)
     CHECK_EQ(lost, 0, "and every register, in use or not");
 }
 
-static volatile bool other_runs;
+/* The last x87 instruction, as FNSTENV tells of it. */
+struct x87_pointers {
+    uint32_t control, status, tag, instruction, selectors, operand, operand_selector;
+};
+
+static volatile bool other_runs, other_computed;
+static float secret_operand = 1.0f;
+
+static void compute(void *unused)
+{
+    while (other_runs) {
+        __asm__ volatile("flds %0\n\tfstp %%st(0)\n\tflds %0" : : "m"(secret_operand));
+        other_computed = true;
+        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        __asm__ volatile("fninit");
+    }
+}
+
+/* The processor keeps where the last x87 instruction was and what it read. Loading another's registers need not change
+ * that: then one reads the other's addresses, by which it can be followed through its code. */
+static void test_pointers(void)
+{
+    struct x87_pointers told;
+    unsigned int found = 0;
+
+    check_group("the last x87 instruction");
+    other_runs = true;
+    if (smp_cpu_count() < 2 || smp_start(1, compute, NULL) != 0)
+        return;
+    for (int round = 0; round < ROUNDS || !other_computed; round++) {
+        __asm__ volatile("fninit");
+        lose_processor(round);
+        __asm__ volatile("fnstenv %0" : "=m"(told));
+        found += told.operand == (uint32_t)(unsigned long)&secret_operand;
+    }
+    other_runs = false;
+    while (smp_is_up(1))
+        time_spin_ns(1000000);
+    CHECK_EQ(found, 0, "of another vCPU is its own affair");
+}
+
 static volatile unsigned int other_lost, other_first;
 
 /* A vCPU beside us that makes the opposite choice all the time. */
@@ -188,6 +228,7 @@ int main(int argc, char **argv)
 {
     uint64_t all = X87 | SSE | AVX;
 
+    test_pointers();
     check_group("extended state");
     if (!has_avx() || !switch_on_xsave()) {
         CHECK(true, "there is none here");
