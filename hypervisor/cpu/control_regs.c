@@ -137,16 +137,13 @@ static void load_breakpoint(unsigned reg, u64 value)
     case 3:
         __asm__ volatile("mov %0, %%dr3" : : "r"(value));
         break;
-    case 6:
-        __asm__ volatile("mov %0, %%dr6" : : "r"(value));
-        break;
     default:
         __asm__ volatile("mov %0, %%dr7" : : "r"(value));
         break;
     }
 }
 
-/* The addresses of a vCPU without active breakpoints are not in the CPU: they go there with the first. */
+/* DR6 never has a guest's value: what the CPU puts there is taken out at once. The addresses of a vCPU without active breakpoints are not in the CPU: they go there with the first. */
 static void load_all(const struct vcpu *v)
 {
     for (unsigned i = 0; i < 4; i++)
@@ -190,8 +187,6 @@ long guest_set_debugreg(struct vcpu *v, unsigned reg, u64 value)
         if (value >> 32)
             return -EINVAL;
         v->debugreg[6] = (value & DR6_BITS) | DR6_ONES;
-        if (v == current && (v->debugreg[7] & DR7_ACTIVE))
-            load_breakpoint(6, v->debugreg[6]);
         return 0;
     case 5:
     case 7:

@@ -68,7 +68,7 @@ static bool load_segments(struct vcpu *v)
     ok &= LOAD_SEGMENT(gs, regs->gs);
     if (v->is_32bit)
         return ok;
-    if (v->fs_base || !(regs->fs & 0xFFFC))
+    if (v->fs_base || !ok || !(regs->fs & 0xFFFC)) /* a null selector need not clear the base */
         wrmsr(MSR_FS_BASE, v->fs_base);
     wrmsr(MSR_GS_BASE, v->kernel_mode ? v->gs_base_kernel : v->gs_base_user);
     wrmsr(MSR_KERNEL_GS_BASE, v->kernel_mode ? v->gs_base_user : v->gs_base_kernel);
@@ -82,7 +82,7 @@ static void load_debug_registers(struct vcpu *next)
                          :
                          : "r"(next->debugreg[0]), "r"(next->debugreg[1]), "r"(next->debugreg[2]),
                            "r"(next->debugreg[3]));
-        __asm__ volatile("mov %0, %%dr6; mov %1, %%dr7" : : "r"(next->debugreg[6]), "r"(next->debugreg[7]));
+        __asm__ volatile("mov %0, %%dr7" : : "r"(next->debugreg[7]));
     }
 }
 

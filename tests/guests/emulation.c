@@ -420,6 +420,12 @@ static void test_status_stays(volatile long *watched)
     HYPERVISOR_set_debugreg(6, 0);
     do_step();
     CHECK_EQ(hit_dr6 & 0x400F, 0x4000, "which it can");
+    HYPERVISOR_set_debugreg(7, 0x000D0001);
+    HYPERVISOR_set_debugreg(6, 0x8000);
+    HYPERVISOR_set_debugreg(7, 0);
+    HYPERVISOR_set_debugreg(6, 0);
+    do_step();
+    CHECK_EQ(hit_dr6 & 0xC00F, 0x4000, "what it wrote there itself included");
 }
 
 static void test_debug_registers(void)
