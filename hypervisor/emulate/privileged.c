@@ -165,9 +165,9 @@ static enum outcome any_insn(struct emulation *e)
     if ((opcode & ~0xBU) == 0xE4) /* IN OUT: E4 to E7, EC to EF */
         return emulate_port_io(e);
     if (opcode == 0x101 && e->insn.mod == 3 && (e->insn.rm & 7) == 1) {
-        if (e->insn.reg == 2)
+        if ((e->insn.reg & 7) == 2)
             return set_xcr0(e);
-        if (e->insn.reg == 7)
+        if ((e->insn.reg & 7) == 7)
             return read_tsc(e);
     }
     if (opcode == 0x131)
