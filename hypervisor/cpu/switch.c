@@ -160,6 +160,8 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     speculation_switch(next);
     update_runstate_area(next);
     update_vcpu_time(next);
+    if (unlikely(next->nmi_pending))
+        raise_softirq(this_cpu()->cpu, SOFTIRQ_NMI_CALLBACK); /* the way out looks at it only then */
     reset_stack_to_guest();
 }
 

@@ -102,8 +102,7 @@ IN_PLACE long run(struct vcpu *v, unsigned long list, unsigned long count, bool 
             return stop_in(v, list, count);
         if (unlikely(write_result(list, result, is_32bit)))
             return -EFAULT;
-        if (unlikely(v->domain->shutting_down))
-            return 0;
+        /* This is seen, too, when the domain ends meanwhile: if it goes on, it does so with the next. */
         if (count > 1 && unlikely(preemption_wanted(v)))
             return stop_at(v, list + (is_32bit ? 32 : 64), count - 1);
     }
@@ -126,7 +125,7 @@ IN_PLACE long multicall(unsigned long list, unsigned long count, bool is_32bit)
 
 long do_multicall(unsigned long list, unsigned long count)
 {
-    return multicall(list, count, false);
+    return multicall(list, (u32)count, false);
 }
 
 long do_multicall_pv32(unsigned long list, unsigned long count)

@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 #include "guest_access.h"
+#include "mm/reservation.h"
 
 enum { STAGE_START, STAGE_TABLES, STAGE_FRAMES, STAGE_DONE };
 
@@ -136,7 +137,8 @@ static int run_stage(struct domain *d)
 
 int domain_relinquish_memory(struct domain *d)
 {
-    if (d->mm.relinquish_stage == STAGE_START && d->mm.map) {
+    if (d->mm.relinquish_stage == STAGE_START) {
+        (void)claim_pages(d, 0);
         hv_free(d->mm.map);
         d->mm.map = NULL;
     }

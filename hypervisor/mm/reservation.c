@@ -42,7 +42,7 @@ long claim_pages(struct domain *d, unsigned long pages)
     if (pages == 0) {
         all_claims -= old;
         d->mm.outstanding_claim = 0;
-    } else if (old || pages <= total || pages > d->mm.max_pages) {
+    } else if (old || d->dying || pages <= total || pages > d->mm.max_pages) {
         rc = -EINVAL;
     } else if (all_claims + (pages - total) > free_frames()) {
         rc = -ENOMEM;

@@ -539,6 +539,67 @@ static void test_reply(void)
     destroy(t.domid);
 }
 
+/* The code of a tiny domain anew, while it waits: a call of number `nr` with two arguments, for ever. */
+static void write_call(uint8_t *at, bool narrow, uint8_t nr, uint32_t first, uint32_t second)
+{
+    memcpy(at, narrow ? call32 : call64, sizeof(call64));
+    at[1] = nr;
+    memcpy(at + 6, &first, 4);
+    memcpy(at + 11, &second, 4);
+}
+
+#define LIST_AT 0x80 /* in the page of its stack */
+
+/* A kernel whose list of calls is broken off by its own end believes, when it goes on, that all of them were made. */
+static void test_broken_list(void)
+{
+    struct multicall_entry *list;
+    struct tiny t;
+    uint8_t *stack;
+
+    check_group("a list of calls in which the domain ends");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, SCHEDOP_shutdown), 0, "a domain");
+    t.page[CODE] = map_frames(&t.mfn[CODE], 1, (domid_t)t.domid, PTE_KERNEL_RW, NULL);
+    stack = map_frames(&t.mfn[STACK], 1, (domid_t)t.domid, PTE_KERNEL_RW, NULL);
+    write_call(t.page[CODE], t.narrow, __HYPERVISOR_multicall, CODE_VA + PAGE_SIZE + LIST_AT, 2);
+    list = (struct multicall_entry *)(stack + LIST_AT);
+    list[0] = (struct multicall_entry){.op = __HYPERVISOR_sched_op, .args = {SCHEDOP_shutdown, CODE_VA + 0x40}};
+    list[1] = (struct multicall_entry){.op = __HYPERVISOR_xen_version, .args = {XENVER_version}};
+    start(&t);
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "it ends in the first");
+    CHECK_EQ(call(XEN_DOMCTL_resumedomain, (unsigned int)t.domid), 0, "and goes on");
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "till it comes there again");
+    CHECK_EQ(list[1].result >> 16, 4, "with the second made in between");
+    unmap_frames(stack, 1);
+    unmap_frames(t.page[CODE], 1);
+    destroy(t.domid);
+}
+
+/* An NMI is for a kernel that does nothing else any more: it comes with the processor, not with the next event. */
+static void test_nmi_while_away(void)
+{
+    struct tiny t;
+
+    check_group("an NMI to a vCPU that waits for a processor");
+    CHECK_EQ(tiny_create(&t, sizeof(long) == 4, SCHEDOP_shutdown), 0, "a domain that ends");
+    t.page[CODE] = map_frames(&t.mfn[CODE], 1, (domid_t)t.domid, PTE_KERNEL_RW, NULL);
+    write_call(t.page[CODE] + 0x20, t.narrow, __HYPERVISOR_sched_op, SCHEDOP_shutdown, CODE_VA + 0x50);
+    t.page[CODE][0x50] = SHUTDOWN_crash;
+    unmap_frames(t.page[CODE], 1);
+    context.own.trap_ctxt[2].vector = 2;
+    context.own.trap_ctxt[2].cs = (uint16_t)context.own.user_regs.cs;
+    context.own.trap_ctxt[2].address = CODE_VA + 0x20;
+    CHECK_EQ(set_context(t.domid, &context), 0, "or, at an NMI, ends in another way");
+    memset(&domctl.u, 0, sizeof(domctl.u));
+    domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger, (unsigned int)t.domid), 0, "which comes before it runs");
+    start(&t);
+    CHECK(wait_flag(t.domid, XEN_DOMINF_shutdown), "it has ended");
+    CHECK_EQ(domctl.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_crash,
+             "in the other way");
+    destroy(t.domid);
+}
+
 static void test_scheduling(void)
 {
     uint8_t hard = 1, soft = 1, none = 0;
@@ -654,6 +715,24 @@ static void test_own_ways(void)
     claim.nr_extents = 0;
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "or no longer");
     destroy(t.domid);
+}
+
+/* What was set aside for a domain that is no more would be missing for ever: few moves that fail, and no guest starts. */
+static void test_claims_of_the_dead(void)
+{
+    struct xen_memory_reservation claim = {0};
+    struct tiny t;
+
+    check_group("memory set aside");
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(tiny_create(&t, sizeof(long) == 4, -1), 0, "a domain");
+        system_call(XEN_SYSCTL_physinfo);
+        claim.nr_extents = sysctl.u.physinfo.free_pages / 4 * 3;
+        claim.domid = (domid_t)t.domid;
+        set_memory(t.domid, claim.nr_extents);
+        CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "most of the memory waits for it");
+        destroy(t.domid);
+    }
 }
 
 static void test_many(void)
@@ -819,9 +898,12 @@ int main(int argc, char **argv)
     test_held();
     test_context();
     test_reply();
+    test_broken_list();
+    test_nmi_while_away();
     test_scheduling();
     test_pages();
     test_own_ways();
+    test_claims_of_the_dead();
     test_many();
     test_generations();
     return check_summary("control") != 0;
