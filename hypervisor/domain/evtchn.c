@@ -444,8 +444,12 @@ COLD void evtchn_shared_info_changed(struct domain *d)
 
 COLD int evtchn_destroy(struct domain *d)
 {
-    int error = evtchn_close_all(d);
+    int error;
 
+    /* Whoever saw the domain alive has taken his port when the lock is free. */
+    spin_lock(&d->evtchn.lock);
+    spin_unlock(&d->evtchn.lock);
+    error = evtchn_close_all(d);
     if (!error)
         fifo_destroy(d);
     return error;

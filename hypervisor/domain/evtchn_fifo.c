@@ -26,7 +26,8 @@ struct evtchn_fifo_vcpu {
 struct evtchn_fifo {
     spinlock_t lock;
     u32 pages;
-    event_word_t *array[MAX_PAGES]; /* each holds a writable reference */
+    event_word_t
+        *array[MAX_PAGES + MAX_VCPUS]; /* each holds a writable reference; at the end control blocks join them */
 };
 
 static event_word_t *word_of(const struct domain *d, unsigned port)
@@ -280,7 +281,8 @@ long fifo_expand_array(struct domain *d, u64 gfn)
     return error;
 }
 
-/* Back to 2-level: only when no port is in use, so that nobody sends. */
+/* Back to 2-level: only when no port is in use, so that nobody sends. Pages are given back without the lock, since that
+ * waits for locks under which interrupts may come, and send events. */
 void fifo_destroy(struct domain *d)
 {
     struct evtchn_fifo *fifo;
@@ -294,7 +296,7 @@ void fifo_destroy(struct domain *d)
     for (unsigned i = 0; fifo && i < d->max_vcpus; i++) {
         struct evtchn_fifo_vcpu *queues = d->vcpus[i] ? d->vcpus[i]->evtchn.fifo : NULL;
         if (queues && queues->control)
-            unmap_guest_page(queues->control);
+            fifo->array[fifo->pages++] = (event_word_t *)queues->control;
         if (queues)
             memset(queues, 0, sizeof(*queues));
     }

@@ -294,8 +294,11 @@ static long op_reset(union arguments *a)
         return error;
     if (d == current->domain || d->controller_pauses) {
         result = evtchn_close_all(d);
-        if (!result)
+        if (!result) {
             fifo_destroy(d);
+            if (d->evtchn.fifo) /* another vCPU has bound a port meanwhile */
+                result = -EAGAIN;
+        }
     }
     domain_put(d);
     return result;
