@@ -84,7 +84,7 @@ long do_fpu_taskswitch(unsigned long set)
 {
     struct vcpu *v = current;
 
-    if (set) {
+    if ((u32)set) {
         v->ctrlreg[0] |= CR0_TS;
         write_cr0(read_cr0() | CR0_TS);
     } else {

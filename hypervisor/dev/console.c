@@ -255,11 +255,11 @@ long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer)
 {
     if (!current->domain->privileged)
         return -EPERM;
-    switch (cmd) {
+    switch ((u32)cmd) {
     case CONSOLEIO_write:
-        return guest_write(count, buffer);
+        return guest_write((u32)count, buffer);
     case CONSOLEIO_read:
-        return guest_read(MIN(count, 0x10000UL), buffer);
+        return guest_read(MIN((u32)count, 0x10000U), buffer);
     default:
         return -ENOSYS;
     }

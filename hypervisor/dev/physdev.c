@@ -153,7 +153,7 @@ static long unmap_pirq(unsigned long arg)
 /* Calls that only need an answer: PCI devices are announced to whoever wants to know, and there are no message-signalled
  * interrupts. The argument must be there all the same. A guest has no devices: what is about pirqs finds none, and the
  * rest is not for it. */
-static long other(unsigned long cmd, unsigned long arg)
+static long other(u32 cmd, unsigned long arg)
 {
     static const struct {
         u8 cmd, size;
@@ -194,8 +194,10 @@ static long other(unsigned long cmd, unsigned long arg)
     return -ENOSYS;
 }
 
-long do_physdev_op(unsigned long cmd, unsigned long arg)
+long do_physdev_op(unsigned long number, unsigned long arg)
 {
+    u32 cmd = (u32)number;
+
     if (cmd == PHYSDEVOP_set_iopl)
         return set_iopl(arg);
     if (cmd == PHYSDEVOP_set_iobitmap)

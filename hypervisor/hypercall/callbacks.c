@@ -130,7 +130,7 @@ long do_callback_op(unsigned long cmd, unsigned long arg)
     struct callback_register reg;
     struct callback_unregister unreg;
 
-    switch (cmd) {
+    switch ((u32)cmd) {
     case CALLBACKOP_register:
         if (copy_from_guest(&reg, arg, sizeof(reg)))
             return -EFAULT;
@@ -206,9 +206,10 @@ static void load_user_gs(u16 selector)
                      : "memory");
 }
 
-long do_set_segment_base(unsigned long which, unsigned long base)
+long do_set_segment_base(unsigned long number, unsigned long base)
 {
     struct vcpu *v = current;
+    u32 which = (u32)number;
 
     if (v->is_32bit)
         return -ENOSYS;

@@ -108,6 +108,30 @@ static void test_multicall(void)
     pages_free(page, 1);
 }
 
+#ifdef __x86_64__
+/* An argument of 32 bits comes in a register of 64, and a kernel may leave there what it likes above it. */
+static void test_halves(void)
+{
+    const unsigned long above = 0xABCDEF00UL << 32;
+    struct multicall_entry call = {.op = __HYPERVISOR_xen_version};
+    struct physdev_set_iopl iopl = {.iopl = 1};
+
+    check_group("the upper half of a register");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_multicall, (unsigned long)&call, above | 1), 0, "a number of calls");
+    CHECK_EQ(pv_hypercall1(__HYPERVISOR_fpu_taskswitch, above), 0, "the flag of the FPU");
+    __asm__ volatile("fnop");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_physdev_op, above | PHYSDEVOP_set_iopl, (unsigned long)&iopl), 0,
+             "a physdev_op");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_set_segment_base, above | SEGBASE_FS, 0), 0, "a segment");
+    CHECK_EQ(pv_hypercall2(__HYPERVISOR_callback_op, above | CALLBACKOP_unregister, ~0xFFFUL), -XEN_EFAULT,
+             "a callback_op");
+    CHECK_EQ(pv_hypercall3(__HYPERVISOR_console_io, above | 99, above, 0), pv_is_dom0() ? -XEN_ENOSYS : -XEN_EPERM,
+             "a console_io");
+    CHECK_EQ(pv_hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, above, 0), pv_is_dom0() ? 0 : -XEN_EPERM,
+             "and how much to write");
+}
+#endif
+
 /* Makes the calls, of which one is an iret whose frame lies on the stack: back to behind here, with rax 0x1234. */
 static long multicall_returning(struct multicall_entry *calls, unsigned int count)
 {
@@ -227,6 +251,9 @@ int main(int argc, char **argv)
     test_page();
     test_version();
     test_multicall();
+#ifdef __x86_64__
+    test_halves();
+#endif
     test_multicall_return();
     test_callbacks();
     test_console();
