@@ -53,13 +53,14 @@ long do_domctl(unsigned long arg)
         return -EFAULT;
     if (c.op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return -EACCES;
-    if (c.op.cmd == XEN_DOMCTL_getdomaininfo && c.op.domain >= DOMID_FIRST_RESERVED)
-        return -EINVAL;
+    bool asks = c.op.cmd == XEN_DOMCTL_getdomaininfo;
+    if (asks && c.op.domain >= DOMID_FIRST_RESERVED)
+        return current->domain->privileged ? -EINVAL : -EPERM;
     d = find_domain(&c.op);
-    if (!d && c.op.cmd != XEN_DOMCTL_createdomain)
-        return -ESRCH;
-    if (!current->domain->privileged) {
+    if (!current->domain->privileged && (d || asks || c.op.cmd == XEN_DOMCTL_createdomain)) {
         rc = -EPERM;
+    } else if (!d && c.op.cmd != XEN_DOMCTL_createdomain) {
+        rc = -ESRCH;
     } else if (spin_trylock(&domctl_lock)) {
         rc = run(d, &c);
         spin_unlock(&domctl_lock);

@@ -202,11 +202,11 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         update_domain_wallclock(v->domain);
     }
     vcpu_update_cr3(v);
+    if (!(c->flags & VGCF_online))
+        vcpu_set_blocked(v, PAUSE_DOWN);
     v->initialised = true; /* from here on another vCPU may start it */
     if (c->flags & VGCF_online)
         vcpu_clear_blocked(v, PAUSE_DOWN);
-    else
-        vcpu_set_blocked(v, PAUSE_DOWN);
     return 0;
 }
 

@@ -174,8 +174,6 @@ long grant_map_one(unsigned long va)
 
     if (copy_from_guest(&op, va, sizeof(op)))
         return -EFAULT;
-    op.handle = 0;
-    op.dev_bus_addr = 0;
     op.status = (s16)map_grant(&op);
     return copy_to_guest(va + offsetof(struct gnttab_map_grant_ref, status), &op.status,
                          sizeof(op) - offsetof(struct gnttab_map_grant_ref, status));

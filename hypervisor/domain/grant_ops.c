@@ -185,7 +185,7 @@ static void write_back_cache(const char *from, size_t size)
     __asm__ volatile("clflush (%0)\n\tmfence" : : "r"(from + (size ? size - 1 : 0)) : "memory");
 }
 
-/* This architecture cannot drop a cache line without writing it back first. Own pages, or ones held by a grant. */
+/* This architecture cannot drop a cache line without writing it back first. Own pages alone. */
 static long flush_one(unsigned long va)
 {
     struct gnttab_cache_flush op;
