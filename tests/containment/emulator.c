@@ -103,6 +103,8 @@ static void ports(void)
     }
 }
 
+#define TIMES 0x174 /* and a register of the model */
+
 /* Prefixes: LOCK where it is not allowed, segment overrides, sizes, and more of them than an instruction can have. */
 static void prefixes(void)
 {
@@ -110,7 +112,7 @@ static void prefixes(void)
     static const unsigned char tails[][3] = {{0x0f, 0x20, 0xc0}, {0x0f, 0x22, 0xc0}, {0x0f, 0x30, 0x90},
                                              {0x0f, 0x32, 0x90}, {0x0f, 0x23, 0xf8}, {0xec, 0x90, 0x90},
                                              {0x6c, 0x90, 0x90}, {0xfa, 0x90, 0x90}};
-    static char buffer[64];
+    static char buffer[TIMES]; /* for an INS that is repeated */
     unsigned int strange = 0;
 
     check_group("prefixes");
@@ -118,7 +120,7 @@ static void prefixes(void)
         for (unsigned int p = 0; p < sizeof(prefix); p++)
             for (unsigned int count = 1; count < 16; count += 6) {
                 unsigned char bytes[20];
-                struct run r = {.dx = 0x80, .cx = 0x174, .di = (unsigned long)buffer, .si = (unsigned long)buffer};
+                struct run r = {.dx = 0x80, .cx = TIMES, .di = (unsigned long)buffer, .si = (unsigned long)buffer};
                 memset(bytes, prefix[p], count);
                 memcpy(bytes + count, tails[t], 3);
                 strange += !refused_or_nothing(execute(bytes, count + 3, 0, &r));
