@@ -294,10 +294,15 @@ int elf_notes_read(struct elf_note_values *values, const uint8_t *area, uint64_t
             values->why = "a note's name runs past its segment or section";
             return -1;
         }
-        left = available - desc;
+        left = header.n_descsz < available - desc ? header.n_descsz : available - desc;
+        values->looked_at += sizeof(header) + left;
+        if (values->looked_at / 4 > values->image->file_size) {
+            values->why = "its notes lie one over the other";
+            return -1;
+        }
         if (header.n_namesz == 4 && memcmp(area + name, "Xen", 4) == 0) {
             values->count++;
-            if (read_note(values, header.n_type, area + desc, header.n_descsz < left ? header.n_descsz : left) != 0)
+            if (read_note(values, header.n_type, area + desc, left) != 0)
                 return -1;
         }
         offset = desc + padded(header.n_descsz);

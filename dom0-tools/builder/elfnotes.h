@@ -14,6 +14,7 @@ struct elf_note_values {
     struct elf_image *image;
     uint64_t virt_base, paddr_offset, entry;
     uint64_t hypercall_frame; /* of the old string: a frame number, not an address */
+    uint64_t looked_at;       /* bytes; a file whose headers all name the same ones would keep us for hours */
     bool bsd_symtab;
     unsigned int count;
     const char *why;

@@ -366,6 +366,6 @@ void layout_fill_table(const struct layout *layout, const unsigned long *mfns, u
         return; /* the empty L2 of a PAE guest */
     fill_from_map(layout, &layout->main, mfns, level, virt, entries);
     fill_from_map(layout, &layout->p2m_map, mfns, level, virt, entries);
-    if (layout->has_hole_l2 && level == 2)
+    if (layout->has_hole_l2 && level == 2 && entries[3] == 0)
         entries[3] = (uint64_t)mfns[layout->hole_l2_pfn] << PAGE_BITS | PTE_PRESENT;
 }

@@ -22,6 +22,7 @@
 #define RESET_EVERY   (SECOND / 2)
 #define OPEN_PATIENCE (5 * SECOND)
 #define PATIENCE      (60 * SECOND) /* with a peer that is connected and silent */
+#define TURNS_AT_ONCE 1024
 #define FRAME_MAGIC   0x6c6b6e69766e6170ull
 #define FRAME_DATA    (65536u - sizeof(struct frame))
 
@@ -61,6 +62,8 @@ struct link {
 
     bool sending;  /* a frame is being written */
     uint32_t owed; /* of a frame that was given up on */
+
+    unsigned int turns;
 };
 
 static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id, const void *data, size_t size);
@@ -305,6 +308,13 @@ static void take_head(struct link *link, const uint8_t *bytes, size_t *size)
         on_frame(link, &frame);
 }
 
+/* Who sends without end does not keep dom0's other threads from running. */
+static void one_turn(struct link *link)
+{
+    if (++link->turns % TURNS_AT_ONCE == 0)
+        thread_yield();
+}
+
 /* Takes what has come, up to the bytes that the conversation's reader must take itself. */
 static void pump(struct link *link)
 {
@@ -323,6 +333,7 @@ static void pump(struct link *link)
             size = size < link->left ? size : link->left;
             link->left -= (uint32_t)size;
             serial_port_consume(link->port, size);
+            one_turn(link);
             continue;
         }
         size = !link->in_step ? 1 : size < sizeof(head) ? size : sizeof(head);
@@ -335,6 +346,7 @@ static void pump(struct link *link)
         else
             look_for_step(link, head[0]);
         follow_connection(link);
+        one_turn(link);
     }
 }
 
@@ -372,8 +384,10 @@ static ssize_t talk_read(void *own, void *data, size_t size)
         pump(link);
         if (state_of(talk) != 0)
             return state_of(talk);
-        if (link->left > 0 && link->left_is_talks && (got = take_data(link, data, size)) > 0)
+        if (link->left > 0 && link->left_is_talks && (got = take_data(link, data, size)) > 0) {
+            one_turn(link);
             return got;
+        }
         if (link->left == 0 && talk->peer_closed)
             return 0;
         if (!serial_port_wait(link->port, moment, time_monotonic_ns() + PATIENCE))

@@ -87,10 +87,13 @@ static void let_successor_connect(const struct migration *migration)
     const struct domain_record *old = record_find(departure->domid);
     const struct domain_record *successor = old != NULL ? record_of_uuid(old->uuid, old->domid) : NULL;
 
+    domid_t domid;
+
     if (successor == NULL)
         return;
+    domid = successor->domid; /* which may end meanwhile */
     sleep_ns(SETTLE_NS);
-    wait_connected(departure->vane, successor->domid, migration->connected, clock_ns() + CONNECT_NS);
+    wait_connected(departure->vane, domid, migration->connected, clock_ns() + CONNECT_NS);
 }
 
 static void destroy(void *own)

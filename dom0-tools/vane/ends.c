@@ -53,7 +53,7 @@ static size_t plain(char *text, size_t size)
             state = c == '[' ? SEQUENCE : TEXT;
         else if (state == SEQUENCE)
             state = c >= '@' && c <= '~' ? TEXT : SEQUENCE;
-        else if (c == '\n' || (c >= ' ' && c != 0x7f))
+        else if (c == '\n' || (c >= ' ' && c < 0x7f))
             text[out++] = text[i];
     }
     return out;

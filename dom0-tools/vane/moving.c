@@ -52,6 +52,8 @@ char *departure_config(struct vane *vane, domid_t domid)
     struct domain_record *record = record_find(domid);
     struct xen_domctl_getdomaininfo info;
     struct domain_config config;
+    unsigned int vcpus;
+    uint64_t memory_kib;
     char *json;
 
     if (record == NULL || ctl_domain_info(vane->ctl, domid, &info) != 0) {
@@ -60,9 +62,17 @@ char *departure_config(struct vane *vane, domid_t domid)
     }
     if (!can_suspend(vane, &info))
         return NULL;
+    config = record->config;
+    vcpus = online_vcpus(vane, domid, &config);
+    memory_kib = ballooning_target(vane, &info);
+    record = record_find(domid); /* it may have ended while the store was asked */
+    if (record == NULL) {
+        fail(vane, "domain %u has ended: there is nothing to be moved", domid);
+        return NULL;
+    }
     config = record->config; /* a view of it: nothing in it is freed */
-    config.memory_kib = ballooning_target(vane, &info);
-    config.vcpus = online_vcpus(vane, domid, &record->config);
+    config.memory_kib = memory_kib;
+    config.vcpus = vcpus;
     memcpy(config.uuid, record->uuid, sizeof(config.uuid));
     config.has_uuid = true;
     json = config_to_json(&config);

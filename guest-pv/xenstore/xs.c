@@ -170,15 +170,19 @@ static int ask_part(xs_transaction_t t, const char *path, struct listing *listin
     return error;
 }
 
-/* A list that is too long for one reply, fetched in parts; from the start again if it changes in between. */
+#define LIST_TRIES 100
+
+/* A list that is too long for one reply, fetched in parts; from the start again if it changes in between. Whose list it is
+ * may change it all the time: then EAGAIN. */
 static char *directory_in_parts(xs_transaction_t t, const char *path, size_t *len)
 {
     struct listing listing = {.len = 0};
+    unsigned int tries = LIST_TRIES;
     int error = 0;
 
     while (!listing.complete && !error) {
         error = ask_part(t, path, &listing);
-        if (error == EAGAIN) {
+        if (error == EAGAIN && --tries > 0) {
             listing.len = 0;
             error = 0;
         }

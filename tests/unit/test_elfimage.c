@@ -382,6 +382,23 @@ START_TEST(lying_notes_are_refused)
 }
 END_TEST
 
+/* Thousands of headers that name the same bytes: each is looked at as far as it says, and all of them take hours. */
+START_TEST(notes_one_over_the_other)
+{
+    Elf64_Ehdr *header = (Elf64_Ehdr *)file;
+    Elf64_Phdr again = {.p_type = PT_NOTE, .p_offset = 0x2000, .p_filesz = 0x1000};
+
+    make_64();
+    header->e_phoff = 0x3000;
+    header->e_phnum = 64;
+    memset(file + 0x2000, 0, 0x1000);
+    for (unsigned int i = 0; i < header->e_phnum; i++)
+        put(0x3000 + i * sizeof(again), &again, sizeof(again));
+    file_size = 0x3000 + header->e_phnum * sizeof(again);
+    refused("one over the other");
+}
+END_TEST
+
 START_TEST(too_many_segments)
 {
     Elf64_Ehdr *header = (Elf64_Ehdr *)file;
@@ -460,6 +477,7 @@ int main(void)
     tcase_add_test(tests, last_note_cut_by_the_file);
     tcase_add_test(tests, lies_are_refused);
     tcase_add_test(tests, lying_notes_are_refused);
+    tcase_add_test(tests, notes_one_over_the_other);
     tcase_add_test(tests, too_many_segments);
     tcase_add_test(tests, random_damage);
     return run_suite(suite);

@@ -279,6 +279,13 @@ static const struct {
     {WITH("\"paravane\": {\"modules\": [1]}"), "paravane.modules[0], at offset"},
     {WITH("\"paravane\": {\"modules\": [\"\"]}"), "a file has a name"},
     {WITH("\"paravane\": {\"shadow\": 2}"), "paravane.shadow, at offset"},
+    /* A peer's words are shown at the prompt: they do not steer its terminal. */
+    {WITH("\"nics\": [{\"bridge\": \"\\u001b[2J\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\\u009b2J\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\033[2J\"}]"), "a control character"},
+    {WITH("\"nics\": [{\"bridge\": \"\302\233"
+          "2J\"}]"),
+     "a control character"},
 };
 
 /* Guards against a configuration that gets around the limits that a user's file has, or is refused without a place. */
