@@ -256,6 +256,32 @@ int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned 
     return 0;
 }
 
+/* As an atomic instruction does: -EAGAIN when the entry is not `old` any more, since the CPU sets bits in it. */
+COLD int l1_exchange(struct domain *d, u64 *entry, u64 old, u64 value)
+{
+    bool same = ((old ^ value) & L1_SIGNIFICANT) == 0;
+    u64 gone = old;
+    int rc = 0;
+    if (value & PTE_P) {
+        if (!same)
+            rc = l1e_get(&value, d, d->id);
+        else if (value & disallowed_l1(d))
+            rc = -EINVAL;
+        else
+            value = l1e_adjust(d, value);
+    }
+    if (rc)
+        return rc;
+    if (!__atomic_compare_exchange_n(entry, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        rc = -EAGAIN;
+        gone = value;
+    }
+    entry_stored(d, entry);
+    if (!same && (gone & PTE_P))
+        l1e_put(gone, d);
+    return rc;
+}
+
 #define UPPER_DISALLOWED     (PTE_CACHE | PTE_G)
 #define COMPAT_L3_DISALLOWED (UPPER_DISALLOWED | 0xFFF0000000000000UL)
 

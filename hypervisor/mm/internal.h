@@ -159,6 +159,7 @@ int upper_put(u64 entry, struct domain *d, mfn_t table, bool preemptible) MUST_C
 enum frame_type child_type(const struct domain *d, enum frame_type type, unsigned slot); /* what an entry points to */
 #define KEEP_AD 1U
 int l1_update(struct domain *d, u64 *entry, u64 value, unsigned owner, unsigned flags) MUST_CHECK;
+int l1_exchange(struct domain *d, u64 *entry, u64 old, u64 value) MUST_CHECK;
 int upper_update(struct domain *d, enum frame_type type, mfn_t table, u64 *entry, u64 value, unsigned flags) MUST_CHECK;
 
 /* linear.c */

@@ -31,6 +31,21 @@ static int write_merged(struct domain *d, u64 *entry, u64 merged, bool upper_hal
     return rc;
 }
 
+/* Page lock held: nobody but the CPU changes the entry meanwhile, by its two bits, so this ends. */
+static int replace(struct domain *d, u64 *entry, u64 mask, u64 bits, u64 *expected, unsigned shift)
+{
+    int rc;
+    do {
+        u64 old = READ_ONCE(*entry), field = (old & mask) >> shift;
+        if (field != *expected) {
+            *expected = field;
+            return -EAGAIN;
+        }
+        rc = l1_exchange(d, entry, old, (old & ~mask) | bits);
+    } while (rc == -EAGAIN);
+    return rc;
+}
+
 int ptwr_write(struct vcpu *v, unsigned long va, unsigned size, u64 value, u64 *expected)
 {
     unsigned shift = (va & 7) * 8;
@@ -42,13 +57,11 @@ int ptwr_write(struct vcpu *v, unsigned long va, unsigned size, u64 value, u64 *
     spin_lock(&d->mm.page_lock);
     u64 *entry = trapped_entry(v, va);
     if (entry) {
-        u64 old = READ_ONCE(*entry), field = (old & mask) >> shift;
-        if (expected && field != *expected) {
-            *expected = field;
-            rc = -EAGAIN;
-        } else {
-            rc = write_merged(d, entry, (old & ~mask) | (value << shift & mask), size == 4 && (va & 4));
-        }
+        u64 bits = value << shift & mask;
+        if (expected)
+            rc = replace(d, entry, mask, bits, expected, shift);
+        else
+            rc = write_merged(d, entry, (READ_ONCE(*entry) & ~mask) | bits, size == 4 && (va & 4));
     }
     spin_unlock(&d->mm.page_lock);
     return rc;

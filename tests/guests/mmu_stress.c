@@ -238,9 +238,78 @@ static void test_stress(void)
         CHECK(clean, "every frame's counts are right in the end");
 }
 
+#define TAKES 4000
+
+static struct {
+    volatile unsigned long *written, *looked_at; /* two mappings of one page */
+    volatile bool runs, ended;
+} shared;
+
+/* Its page is away for a moment: once more. */
+static bool wait_for_page(struct trap_frame *frame)
+{
+    return (trap_cr2() & PAGE_MASK) == (unsigned long)shared.written;
+}
+
+static void count_on(void *unused)
+{
+    while (shared.runs)
+        ++*shared.written;
+    shared.ended = true;
+}
+
+/* A kernel takes an entry away by one atomic exchange and asks it whether the page was written. If the processor's mark
+ * can get lost in between, what a program wrote to a file never reaches the disk. */
+static void test_taken_entries(void)
+{
+    struct mmuext_op flush = {.cmd = MMUEXT_TLB_FLUSH_ALL};
+    trap_handler_t *before;
+    unsigned int lost = 0;
+    uint64_t *slot;
+    xen_pfn_t mfn;
+    char *page;
+
+    check_group("an entry that is taken away");
+    if (smp_cpu_count() < 2)
+        return;
+    page = pages_alloc(1);
+    mfn = virt_to_mfn(page);
+    shared.looked_at = (volatile unsigned long *)page;
+    shared.written = map_frames(&mfn, 1, DOMID_SELF, PTE_KERNEL_RW, NULL);
+    slot = (uint64_t *)((char *)pfn_to_virt(mfn_to_pfn(pte_slot((void *)shared.written) >> PAGE_SHIFT)) +
+                        (pte_slot((void *)shared.written) & (PAGE_SIZE - 1)));
+    before = trap_set_handler(TRAP_PF, wait_for_page);
+    shared.runs = true;
+    while (smp_is_up(1))
+        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    CHECK_EQ(smp_start(1, count_on, NULL), 0, "a vCPU writes to a page all the time");
+    for (unsigned int i = 0; i < TAKES; i++) {
+        unsigned long was, is;
+        uint64_t taken;
+
+        pte_write((void *)shared.written, pte_make(mfn, PTE_KERNEL_RW & ~(uint64_t)PTE_D));
+        was = *shared.looked_at;
+#ifdef __x86_64__
+        taken = __atomic_exchange_n(slot, 0, __ATOMIC_SEQ_CST);
+#else
+        taken = __atomic_exchange_n((uint32_t *)slot, 0, __ATOMIC_SEQ_CST);
+#endif
+        HYPERVISOR_mmuext_op(&flush, 1, NULL, DOMID_SELF);
+        is = *shared.looked_at;
+        lost += is != was && !(taken & PTE_D);
+    }
+    shared.runs = false;
+    pte_write((void *)shared.written, pte_make(mfn, PTE_KERNEL_RW));
+    while (!shared.ended)
+        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    trap_set_handler(TRAP_PF, before);
+    CHECK_EQ(lost, 0, "tells of every write to its page");
+}
+
 int main(int argc, char **argv)
 {
     test_stress();
+    test_taken_entries();
     check_summary("mmu_stress");
     return 0;
 }
