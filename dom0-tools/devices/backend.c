@@ -285,6 +285,19 @@ static void reconfigure(struct entry *entry, bool online)
     }
 }
 
+/* The frontend is ready. */
+static void serve(struct entry *entry, bool online)
+{
+    if (!entry->cut && !entry->connected && online)
+        connect(entry);
+    else if (!online && entry->connected) /* the toolstack asks: the frontend sees it and closes */
+        set_state(entry, XenbusStateClosing);
+    else if (!online)
+        close_device(entry);
+    else if (entry->device.state == XenbusStateReconfigured)
+        set_state(entry, XenbusStateConnected);
+}
+
 static void follow(struct entry *entry)
 {
     uint64_t online, state;
@@ -301,14 +314,7 @@ static void follow(struct entry *entry)
         break;
     case XenbusStateInitialised:
     case XenbusStateConnected:
-        if (!entry->cut && !entry->connected && online)
-            connect(entry);
-        else if (!online && entry->connected) /* the toolstack asks: the frontend sees it and closes */
-            set_state(entry, XenbusStateClosing);
-        else if (!online)
-            close_device(entry);
-        else if (entry->device.state == XenbusStateReconfigured)
-            set_state(entry, XenbusStateConnected);
+        serve(entry, online);
         break;
     case XenbusStateReconfiguring:
         reconfigure(entry, online);

@@ -20,6 +20,7 @@
 #include <pv/paging.h>
 #include <pv/time.h>
 #include "check.h"
+#include "controls.h"
 
 #define MS       1000000ULL
 #define CODE_VA  0x100000UL
@@ -36,30 +37,6 @@
 #endif
 
 static void *nowhere; /* an address without a page */
-static struct xen_domctl domctl;
-static struct xen_sysctl sysctl;
-
-static long call(unsigned int cmd, unsigned int domid)
-{
-    domctl.cmd = cmd;
-    domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    domctl.domain = (domid_t)domid;
-    return pv_hypercall1(__HYPERVISOR_domctl, (unsigned long)&domctl);
-}
-
-static long system_call(unsigned int cmd)
-{
-    sysctl.cmd = cmd;
-    sysctl.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&sysctl);
-}
-
-static uint64_t free_bytes(void)
-{
-    memset(&sysctl, 0, sizeof(sysctl));
-    sysctl.u.availheap.node = -1;
-    return system_call(XEN_SYSCTL_availheap) ? 0 : sysctl.u.availheap.avail_bytes;
-}
 
 /* An idle CPU holds a few pages while it cleans them. The most that is free within some time... */
 static uint64_t free_at_rest(void)
@@ -81,16 +58,6 @@ static bool free_again(uint64_t before)
     for (int i = 0; i < 2000 && free_bytes() < before; i++)
         time_spin_ns(MS);
     return free_bytes() >= before;
-}
-
-static void want_domain(unsigned int vcpus)
-{
-    memset(&domctl, 0, sizeof(domctl));
-    domctl.u.createdomain.max_vcpus = vcpus;
-    domctl.u.createdomain.max_evtchn_port = 1023;
-    domctl.u.createdomain.max_grant_frames = 4;
-    domctl.u.createdomain.max_maptrack_frames = 4;
-    domctl.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
 }
 
 static int create(unsigned int vcpus)

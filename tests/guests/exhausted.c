@@ -18,36 +18,13 @@
 #include <pv/paging.h>
 #include <pv/time.h>
 #include "check.h"
+#include "controls.h"
 
 #define MS     1000000ULL
 #define PORTS  1000
 #define ROUNDS 100 /* idle CPUs hold pages while they clean them, long ones where the machine is shared */
 
-static struct xen_domctl domctl;
-static struct xen_sysctl sysctl;
 static int holder; /* the domain that has it all */
-
-static long call(unsigned int cmd, int domid)
-{
-    domctl.cmd = cmd;
-    domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    domctl.domain = (domid_t)domid;
-    return pv_hypercall1(__HYPERVISOR_domctl, (unsigned long)&domctl);
-}
-
-static long system_call(unsigned int cmd)
-{
-    sysctl.cmd = cmd;
-    sysctl.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&sysctl);
-}
-
-static uint64_t free_bytes(void)
-{
-    memset(&sysctl, 0, sizeof(sysctl));
-    sysctl.u.availheap.node = -1;
-    return system_call(XEN_SYSCTL_availheap) ? 0 : sysctl.u.availheap.avail_bytes;
-}
 
 static bool free_again(uint64_t before)
 {
@@ -58,12 +35,7 @@ static bool free_again(uint64_t before)
 
 static long create(void)
 {
-    memset(&domctl, 0, sizeof(domctl));
-    domctl.u.createdomain.max_vcpus = 1;
-    domctl.u.createdomain.max_evtchn_port = 1023;
-    domctl.u.createdomain.max_grant_frames = 4;
-    domctl.u.createdomain.max_maptrack_frames = 4;
-    domctl.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
+    want_domain(1);
     return call(XEN_DOMCTL_createdomain, 0);
 }
 

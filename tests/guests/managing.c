@@ -19,32 +19,16 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include "check.h"
+#include "controls.h"
 
-static struct xen_domctl domctl;
-static struct xen_sysctl sysctl;
 static struct xen_platform_op platform;
 static char *page;
 static unsigned int domid;
 
-static long call(unsigned int cmd)
-{
-    domctl.cmd = cmd;
-    domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    domctl.domain = (domid_t)domid;
-    return pv_hypercall1(__HYPERVISOR_domctl, (unsigned long)&domctl);
-}
-
 static long fresh(unsigned int cmd)
 {
     memset(&domctl.u, 0, sizeof(domctl.u));
-    return call(cmd);
-}
-
-static long system_call(unsigned int cmd)
-{
-    sysctl.cmd = cmd;
-    sysctl.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return pv_hypercall1(__HYPERVISOR_sysctl, (unsigned long)&sysctl);
+    return call(cmd, domid);
 }
 
 static long platform_call(unsigned int cmd)
@@ -57,39 +41,34 @@ static long platform_call(unsigned int cmd)
 static void test_domain(void)
 {
     check_group("a domain");
-    memset(&domctl, 0, sizeof(domctl));
-    domctl.u.createdomain.max_vcpus = 1;
-    domctl.u.createdomain.max_evtchn_port = 1023;
-    domctl.u.createdomain.max_grant_frames = 4;
-    domctl.u.createdomain.max_maptrack_frames = 4;
-    domctl.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
-    CHECK_EQ(call(XEN_DOMCTL_createdomain), 0, "a domain can be created");
+    want_domain(1);
+    CHECK_EQ(call(XEN_DOMCTL_createdomain, domid), 0, "a domain can be created");
     domid = domctl.domain;
     domctl.u.max_vcpus.max = 1;
-    CHECK_EQ(call(XEN_DOMCTL_max_vcpus), 0, "it gets its vCPU");
+    CHECK_EQ(call(XEN_DOMCTL_max_vcpus, domid), 0, "it gets its vCPU");
     CHECK_EQ(fresh(XEN_DOMCTL_setdomainhandle), 0, "a UUID of zeros");
     CHECK_EQ(fresh(XEN_DOMCTL_setdebugging), 0, "no debugger");
     CHECK_EQ(fresh(XEN_DOMCTL_settimeoffset), 0, "the machine's time");
     CHECK_EQ(fresh(XEN_DOMCTL_gettscinfo), 0, "how it sees the TSC");
-    CHECK_EQ(call(XEN_DOMCTL_settscinfo), 0, "and it may stay so");
+    CHECK_EQ(call(XEN_DOMCTL_settscinfo, domid), 0, "and it may stay so");
     CHECK_EQ(fresh(XEN_DOMCTL_get_address_size), 0, "its width");
     CHECK_EQ(domctl.u.address_size.size, 64, "is that of the machine");
-    CHECK_EQ(call(XEN_DOMCTL_set_address_size), 0, "and may be set to that");
+    CHECK_EQ(call(XEN_DOMCTL_set_address_size, domid), 0, "and may be set to that");
     domctl.u.address_size.size = 16;
-    CHECK_EQ(call(XEN_DOMCTL_set_address_size), -XEN_EINVAL, "not to 16");
+    CHECK_EQ(call(XEN_DOMCTL_set_address_size, domid), -XEN_EINVAL, "not to 16");
     CHECK_EQ(fresh(XEN_DOMCTL_irq_permission), -XEN_EPERM, "interrupt 0 is nobody's to give");
     CHECK_EQ(fresh(XEN_DOMCTL_resumedomain), 0, "going on where nothing stopped");
     CHECK_EQ(fresh(XEN_DOMCTL_subscribe), 0, "nobody is told of its suspension");
     memset(&domctl.u, 0, sizeof(domctl.u));
     domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
-    CHECK_EQ(call(XEN_DOMCTL_sendtrigger), 0, "an NMI");
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger, domid), 0, "an NMI");
     domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_POWER;
-    CHECK_EQ(call(XEN_DOMCTL_sendtrigger), -XEN_EINVAL, "not a button that only a machine has");
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger, domid), -XEN_EINVAL, "not a button that only a machine has");
     domctl.u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_NMI;
     domctl.u.sendtrigger.vcpu = 7;
-    CHECK_EQ(call(XEN_DOMCTL_sendtrigger), -XEN_ESRCH, "not to a vCPU that is none");
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger, domid), -XEN_ESRCH, "not to a vCPU that is none");
     domctl.u.sendtrigger = (struct xen_domctl_sendtrigger){.trigger = 77};
-    CHECK_EQ(call(XEN_DOMCTL_sendtrigger), -XEN_ENOSYS, "not of a kind that is none");
+    CHECK_EQ(call(XEN_DOMCTL_sendtrigger, domid), -XEN_ENOSYS, "not of a kind that is none");
     CHECK_EQ(fresh(XEN_DOMCTL_get_ext_vcpucontext), 0, "the rest of a vCPU's state can be read");
     CHECK_EQ(fresh(XEN_DOMCTL_getvcpuextstate), 0, "the size of its extended state");
     CHECK_EQ(fresh(XEN_DOMCTL_get_vcpu_msrs), 0, "how many registers it has");
@@ -101,7 +80,7 @@ static void test_domain(void)
     CHECK_EQ(fresh(XEN_DOMCTL_ioport_permission), -XEN_EINVAL, "no ports are none to allow");
     CHECK_EQ(fresh(XEN_DOMCTL_hypercall_init), -XEN_EINVAL, "no stubs into a page that is not its own");
     domctl.u.getpageframeinfo3.num = 1025;
-    CHECK_EQ(call(XEN_DOMCTL_getpageframeinfo3), -XEN_E2BIG, "a thousand pages at once");
+    CHECK_EQ(call(XEN_DOMCTL_getpageframeinfo3, domid), -XEN_E2BIG, "a thousand pages at once");
 }
 
 /* Each of these hands out less than it is asked for, or changes nothing: what tools rely on is that it is no error. */
@@ -111,23 +90,23 @@ static void test_permissions(void)
     memset(&domctl.u, 0, sizeof(domctl.u));
     domctl.u.iomem_permission.first_mfn = 0xb8;
     domctl.u.iomem_permission.nr_mfns = 1;
-    CHECK_EQ(call(XEN_DOMCTL_iomem_permission), 0, "device memory can be taken from it");
+    CHECK_EQ(call(XEN_DOMCTL_iomem_permission, domid), 0, "device memory can be taken from it");
     domctl.u.iomem_permission.first_mfn = ~0ULL;
     domctl.u.iomem_permission.nr_mfns = 2;
-    CHECK_EQ(call(XEN_DOMCTL_iomem_permission), -XEN_EINVAL, "but no range that wraps around");
+    CHECK_EQ(call(XEN_DOMCTL_iomem_permission, domid), -XEN_EINVAL, "but no range that wraps around");
     memset(&domctl.u, 0, sizeof(domctl.u));
     domctl.u.ioport_permission.first_port = 0x2f8;
     domctl.u.ioport_permission.nr_ports = 8;
-    CHECK_EQ(call(XEN_DOMCTL_ioport_permission), 0, "ports can be taken from it");
+    CHECK_EQ(call(XEN_DOMCTL_ioport_permission, domid), 0, "ports can be taken from it");
     domctl.u.ioport_permission.first_port = 0xffff;
-    CHECK_EQ(call(XEN_DOMCTL_ioport_permission), -XEN_EINVAL, "but none behind the last");
+    CHECK_EQ(call(XEN_DOMCTL_ioport_permission, domid), -XEN_EINVAL, "but none behind the last");
     memset(&domctl.u, 0, sizeof(domctl.u));
     set_xen_guest_handle(domctl.u.nodeaffinity.nodemap.bitmap, (uint8_t *)page);
     domctl.u.nodeaffinity.nodemap.nr_bits = 8;
     page[0] = 1;
-    CHECK_EQ(call(XEN_DOMCTL_setnodeaffinity), 0, "its memory may come from the first node");
+    CHECK_EQ(call(XEN_DOMCTL_setnodeaffinity, domid), 0, "its memory may come from the first node");
     page[0] = 0;
-    CHECK_EQ(call(XEN_DOMCTL_setnodeaffinity), -XEN_EINVAL, "not from none");
+    CHECK_EQ(call(XEN_DOMCTL_setnodeaffinity, domid), -XEN_EINVAL, "not from none");
 }
 
 /* A tool reads a state and writes it back as it is: what can be read can be set. */
@@ -135,19 +114,19 @@ static void test_state(void)
 {
     check_group("the state of its vCPU");
     CHECK_EQ(fresh(XEN_DOMCTL_get_ext_vcpucontext), 0, "callbacks and the like are read");
-    CHECK_EQ(call(XEN_DOMCTL_set_ext_vcpucontext), 0, "and set again");
+    CHECK_EQ(call(XEN_DOMCTL_set_ext_vcpucontext, domid), 0, "and set again");
     CHECK_EQ(fresh(XEN_DOMCTL_getvcpuextstate), 0, "the extended state has a size");
     CHECK(domctl.u.vcpuextstate.size <= PAGE_SIZE, "of at most a page");
     set_xen_guest_handle(domctl.u.vcpuextstate.buffer, (uint64_t *)page);
-    CHECK_EQ(call(XEN_DOMCTL_getvcpuextstate), 0, "it can be read");
-    CHECK_EQ(call(XEN_DOMCTL_setvcpuextstate), domctl.u.vcpuextstate.size ? 0 : -XEN_EINVAL,
+    CHECK_EQ(call(XEN_DOMCTL_getvcpuextstate, domid), 0, "it can be read");
+    CHECK_EQ(call(XEN_DOMCTL_setvcpuextstate, domid), domctl.u.vcpuextstate.size ? 0 : -XEN_EINVAL,
              "and set again, where the processor has any");
     domctl.u.vcpuextstate.size--;
-    CHECK_EQ(call(XEN_DOMCTL_getvcpuextstate), -XEN_EINVAL, "not with room for less");
+    CHECK_EQ(call(XEN_DOMCTL_getvcpuextstate, domid), -XEN_EINVAL, "not with room for less");
     memset(&domctl.u, 0, sizeof(domctl.u));
     set_xen_guest_handle(domctl.u.cpu_policy.leaves, (xen_cpuid_leaf_t *)page);
     domctl.u.cpu_policy.nr_leaves = 1;
-    CHECK_EQ(call(XEN_DOMCTL_get_cpu_policy), -XEN_ENOBUFS, "a policy of CPUID is more than one leaf");
+    CHECK_EQ(call(XEN_DOMCTL_get_cpu_policy, domid), -XEN_ENOBUFS, "a policy of CPUID is more than one leaf");
     CHECK_EQ(fresh(XEN_DOMCTL_unpausedomain), 0, "from when on it may run");
     CHECK_EQ(fresh(XEN_DOMCTL_set_cpu_policy), -XEN_EEXIST, "its processor stays what it is");
 }
@@ -202,7 +181,7 @@ static void test_memory(void)
         CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "none is set aside for it");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_current_reservation, &who), 0, "it has none");
     domctl.u.max_mem.max_memkb = 8192;
-    CHECK_EQ(call(XEN_DOMCTL_max_mem), 0, "it has a limit");
+    CHECK_EQ(call(XEN_DOMCTL_max_mem, domid), 0, "it has a limit");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_maximum_reservation, &who), 2048, "in pages");
     set_xen_guest_handle(map.map.buffer, (void *)&ram);
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_set_memory_map, &map), 0, "its map of memory can be set");
