@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Links over ports that lose bytes: conversations begin and end in order, also when both sides begin one; after a cut at
- * any byte the next one works; and nothing that an earlier connection left on its way, not even frames forged in a
- * guest's memory, is taken for the peer's word.
+ * any byte the next one works; nothing that an earlier connection left on its way, not even frames forged in a guest's
+ * memory, is taken for the peer's word; and a peer that sends without end does not keep the host's other threads waiting.
  */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,8 @@ static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned int moment;
 static size_t cut_after = SIZE_MAX; /* bytes from port 0 to port 1 */
+static size_t flood;                /* bytes that are still to come to port 1, each as soon as there is room */
+static unsigned int others_turns;
 
 uint64_t time_monotonic_ns(void)
 {
@@ -107,6 +110,8 @@ void serial_port_consume(struct serial_port *port, size_t size)
 {
     port->first = (port->first + size) % WIRE_BYTES;
     port->count -= size;
+    for (; port == &ports[1] && flood > 0 && port->count < WIRE_BYTES; flood--)
+        port->in[(port->first + port->count++) % WIRE_BYTES] = (uint8_t)flood;
     change();
 }
 
@@ -134,6 +139,14 @@ bool serial_port_wait(struct serial_port *port, unsigned int since, uint64_t dea
 void serial_port_wake(struct serial_port *port)
 {
     change();
+}
+
+void thread_yield(void)
+{
+    others_turns++;
+    pthread_mutex_unlock(&turn);
+    sched_yield();
+    pthread_mutex_lock(&turn);
 }
 
 static struct link *links[2];
@@ -354,6 +367,25 @@ START_TEST(test_forged)
 }
 END_TEST
 
+/* Threads of a host switch only where they wait, and a link whose port is never empty does not wait. */
+START_TEST(test_endless)
+{
+    struct channel *channel;
+
+    begin();
+    channel = opened(0);
+    ck_assert(echo(channel, 10));
+    channel->close(channel);
+    others_turns = 0;
+    flood = 1000000;
+    ports[1].in[(ports[1].first + ports[1].count++) % WIRE_BYTES] = 0;
+    ck_assert_ptr_null(link_await(links[1], time_monotonic_ns() + SECOND / 5));
+    ck_assert_uint_gt(others_turns, 100);
+    flood = 0;
+    end();
+}
+END_TEST
+
 /* Nobody is connected: said at once, and not after a minute. */
 START_TEST(test_nobody)
 {
@@ -378,6 +410,7 @@ int main(void)
     tcase_add_test(tests, test_both_begin);
     tcase_add_test(tests, test_cut_anywhere);
     tcase_add_test(tests, test_forged);
+    tcase_add_test(tests, test_endless);
     tcase_add_test(tests, test_nobody);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
