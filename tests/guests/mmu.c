@@ -335,7 +335,8 @@ static void test_live_writes(void)
     w.entry = (volatile pte_t *)(pfn_to_virt(mfn_to_pfn((unsigned long)(pte_slot(page) >> 12)))) +
               ((pte_slot(page) & 0xfff) / sizeof(pte_t));
     w.value = pte_make(virt_to_mfn(other), PTE_KERNEL_RW);
-    CHECK_EQ(fault_catch(write_plain, &w, &fault), pv_is_dom0(), "a plain write is carried out for dom0 alone, unasked");
+    CHECK_EQ(fault_catch(write_plain, &w, &fault), pv_is_dom0(),
+             "a plain write is carried out for dom0 alone, unasked");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0,
              "the assist can be switched on");
     strcpy(other, "other");
