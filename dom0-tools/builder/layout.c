@@ -325,13 +325,12 @@ static uint64_t leaf_entry(const struct layout *layout, const struct layout_map 
     return (uint64_t)mfns[pfn] << PAGE_BITS | flags;
 }
 
+/* The same at each level, as libxenguest makes them: the processor walks a 32-bit guest's top level as one of four. */
 static uint64_t table_entry(const struct layout *layout, const unsigned long *mfns, unsigned int level, uint64_t virt)
 {
     uint64_t table = layout_table_of(layout, level - 1, virt);
-    bool pae_top = !layout->is_64bit && level == 2;
 
-    return (uint64_t)mfns[table] << PAGE_BITS | PTE_PRESENT |
-           (pae_top ? 0 : PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY);
+    return (uint64_t)mfns[table] << PAGE_BITS | PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
 }
 
 /* Addresses of a 64-bit guest repeat above bit 47; of a table's entries only the low 48 bits count. */

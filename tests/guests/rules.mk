@@ -122,9 +122,9 @@ check-guests-xen-intel: $(B)/paravane $(B)/xen $(XEN_INTEL_TESTS:%=$(B)/guest64/
 	$(Q)tests/guests/differences.py --partly $(INTEL_VERDICTS)/here $(INTEL_VERDICTS)/genuine tests/guests/exceptions.tsv
 
 # The same as guests, which vane created here and xl there, in one boot of a Linux dom0. Not part of make check: the
-# first time it fetches a hundred megabytes of packages. Left out: evtchn and all but one of those that only compare,
-# which take their own console away from it, and suspend, whose other half is xl (make check-rival-migration).
-XEN_DOMU_ALONE := suspend evtchn $(filter-out answers,$(GUEST_TESTS_COMPARED))
+# first time it fetches a hundred megabytes of packages. Left out: evtchn, sharefuzz and all but one of those that only
+# compare, which take their own console away from it, and suspend, whose other half is xl (make check-rival-migration).
+XEN_DOMU_ALONE := suspend evtchn sharefuzz $(filter-out answers,$(GUEST_TESTS_COMPARED))
 xen_domu = $(filter-out $(foreach t,$(XEN_DOMU_ALONE),%/test-$(t)),$(1))
 XEN_DOMU := $(call xen_domu,$(XEN_GUEST_TESTS))
 XEN_DOMU32 := $(call xen_domu,$(XEN_GUEST_TESTS32))
