@@ -158,6 +158,8 @@ static void test_in_use(void)
     CHECK_EQ(reservation(XENMEM_decrease_reservation, &frame, 1, 0, DOMID_SELF), 1, "is taken");
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before, "but counts until the mapping goes");
     CHECK_EQ(*(volatile char *)page, 42, "and stays usable until then");
+    CHECK_SAME(reservation(XENMEM_decrease_reservation, &frame, 1, 0, DOMID_SELF), "given back a second time");
+    CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before, "it still counts");
     pte_write(page, 0);
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before - 1, "then it is gone");
     frame = virt_to_pfn(page);
