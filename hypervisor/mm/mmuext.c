@@ -153,7 +153,7 @@ static int op_invlpg_local(struct vcpu *v, struct domain *d, const struct op *op
 static int op_set_ldt(struct vcpu *v, struct domain *d, const struct op *op)
 {
     unsigned long entries = (u32)op->arg2, base = entries ? op->arg1 : 0;
-    if ((base & ~PAGE_MASK) || !guest_address_ok(d, base) || entries > LDT_MAX)
+    if ((base & ~PAGE_MASK) || (!d->is_32bit && !guest_address_ok(d, base)) || entries > LDT_MAX)
         return -EINVAL;
     if (v->ldt_entries == entries && v->ldt_base == base)
         return 0;
