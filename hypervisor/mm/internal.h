@@ -127,6 +127,7 @@ void hold_old_table(mfn_t mfn); /* takes over the caller's general reference */
 /* owner.c: domains that own frames, by domid. A domain stays while it owns one. */
 struct domain *owner_domain(unsigned domid);
 int charge_frames(struct domain *d, unsigned long count) MUST_CHECK; /* -ENOMEM past the maximum, said in the log */
+void uncharge_frames(struct domain *d, unsigned long count); /* also what steal_page kept in the accounts */
 void charge_shared(struct domain *d);
 void uncharge_shared(struct domain *d);
 /* Which of the 64 parts of the machine's memory a frame lies in: a part has 2^part_shift() frames. */
@@ -217,8 +218,6 @@ static inline u64 *frame_mark(mfn_t mfn)
 /* Both M2Ps for frames of RAM in a row that nobody has yet: whoever gets them logs them. */
 void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count);
 
-/* d's last use of the frame has ended: back to the heap. Its accounting is the caller's. */
-void frame_leaves(struct domain *d, mfn_t mfn);
 /* relinquish.c. A table loses its pin: whether it had one, and with it a type and a general reference. */
 bool clear_pin(mfn_t mfn);
 /* Frames in a row that have become ours and go to the heap together. */
