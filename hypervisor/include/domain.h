@@ -124,6 +124,7 @@ struct domain {
     u32 ssidref;
     spinlock_t vcpu_lock; /* serialises VCPUOP_initialise */
     s64 time_offset_seconds;
+    u32 address_width; /* 0, or clamp for machine addresses */
     struct domain_sched sched;
     struct domain_time time;
     /* Created by domain_create; freed after the last domain_put. */

@@ -19,7 +19,7 @@ mfn_t frame_alloc(unsigned order, unsigned address_bits)
     bool dirty;
     unsigned long none = 0;
     bool free = current == NULL || current->domain->privileged;
-    mfn_t mfn = take_unclaimed(free ? NULL : &none, order, address_bits, &dirty);
+    mfn_t mfn = take_unclaimed(free ? NULL : &none, order, address_limit(address_bits), &dirty);
     if (mfn.value != INVALID_FRAME) {
         flush_stale(); /* no guest may still reach what becomes ours */
         __atomic_add_fetch(&hypervisor_frames, 1UL << order, __ATOMIC_RELAXED);

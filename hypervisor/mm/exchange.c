@@ -55,7 +55,7 @@ static int take_fresh(struct trade *t, const struct exchange *e, unsigned long e
     bool dirty;
     unsigned long none = 0; /* a claim is for what makes the domain larger */
     for (unsigned long i = 0; i < extents; i++) {
-        mfn_t first = take_unclaimed(&none, e->out.order, e->out.flags & 0xFF, &dirty);
+        mfn_t first = take_unclaimed(&none, e->out.order, address_limit(e->out.flags & 0xFF), &dirty);
         if (first.value == INVALID_FRAME)
             return -ENOMEM;
         t->fresh[t->fresh_count++] = first;

@@ -127,7 +127,7 @@ void hold_old_table(mfn_t mfn); /* takes over the caller's general reference */
 /* owner.c: domains that own frames, by domid. A domain stays while it owns one. */
 struct domain *owner_domain(unsigned domid);
 int charge_frames(struct domain *d, unsigned long count) MUST_CHECK; /* -ENOMEM past the maximum, said in the log */
-void uncharge_frames(struct domain *d, unsigned long count); /* also what steal_page kept in the accounts */
+void uncharge_frames(struct domain *d, unsigned long count);         /* also what steal_page kept in the accounts */
 void charge_shared(struct domain *d);
 void uncharge_shared(struct domain *d);
 /* Which of the 64 parts of the machine's memory a frame lies in: a part has 2^part_shift() frames. */
@@ -204,7 +204,7 @@ void heap_add(mfn_t first, unsigned long count, bool dirty);
 mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty);
 void heap_give(mfn_t first, unsigned order, bool dirty);
 /* The same out of what no domain has claimed and of a claim of one's own; own NULL: out of all. */
-mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned address_bits, bool *dirty);
+mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned long limit, bool *dirty);
 int heap_take_dirty(unsigned order, u64 word, mfn_t *first);
 void heap_give_cleaned(mfn_t first, unsigned order); /* what heap_take_dirty gave */
 

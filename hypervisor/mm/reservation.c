@@ -17,22 +17,28 @@
 static unsigned long all_claims;
 static spinlock_t claim_lock;
 
-mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned address_bits, bool *dirty)
+static COLD __attribute__((noinline)) mfn_t take_beside_claims(unsigned long *own, unsigned order, unsigned long limit,
+                                                               bool *dirty)
 {
     unsigned long count = 1UL << order;
-    bool claims = own && READ_ONCE(all_claims);
     mfn_t mfn = mfn_of(INVALID_FRAME);
-    if (unlikely(claims))
-        spin_lock(&claim_lock);
-    if (likely(!claims) || count + all_claims - *own <= free_frames())
-        mfn = heap_take(order, address_limit(address_bits), WORD_OURS, dirty);
-    if (unlikely(claims)) {
-        unsigned long used = mfn.value == INVALID_FRAME ? 0 : MIN(count, *own);
+    spin_lock(&claim_lock);
+    if (count + all_claims - *own <= free_frames())
+        mfn = heap_take(order, limit, WORD_OURS, dirty);
+    if (mfn.value != INVALID_FRAME) {
+        unsigned long used = MIN(count, *own);
         *own -= used;
         all_claims -= used;
-        spin_unlock(&claim_lock);
     }
+    spin_unlock(&claim_lock);
     return mfn;
+}
+
+mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned long limit, bool *dirty)
+{
+    if (unlikely(READ_ONCE(all_claims)) && own)
+        return take_beside_claims(own, order, limit, dirty);
+    return heap_take(order, limit, WORD_OURS, dirty);
 }
 
 /* The call names the total that the domain shall be able to reach. 0 ends a claim. */
@@ -119,7 +125,7 @@ static int take_frames(struct domain *d, unsigned order, unsigned address_bits, 
     int rc = charge_frames(d, count);
     if (rc)
         return rc;
-    *first = take_unclaimed(&d->mm.outstanding_claim, order, address_bits, &dirty);
+    *first = take_unclaimed(&d->mm.outstanding_claim, order, address_limit(address_bits), &dirty);
     if (first->value == INVALID_FRAME) {
         uncharge_frames(d, count);
         return -ENOMEM;
@@ -236,15 +242,22 @@ fault:
     return -EFAULT;
 }
 
+static unsigned extent_address_bits(const struct domain *d, u32 flags)
+{
+    unsigned bits = flags & 0xFF;
+    return d->address_width && (bits == 0 || d->address_width < bits) ? d->address_width : bits;
+}
+
 unsigned long take_extents(struct domain *d, const struct reservation *r, bool place, unsigned long from,
                            bool *preempted)
 {
+    unsigned bits = extent_address_bits(d, r->flags);
     unsigned long i, pfn;
     if (unlikely(place && (r->flags & XENMEMF_populate_on_demand))) /* nothing here is */
         return from;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if ((place && get_frame(&pfn, r->list, i)) || take_frames(d, r->order, r->flags & 0xFF, &first))
+        if ((place && get_frame(&pfn, r->list, i)) || take_frames(d, r->order, bits, &first))
             break;
         if (place)
             m2p_set_row(first, pfn_of(pfn), 1UL << r->order);

@@ -314,11 +314,18 @@ static long set_ldt(unsigned long base, unsigned long entries)
 static void test_local_tables(void)
 {
     static const unsigned int counts[] = {0, 1, 512, 8192, 8193};
-    const unsigned long places[] = {0, (unsigned long)data, (unsigned long)data + 8, 0x3f000000, ~0xfffUL,
+    const unsigned long places[] = {0,
+                                    (unsigned long)data,
+                                    (unsigned long)data + 8,
+                                    0x3f000000,
+                                    ~0xfffUL,
 #ifdef __x86_64__
-                                    0x800000000000UL, 0xffff800000000000UL, 0xffff87fffffff000UL,
+                                    0x800000000000UL,
+                                    0xffff800000000000UL,
+                                    0xffff87fffffff000UL,
 #endif
-                                    0xf5800000UL, 0xf57ff000UL};
+                                    0xf5800000UL,
+                                    0xf57ff000UL};
 
     check_group("where the local table lies");
     for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++)
