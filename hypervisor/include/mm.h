@@ -107,8 +107,8 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned address_bits,
 int steal_page(struct domain *d, mfn_t mfn,
                bool keep_accounting) MUST_CHECK; /* for transfer and exchange: no other user */
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting) MUST_CHECK;
-void uncharge_frames(struct domain *d, unsigned long count); /* what steal_page kept in the accounts */
-void m2p_set(mfn_t mfn, pfn_t pfn);                          /* both M2Ps */
+void frame_leaves(struct domain *d, mfn_t mfn); /* what was stolen from d, back to the heap; accounts as they are */
+void m2p_set(mfn_t mfn, pfn_t pfn);             /* both M2Ps */
 pfn_t m2p_get(mfn_t mfn);
 /* Frees all memory of a dying domain: 0 or -ERESTART. */
 int domain_relinquish_memory(struct domain *d) MUST_CHECK;

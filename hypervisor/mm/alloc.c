@@ -13,10 +13,13 @@ unsigned long address_limit(unsigned address_bits)
     return address_bits == 0 || address_bits >= 52 ? max_frame : MIN(max_frame, (1UL << address_bits) >> PAGE_SHIFT);
 }
 
+/* What is set aside for a domain no other one gets by having us need it, either: but who builds that domain does. */
 mfn_t frame_alloc(unsigned order, unsigned address_bits)
 {
     bool dirty;
-    mfn_t mfn = heap_take(order, address_limit(address_bits), WORD_OURS, &dirty);
+    unsigned long none = 0;
+    bool free = current == NULL || current->domain->privileged;
+    mfn_t mfn = take_unclaimed(free ? NULL : &none, order, address_limit(address_bits), &dirty);
     if (mfn.value != INVALID_FRAME) {
         flush_stale(); /* no guest may still reach what becomes ours */
         __atomic_add_fetch(&hypervisor_frames, 1UL << order, __ATOMIC_RELAXED);

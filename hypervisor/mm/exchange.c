@@ -53,8 +53,9 @@ static int steal_chunk(struct trade *t, const struct exchange *e, unsigned long 
 static int take_fresh(struct trade *t, const struct exchange *e, unsigned long extents)
 {
     bool dirty;
+    unsigned long none = 0; /* a claim is for what makes the domain larger */
     for (unsigned long i = 0; i < extents; i++) {
-        mfn_t first = heap_take(e->out.order, address_limit(e->out.flags & 0xFF), WORD_OURS, &dirty);
+        mfn_t first = take_unclaimed(&none, e->out.order, address_limit(e->out.flags & 0xFF), &dirty);
         if (first.value == INVALID_FRAME)
             return -ENOMEM;
         t->fresh[t->fresh_count++] = first;
@@ -116,16 +117,16 @@ static int run(struct domain *d, struct exchange *e)
 {
     unsigned order = MAX(e->in.order, e->out.order), shift = order - e->in.order;
     unsigned long first = e->done >> shift, chunks = e->in.nr_extents >> shift;
-    struct trade t = {.d = d, .stolen = hv_alloc_pages(0), .fresh = hv_alloc_pages(0)};
-    int rc = t.stolen && t.fresh ? 0 : -ENOMEM;
+    struct trade t = {.d = d, .stolen = hv_alloc_pages(1)};
+    int rc = t.stolen ? 0 : -ENOMEM;
+    t.fresh = t.stolen + PAGE_SIZE / sizeof(mfn_t);
     for (unsigned long i = first; i < chunks && rc == 0; i++) {
         if (i > first && hypercall_preempt_check())
             rc = -ERESTART;
         else if ((rc = exchange_chunk(&t, e, i)) == 0)
             e->done = (i + 1) << shift;
     }
-    hv_free_pages(t.stolen, 0);
-    hv_free_pages(t.fresh, 0);
+    hv_free_pages(t.stolen, 1);
     return rc;
 }
 

@@ -127,6 +127,7 @@ void hold_old_table(mfn_t mfn); /* takes over the caller's general reference */
 /* owner.c: domains that own frames, by domid. A domain stays while it owns one. */
 struct domain *owner_domain(unsigned domid);
 int charge_frames(struct domain *d, unsigned long count) MUST_CHECK; /* -ENOMEM past the maximum, said in the log */
+void uncharge_frames(struct domain *d, unsigned long count);         /* also what steal_page kept in the accounts */
 void charge_shared(struct domain *d);
 void uncharge_shared(struct domain *d);
 /* Which of the 64 parts of the machine's memory a frame lies in: a part has 2^part_shift() frames. */
@@ -202,6 +203,8 @@ void heap_add(mfn_t first, unsigned long count, bool dirty);
 /* A block below frame `limit`, each frame's word set to `word`; INVALID_FRAME when none. */
 mfn_t heap_take(unsigned order, unsigned long limit, u64 word, bool *dirty);
 void heap_give(mfn_t first, unsigned order, bool dirty);
+/* The same out of what no domain has claimed and of a claim of one's own; own NULL: out of all. */
+mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned long limit, bool *dirty);
 int heap_take_dirty(unsigned order, u64 word, mfn_t *first);
 void heap_give_cleaned(mfn_t first, unsigned order); /* what heap_take_dirty gave */
 
@@ -215,9 +218,9 @@ static inline u64 *frame_mark(mfn_t mfn)
 /* Both M2Ps for frames of RAM in a row that nobody has yet: whoever gets them logs them. */
 void m2p_set_row(mfn_t first, pfn_t pfn, unsigned long count);
 
-/* d's last use of the frame has ended: back to the heap. Its accounting is the caller's. */
-void frame_leaves(struct domain *d, mfn_t mfn);
-/* relinquish.c: frames in a row that have become ours and go to the heap together. */
+/* relinquish.c. A table loses its pin: whether it had one, and with it a type and a general reference. */
+bool clear_pin(mfn_t mfn);
+/* Frames in a row that have become ours and go to the heap together. */
 struct frame_run {
     unsigned long first, count;
 };

@@ -40,14 +40,13 @@ static struct domain *memory_domain_at(unsigned long arg, int *error)
 static long claim(unsigned long arg)
 {
     struct reservation r;
-    int error;
     if (read_reservation(&r, arg))
         return -EFAULT;
     if (r.list || r.order || r.flags)
         return -EINVAL;
-    struct domain *d = memory_domain(r.domid, &error);
+    struct domain *d = domain_get(r.domid);
     if (d == NULL)
-        return error == -ESRCH ? -EINVAL : error;
+        return -EINVAL;
     long rc = current->domain->privileged ? claim_pages(d, r.nr_extents) : -EPERM;
     domain_put(d);
     return rc;

@@ -107,16 +107,6 @@ static int op_pin(struct vcpu *v, struct domain *d, const struct op *op)
     return rc;
 }
 
-/* Under the page lock, which keeps the pin of a table as it is. */
-static bool clear_pin(mfn_t mfn)
-{
-    u64 word = frame_word(mfn);
-    if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
-        return false;
-    __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
-    return true;
-}
-
 static int op_unpin(struct vcpu *v, struct domain *d, const struct op *op)
 {
     mfn_t mfn = mfn_of(op->arg1);
@@ -162,8 +152,8 @@ static int op_invlpg_local(struct vcpu *v, struct domain *d, const struct op *op
 
 static int op_set_ldt(struct vcpu *v, struct domain *d, const struct op *op)
 {
-    unsigned long base = op->arg1, entries = (u32)op->arg2;
-    if ((base & ~PAGE_MASK) || !guest_address_ok(d, base) || entries > LDT_MAX)
+    unsigned long entries = (u32)op->arg2, base = entries ? op->arg1 : 0;
+    if ((base & ~PAGE_MASK) || (!d->is_32bit && !guest_address_ok(d, base)) || entries > LDT_MAX)
         return -EINVAL;
     if (v->ldt_entries == entries && v->ldt_base == base)
         return 0;

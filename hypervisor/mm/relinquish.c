@@ -16,12 +16,13 @@ static bool owned_by(u64 word, const struct domain *d)
     return fw_type(word) != FRAME_FREE && fw_owner(word) == d->id;
 }
 
-static bool take_pin(mfn_t mfn, u64 word)
+/* Under the page lock, which keeps the pin of a table as it is. */
+bool clear_pin(mfn_t mfn)
 {
-    do {
-        if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
-            return false;
-    } while (!frame_swap(mfn, &word, word & ~FW_PINNED));
+    u64 word = frame_word(mfn);
+    if (!(word & FW_PINNED) || !type_is_table(fw_type(word)))
+        return false;
+    __atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST);
     return true;
 }
 
@@ -35,11 +36,11 @@ static int drop_table(struct domain *d, mfn_t mfn)
         return 0;
     if (frame_is_partial(word))
         return frame_dismantle_partial(mfn, d, FRAME_NONE, true);
-    if (!take_pin(mfn, word))
+    if (!clear_pin(mfn))
         return 0;
     int rc = page_put_type_preemptible(mfn);
     page_put(mfn); /* partial frames hold a reference of their own */
-    return rc;
+    return rc == 0 && hypercall_preempt_check() ? -ERESTART : rc;
 }
 
 #define RUN_MAX 512

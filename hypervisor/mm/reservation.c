@@ -17,20 +17,28 @@
 static unsigned long all_claims;
 static spinlock_t claim_lock;
 
-/* Takes `count` frames out of what others have not claimed. */
-static bool claim_allows(struct domain *d, unsigned long count)
+static COLD __attribute__((noinline)) mfn_t take_beside_claims(unsigned long *own, unsigned order, unsigned long limit,
+                                                               bool *dirty)
 {
-    if (likely(READ_ONCE(all_claims) == 0))
-        return true;
+    unsigned long count = 1UL << order;
+    mfn_t mfn = mfn_of(INVALID_FRAME);
     spin_lock(&claim_lock);
-    bool ok = count + all_claims - d->mm.outstanding_claim <= free_frames();
-    if (ok) {
-        unsigned long used = MIN(count, d->mm.outstanding_claim);
-        d->mm.outstanding_claim -= used;
+    if (count + all_claims - *own <= free_frames())
+        mfn = heap_take(order, limit, WORD_OURS, dirty);
+    if (mfn.value != INVALID_FRAME) {
+        unsigned long used = MIN(count, *own);
+        *own -= used;
         all_claims -= used;
     }
     spin_unlock(&claim_lock);
-    return ok;
+    return mfn;
+}
+
+mfn_t take_unclaimed(unsigned long *own, unsigned order, unsigned long limit, bool *dirty)
+{
+    if (unlikely(READ_ONCE(all_claims)) && own)
+        return take_beside_claims(own, order, limit, dirty);
+    return heap_take(order, limit, WORD_OURS, dirty);
 }
 
 /* The call names the total that the domain shall be able to reach. 0 ends a claim. */
@@ -62,16 +70,34 @@ static void clean(struct domain *d, mfn_t first, unsigned order)
         clear_pages(mfn_to_virt(first), order);
 }
 
-static void unpin(struct domain *d, mfn_t mfn)
+static bool other_work(void)
 {
-    if (!page_get(mfn, d))
-        return;
+    return old_table_pending(current) || hypercall_preempt_check();
+}
+
+/* Whether it was a table with a pin. */
+static bool unpin(struct domain *d, mfn_t mfn)
+{
+    bool pinned;
+    if (!mfn_valid(mfn) || !(frame_word(mfn) & FW_PINNED) || !page_get(mfn, d))
+        return false;
     spin_lock(&d->mm.page_lock);
-    if (type_is_table(page_type(mfn)) &&
-        (__atomic_fetch_and(&frame_table[mfn.value].word, ~FW_PINNED, __ATOMIC_SEQ_CST) & FW_PINNED))
+    pinned = clear_pin(mfn);
+    if (pinned)
         table_release(d, mfn);
     spin_unlock(&d->mm.page_lock);
     page_put(mfn);
+    return pinned;
+}
+
+/* An extent is given back in one piece. Tables in it take longer than that may: first they become pages like others,
+ * as many as time allows. */
+static bool unpin_some(struct domain *d, unsigned long frame, unsigned long count)
+{
+    while (count--)
+        if (unpin(d, mfn_of(frame++)) && other_work())
+            return true;
+    return false;
 }
 
 /* Gives a guest's page back: it leaves the domain when its last user lets go. */
@@ -79,14 +105,13 @@ static int give_back(struct domain *d, mfn_t mfn)
 {
     if (!mfn_valid(mfn))
         return -EINVAL;
+    (void)unpin(d, mfn);
     u64 word = frame_word(mfn);
-    if (unlikely(word & FW_PINNED)) {
-        unpin(d, mfn);
-        word = frame_word(mfn);
-    }
-    do { /* not d's; given back already; or ours, shared with it */
-        if ((word & (FW_ALLOCATED | FW_OWNER_MASK | FW_PINNED)) != (FW_ALLOCATED | FW_OWNER(d->id)))
+    do { /* not d's; or ours, shared with it */
+        if ((word & (FW_OWNER_MASK | FW_PINNED)) != FW_OWNER(d->id) || fw_type(word) == FRAME_FREE)
             return -EINVAL;
+        if (!(word & FW_ALLOCATED)) /* given back before, and still in use */
+            return 0;
     } while (!frame_swap(mfn, &word, word & ~FW_ALLOCATED));
     page_put(mfn);
     return 0;
@@ -100,9 +125,7 @@ static int take_frames(struct domain *d, unsigned order, unsigned address_bits, 
     int rc = charge_frames(d, count);
     if (rc)
         return rc;
-    *first = mfn_of(INVALID_FRAME);
-    if (claim_allows(d, count))
-        *first = heap_take(order, address_limit(address_bits), WORD_OURS, &dirty);
+    *first = take_unclaimed(&d->mm.outstanding_claim, order, address_limit(address_bits), &dirty);
     if (first->value == INVALID_FRAME) {
         uncharge_frames(d, count);
         return -ENOMEM;
@@ -181,15 +204,9 @@ int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)
     return rc;
 }
 
-static unsigned extent_address_bits(const struct domain *d, u32 flags)
-{
-    unsigned bits = flags & 0xFF;
-    return d->address_width && (bits == 0 || d->address_width < bits) ? d->address_width : bits;
-}
-
 static bool stop_here(unsigned long i, unsigned long from, bool *preempted)
 {
-    *preempted = i > from && (old_table_pending(current) || hypercall_preempt_check());
+    *preempted = i > from && other_work();
     return *preempted;
 }
 
@@ -225,32 +242,26 @@ fault:
     return -EFAULT;
 }
 
-unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
+static unsigned extent_address_bits(const struct domain *d, u32 flags)
 {
-    unsigned bits = extent_address_bits(d, r->flags);
-    unsigned long i;
-    for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
-        mfn_t first;
-        if (domain_alloc_frames(d, r->order, bits, &first))
-            break;
-        if (r->list && put_frame(r->list, i, first.value))
-            break;
-    }
-    return i;
+    unsigned bits = flags & 0xFF;
+    return d->address_width && (bits == 0 || d->address_width < bits) ? d->address_width : bits;
 }
 
-unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted)
+unsigned long take_extents(struct domain *d, const struct reservation *r, bool place, unsigned long from,
+                           bool *preempted)
 {
     unsigned bits = extent_address_bits(d, r->flags);
     unsigned long i, pfn;
-    if (unlikely(r->flags & XENMEMF_populate_on_demand)) /* nothing here is */
+    if (unlikely(place && (r->flags & XENMEMF_populate_on_demand))) /* nothing here is */
         return from;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         mfn_t first;
-        if (get_frame(&pfn, r->list, i) || take_frames(d, r->order, bits, &first))
+        if ((place && get_frame(&pfn, r->list, i)) || take_frames(d, r->order, bits, &first))
             break;
-        m2p_set_row(first, pfn_of(pfn), 1UL << r->order);
-        if (hand_out(d, first, r->order) || put_frame(r->list, i, first.value))
+        if (place)
+            m2p_set_row(first, pfn_of(pfn), 1UL << r->order);
+        if (hand_out(d, first, r->order) || ((place || r->list) && put_frame(r->list, i, first.value)))
             break;
     }
     return i;
@@ -262,6 +273,8 @@ unsigned long decrease_reservation(struct domain *d, const struct reservation *r
     unsigned long i, frame;
     for (i = from; i < r->nr_extents && !stop_here(i, from, preempted); i++) {
         if (get_frame(&frame, r->list, i))
+            break;
+        if (unlikely(r->order) && (*preempted = unpin_some(d, frame, 1UL << r->order)))
             break;
         for (unsigned long j = 0; j < 1UL << r->order; j++) {
             mfn_t mfn = mfn_of(frame + j);
@@ -287,18 +300,6 @@ int read_reservation(struct reservation *r, unsigned long from)
     return 0;
 }
 
-static unsigned long adjust(unsigned op, struct domain *d, const struct reservation *r, unsigned long from, bool *again)
-{
-    switch (op) {
-    case XENMEM_increase_reservation:
-        return increase_reservation(d, r, from, again);
-    case XENMEM_decrease_reservation:
-        return decrease_reservation(d, r, from, again);
-    default:
-        return populate_physmap(d, r, from, again);
-    }
-}
-
 static long adjust_reservation(unsigned op, unsigned long from, unsigned long arg)
 {
     struct reservation r;
@@ -314,7 +315,9 @@ static long adjust_reservation(unsigned op, unsigned long from, unsigned long ar
     struct domain *d = self ? current->domain : memory_domain(r.domid, &error);
     if (d == NULL)
         return (long)from;
-    unsigned long done = adjust(op, d, &r, from, &again);
+    unsigned long done = op == XENMEM_decrease_reservation
+                             ? decrease_reservation(d, &r, from, &again)
+                             : take_extents(d, &r, op == XENMEM_populate_physmap, from, &again);
     if (!self)
         domain_put(d);
     if (again)

@@ -22,8 +22,8 @@ struct reservation {
 #define MAX_EXTENT_ORDER 9
 
 /* Extents [from, ...): where it stopped; *preempted says why. */
-unsigned long increase_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
-unsigned long populate_physmap(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
+unsigned long take_extents(struct domain *d, const struct reservation *r, bool place, unsigned long from,
+                           bool *preempted); /* place: the list names guest frames for them */
 unsigned long decrease_reservation(struct domain *d, const struct reservation *r, unsigned long from, bool *preempted);
 long exchange_memory(unsigned long arg);
 long claim_pages(struct domain *d, unsigned long pages);

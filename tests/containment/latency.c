@@ -255,6 +255,32 @@ static long call_exchange(void)
     return rc == 0 ? reserve(XENMEM_decrease_reservation, LARGEST) : rc;
 }
 
+/* An extent whose frames are all page tables, full of entries and pinned, just as it was taken. */
+static void prepare_tables(void)
+{
+    struct xen_memory_reservation r = {.nr_extents = 1, .extent_order = LARGEST, .domid = DOMID_SELF};
+    struct mmuext_op ops[2] = {{.cmd = MMUEXT_COPY_PAGE}, {.cmd = MMUEXT_PIN_L1_TABLE}};
+
+    set_xen_guest_handle(r.extent_start, largest);
+    if (HYPERVISOR_memory_op(XENMEM_increase_reservation, &r) != 1)
+        return;
+    for (unsigned int i = 0; i < 512; i++)
+        ((pte_t *)list)[i] = pte_make(virt_to_mfn(list), PTE_P);
+    ops[0].arg2.src_mfn = virt_to_mfn(list);
+    for (unsigned int i = 0; i < 1U << LARGEST; i++) {
+        ops[0].arg1.mfn = ops[1].arg1.mfn = largest[0] + i;
+        HYPERVISOR_mmuext_op(ops, ARRAY_SIZE(ops), NULL, DOMID_SELF);
+    }
+}
+
+static long call_tables(void)
+{
+    struct xen_memory_reservation r = {.nr_extents = 1, .extent_order = LARGEST, .domid = DOMID_SELF};
+
+    set_xen_guest_handle(r.extent_start, largest);
+    return HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r);
+}
+
 /* What would take longer in one piece is not to be had, not even by the domain that manages the others. */
 static void test_larger(void)
 {
@@ -379,6 +405,7 @@ int main(int argc, char **argv)
     heavy("memory that goes and comes", NULL, call_balloon);
     heavy("extents of the largest size that come and go", NULL, call_largest);
     heavy("extents of the largest size that are traded", NULL, call_exchange);
+    heavy("an extent of page tables that goes", prepare_tables, call_tables);
     test_larger();
     build_levels();
     heavy("page tables validated and dismantled", NULL, call_pins);

@@ -95,7 +95,9 @@ static void base_taken_away(void)
         CHECK(virt_to_mfn(page) != root, "and nobody's page meanwhile");
         pages_free(page, 1);
     }
-    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &back), 0, "twice it is not given back");
+    CHECK_EQ(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &back), 1, "a second time that changes nothing");
+    CHECK(set_pte((void *)(unsigned long)start_info->pt_base, pte_make(root, PTE_KERNEL_RW)) < 0,
+          "or a reference would have gone that the processor needs");
 }
 
 /* Failure is the path that nobody walks: a refused pin or update must drop exactly what it had taken. Many of them, then

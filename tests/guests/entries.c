@@ -303,6 +303,37 @@ static void test_extended_lists(void)
     note("page of nowhere's processors", 0, 0, HYPERVISOR_mmuext_op(ops, 1, &done, DOMID_SELF));
 }
 
+static long set_ldt(unsigned long base, unsigned long entries)
+{
+    struct mmuext_op op = {.cmd = MMUEXT_SET_LDT, .arg1.linear_addr = base, .arg2.nr_ents = entries};
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+/* One without entries has no place: kernels drop theirs so, with whatever address. */
+static void test_local_tables(void)
+{
+    static const unsigned int counts[] = {0, 1, 512, 8192, 8193};
+    const unsigned long places[] = {0,
+                                    (unsigned long)data,
+                                    (unsigned long)data + 8,
+                                    0x3f000000,
+                                    ~0xfffUL,
+#ifdef __x86_64__
+                                    0x800000000000UL,
+                                    0xffff800000000000UL,
+                                    0xffff87fffffff000UL,
+#endif
+                                    0xf5800000UL,
+                                    0xf57ff000UL};
+
+    check_group("where the local table lies");
+    for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        for (unsigned int j = 0; j < sizeof(counts) / sizeof(counts[0]); j++)
+            note("place", i, counts[j], set_ldt(places[i], counts[j]));
+    CHECK_EQ(set_ldt(0, 0), 0, "none");
+}
+
 int main(int argc, char **argv)
 {
     data = pages_alloc(1);
@@ -314,5 +345,6 @@ int main(int argc, char **argv)
     test_flags();
     test_extended();
     test_extended_lists();
+    test_local_tables();
     return check_summary("entries") != 0;
 }

@@ -179,6 +179,9 @@ static void test_memory(void)
     check_group("its memory");
     if (sizeof(long) == 8)
         CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), 0, "none is set aside for it");
+    claim.domid = DOMID_SELF;
+    if (sizeof(long) == 8)
+        CHECK_EQ(HYPERVISOR_memory_op(XENMEM_claim_pages, &claim), -XEN_EINVAL, "nor for whoever asks, but by number");
     CHECK_EQ(HYPERVISOR_memory_op(XENMEM_current_reservation, &who), 0, "it has none");
     domctl.u.max_mem.max_memkb = 8192;
     CHECK_EQ(call(XEN_DOMCTL_max_mem, domid), 0, "it has a limit");

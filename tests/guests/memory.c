@@ -158,6 +158,9 @@ static void test_in_use(void)
     CHECK_EQ(reservation(XENMEM_decrease_reservation, &frame, 1, 0, DOMID_SELF), 1, "is taken");
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before, "but counts until the mapping goes");
     CHECK_EQ(*(volatile char *)page, 42, "and stays usable until then");
+    CHECK_EQ(reservation(XENMEM_decrease_reservation, &frame, 1, 0, DOMID_SELF), 1, "a second time no less");
+    CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before, "without a change");
+    CHECK_EQ(*(volatile char *)page, 42, "to what is mapped");
     pte_write(page, 0);
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), before - 1, "then it is gone");
     frame = virt_to_pfn(page);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <abi/errno.h>
 #include <abi/grant_table.h>
+#include <abi/memory.h>
 #include <pv/grant.h>
 #include <pv/hypercall.h>
 #include <pv/paging.h>
@@ -360,6 +361,66 @@ static void test_transfers(void)
     note("status", 0, 2, transfer.status);
 }
 
+static long reservation(unsigned int cmd, xen_pfn_t *frame)
+{
+    struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
+
+    set_xen_guest_handle(r.extent_start, frame);
+    return HYPERVISOR_memory_op(cmd, &r);
+}
+
+static long taken(void)
+{
+    domid_t self = DOMID_SELF;
+
+    return HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
+}
+
+#define PLACE 0x4321
+
+/* A frame that nobody maps, to an entry of this kind: the status, what the entry says then, whose the frame is. */
+static void try_gift(const char *what, unsigned int kind, unsigned int flags, domid_t from, domid_t to, grant_ref_t ref)
+{
+    struct gnttab_transfer transfer = {.domid = to, .ref = ref, .status = 99};
+    struct mmuext_op clear = {.cmd = MMUEXT_CLEAR_PAGE};
+    long before = taken();
+    xen_pfn_t frame = 0;
+
+    if (!CHECK(reservation(XENMEM_increase_reservation, &frame) == 1, "there is a frame to give away"))
+        return;
+    offer(flags, from, PLACE);
+    transfer.mfn = frame;
+    note(what, kind, 0, op(GNTTABOP_transfer, &transfer, 1));
+    note("status", kind, flags, transfer.status);
+    note("its entry", kind, flags, entry_flags());
+    note("names the frame", kind, flags, (version2 ? v2[REF].full_page.frame : v1[REF].frame) == frame);
+    note("which has the place", kind, flags, ((const unsigned long *)MACH2PHYS_VIRT_START)[frame] == PLACE);
+    clear.arg1.mfn = frame;
+    note("still ours", kind, flags, HYPERVISOR_mmuext_op(&clear, 1, NULL, DOMID_SELF));
+    note("more than before", kind, flags, taken() - before);
+    reservation(XENMEM_decrease_reservation, &frame);
+    offer(0, 0, 0);
+}
+
+static void test_gifts(void)
+{
+    static char *room;
+
+    check_group(version2 ? "gifts, version 2" : "gifts, version 1");
+    if (room == NULL) { /* for the frame that each of these takes first */
+        xen_pfn_t frame = virt_to_mfn(room = pages_alloc(1));
+        pte_write(room, 0);
+        reservation(XENMEM_decrease_reservation, &frame);
+    }
+    for (unsigned int flags = 0; flags < 16; flags++)
+        try_gift("gift to oneself", 1, flags, pv_domid(), pv_domid(), REF);
+    try_gift("gift that another may make", 2, GTF_accept_transfer, 0x7000, pv_domid(), REF);
+    try_gift("gift to nobody", 3, GTF_accept_transfer, pv_domid(), 0x7000, REF);
+    try_gift("gift by another name", 4, GTF_accept_transfer, pv_domid(), DOMID_SELF, REF);
+    try_gift("gift to devices", 5, GTF_accept_transfer, pv_domid(), DOMID_IO, REF);
+    try_gift("gift to no entry", 6, GTF_accept_transfer, pv_domid(), pv_domid(), 0x10000);
+}
+
 static void test_questions(void)
 {
     static const domid_t domids[] = {0, 0x7000, DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_INVALID};
@@ -435,6 +496,7 @@ int main(int argc, char **argv)
     test_histories();
     test_copies();
     test_transfers();
+    test_gifts();
     test_swaps();
     note("version 2", 0, 0, op(GNTTABOP_set_version, &set, 1));
     note("version 2", 0, 0, set.version);

@@ -254,9 +254,16 @@ int steal_page(struct domain *d, mfn_t mfn, bool keep_accounting)
     return 0;
 }
 
-void uncharge_frames(struct domain *d, unsigned long count)
+void m2p_set(mfn_t mfn, pfn_t pfn)
 {
-    d->mm.tot_pages -= count;
+    ck_assert_ptr_null(fake_frames[mfn.value].owner); /* whose it is says what it is */
+    fake_frames[mfn.value].place = pfn;
+}
+
+void frame_leaves(struct domain *d, mfn_t mfn)
+{
+    ck_assert_ptr_null(fake_frames[mfn.value].owner);
+    fake_frames[mfn.value] = (struct fake_frame){0};
 }
 
 int assign_page(struct domain *d, mfn_t mfn, bool keep_accounting)

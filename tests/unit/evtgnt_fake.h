@@ -19,6 +19,7 @@ struct fake_frame {
     struct domain *owner; /* NULL: ours or free */
     bool allocated, is_table, shared;
     int refs, writable;
+    pfn_t place; /* its machine-to-guest entry */
 };
 
 extern struct fake_frame fake_frames[FAKE_FRAMES];

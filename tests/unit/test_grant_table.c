@@ -158,28 +158,69 @@ static int transfer(mfn_t mfn, unsigned to, u32 ref)
     return op.status;
 }
 
+/* A page that the receiver does not take belongs to nobody afterwards: so the interface says, and a kernel counts. */
 START_TEST(pages_change_hands)
 {
-    mfn_t mine = fake_guest_frame(fake_domains[0]);
-    struct grant_entry_v1 *e = offer(9, mfn_of(0), 0, GTF_accept_transfer);
+    struct domain *self = fake_domains[0];
+    mfn_t mine = fake_guest_frame(self);
+    unsigned long pages = self->mm.tot_pages;
+    struct grant_entry_v1 *e = offer(9, mfn_of(77), 0, GTF_accept_transfer);
     ck_assert_int_eq(transfer(page, 1, 9), GNTST_bad_page); /* not mine */
     ck_assert_int_eq(transfer(mfn_of(~0UL), 1, 9), GNTST_bad_page);
-    ck_assert_int_eq(transfer(mine, 3, 9), GNTST_bad_domain);
-    ck_assert_int_eq(transfer(mine, 1, 10), GNTST_general_error);
-    ck_assert_int_eq(transfer(mine, 1, 1000), GNTST_general_error);
-    ck_assert(page_get(mine, fake_domains[0]));
+    ck_assert(page_get(mine, self));
     ck_assert_int_eq(transfer(mine, 1, 9), GNTST_bad_page); /* in use */
     page_put(mine);
-    ck_assert_uint_eq(e->flags, GTF_accept_transfer);
-    granter->mm.max_pages = granter->mm.tot_pages;
-    fake_domains[0]->mm.max_pages = 0; /* below what it has: it must not lose the page all the same */
-    ck_assert_int_eq(transfer(mine, 1, 9), GNTST_general_error); /* no room */
-    ck_assert_ptr_eq(fake_frames[mine.value].owner, fake_domains[0]);
-    granter->mm.max_pages++;
+    ck_assert_uint_eq(self->mm.tot_pages, pages);
     ck_assert_int_eq(transfer(mine, 1, 9), GNTST_okay);
     ck_assert_ptr_eq(fake_frames[mine.value].owner, granter);
+    ck_assert_uint_eq(fake_frames[mine.value].place.value, 77); /* where the receiver has room for it */
     ck_assert_uint_eq(e->flags, GTF_accept_transfer | GTF_transfer_committed | GTF_transfer_completed);
     ck_assert_uint_eq(e->frame, mine.value);
+    ck_assert_uint_eq(self->mm.tot_pages, pages - 1);
+}
+END_TEST
+
+static void assert_lost(unsigned to, u32 ref, int status)
+{
+    struct domain *self = fake_domains[0];
+    mfn_t mine = fake_guest_frame(self);
+    unsigned long pages = self->mm.tot_pages;
+    ck_assert_int_eq(transfer(mine, to, ref), status);
+    ck_assert_ptr_null(fake_frames[mine.value].owner);
+    ck_assert(!fake_frames[mine.value].allocated);
+    ck_assert_uint_eq(self->mm.tot_pages, pages - 1);
+}
+
+START_TEST(pages_that_nobody_takes)
+{
+    struct grant_entry_v1 *e = offer(9, mfn_of(77), 0, GTF_accept_transfer);
+    assert_lost(3, 9, GNTST_bad_domain);
+    assert_lost(1, 10, GNTST_general_error);
+    assert_lost(1, 1000, GNTST_general_error);
+    granter->mm.max_pages = granter->mm.tot_pages;
+    assert_lost(1, 9, GNTST_general_error); /* no room */
+    ck_assert_uint_eq(e->flags, GTF_accept_transfer);
+    ck_assert_uint_eq(e->frame, 77);
+}
+END_TEST
+
+/* One may even give a page to oneself, with as many as one may have: it changes its place and is counted once. */
+START_TEST(a_page_given_to_oneself_moves)
+{
+    unsigned long pages = granter->mm.max_pages = granter->mm.tot_pages;
+    struct grant_entry_v1 *e = offer(9, mfn_of(78), 1, GTF_accept_transfer);
+    fake_run(1, 0);
+    ck_assert_int_eq(transfer(page, 1, 9), GNTST_okay);
+    ck_assert_uint_eq(e->flags, GTF_accept_transfer | GTF_transfer_committed | GTF_transfer_completed);
+    ck_assert_uint_eq(e->frame, page.value);
+    ck_assert_uint_eq(fake_frames[page.value].place.value, 78);
+    set_version(1, 2);
+    fake_run(1, 0);
+    union grant_entry_v2 *wide = offer_v2(granter, 9, mfn_of(79), 1, GTF_accept_transfer);
+    ck_assert_int_eq(transfer(page, 1, 9), GNTST_okay);
+    ck_assert_uint_eq(wide->full_page.frame, page.value);
+    ck_assert_uint_eq(fake_frames[page.value].place.value, 79);
+    ck_assert_uint_eq(granter->mm.tot_pages, pages);
 }
 END_TEST
 
@@ -257,6 +298,8 @@ int main(void)
     tcase_add_test(t, status_frames_and_frame_numbers);
     tcase_add_test(t, entries_are_swapped_unless_in_use);
     tcase_add_test(t, pages_change_hands);
+    tcase_add_test(t, pages_that_nobody_takes);
+    tcase_add_test(t, a_page_given_to_oneself_moves);
     tcase_add_test(t, caches_are_flushed_for_owners);
     tcase_add_test(t, bad_calls);
     tcase_add_test(t, no_memory);

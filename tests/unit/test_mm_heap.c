@@ -201,7 +201,7 @@ START_TEST(test_populate_and_decrease)
     struct reservation r = {.list = (unsigned long)list, .nr_extents = 4, .order = 1};
     bool again;
     unsigned long before = free_frames();
-    ck_assert_uint_eq(populate_physmap(d, &r, 0, &again), 4);
+    ck_assert_uint_eq(take_extents(d, &r, true, 0, &again), 4);
     ck_assert_uint_eq(d->mm.tot_pages, 8);
     for (unsigned i = 0; i < 4; i++) {
         ck_assert_uint_eq(host_m2p[list[i]], (i + 1) * 100);
@@ -358,7 +358,7 @@ START_TEST(test_destroyed_while_populated)
     bool again;
     victim = fake_domain(2, false, 100);
     fake.on_flush = destroy_now;
-    ck_assert_uint_eq(populate_physmap(victim, &r, 0, &again), 0);
+    ck_assert_uint_eq(take_extents(victim, &r, true, 0, &again), 0);
     ck_assert_uint_eq(victim->mm.tot_pages, 0);
     ck_assert_uint_eq(victim->refs, 1);
     ck_assert_uint_eq(free_frames(), before);
@@ -411,7 +411,7 @@ START_TEST(test_destroy_races_populate)
         bool again;
         victim = fake_domain(3 + round % 20, false, 2048);
         ck_assert_int_eq(pthread_create(&killer, NULL, destroy_soon, (void *)(round * 37UL % 4096 * 8)), 0);
-        populate_physmap(victim, &r, 0, &again);
+        take_extents(victim, &r, true, 0, &again);
         pthread_join(killer, NULL);
         ck_assert_uint_eq(victim->mm.tot_pages, 0);
         ck_assert_uint_eq(victim->refs, 1);

@@ -256,6 +256,33 @@ START_TEST(a_pinned_table_goes_back)
 }
 END_TEST
 
+/* To take down one full table after the other takes millions of instructions when an extent consists of them: nobody
+ * else would have the CPU meanwhile. It stops between any two, and the extent goes back once, as a whole. */
+START_TEST(an_extent_of_tables_goes_back_in_parts)
+{
+    enum { ORDER = 3, TABLES = 1 << ORDER };
+    unsigned long list = good_list(), first;
+    unsigned stops = 0;
+
+    ck_assert_int_eq(call(XENMEM_increase_reservation, 0, RESERVATION(list, 1, .order = ORDER)), 1);
+    first = list_at(list, 0);
+    for (unsigned i = 0; i < TABLES; i++) {
+        ck_assert_int_eq(page_get_and_type(mfn_of(first + i), d, FRAME_L1, false), 0);
+        frame_table[first + i].word |= FW_PINNED;
+    }
+    fake.preempt_after = 1;
+    long rc = call(XENMEM_decrease_reservation, 0, RESERVATION(list, 1, .order = ORDER));
+    for (; rc == -ERESTART; stops++) {
+        ck_assert_uint_eq(fake.continue_args[0] >> MEMOP_SHIFT, 0);
+        ck_assert_uint_eq(d->mm.tot_pages, TABLES);
+        rc = do_memory_op(fake.continue_args[0], fake.continue_args[1]);
+    }
+    ck_assert_int_eq(rc, 1);
+    ck_assert_uint_eq(stops, TABLES);
+    ck_assert_uint_eq(free_frames(), before);
+}
+END_TEST
+
 START_TEST(only_what_is_ones_own_goes_back)
 {
     unsigned long list = good_list();
@@ -297,6 +324,25 @@ START_TEST(claims_are_kept)
     ck_assert_int_eq(call(XENMEM_increase_reservation, 0, RESERVATION(list, 5)), 5);
     d->mm.max_pages = free_now;
     ck_assert_int_eq(claim_pages(d, 8), -EINVAL); /* it has as much */
+}
+END_TEST
+
+/* Nor do they get it by calls that need memory of the hypervisor's own: tables of grants, of ports. Whoever builds the
+ * domain does. */
+START_TEST(claims_hold_against_our_own_needs)
+{
+    dom0->mm.max_pages = FAKE_FRAMES;
+    ck_assert_int_eq(claim_pages(dom0, dom0->mm.tot_pages + free_frames()), 0);
+    ck_assert_ptr_null(hv_alloc_pages(0));
+    fake_run(dom0);
+    void *page = hv_alloc_pages(0);
+    ck_assert_ptr_nonnull(page);
+    hv_free_pages(page, 0);
+    ck_assert_int_eq(claim_pages(dom0, 0), 0);
+    fake_run(d);
+    page = hv_alloc_pages(0);
+    ck_assert_ptr_nonnull(page);
+    hv_free_pages(page, 0);
 }
 END_TEST
 
@@ -358,6 +404,30 @@ START_TEST(an_exchange_without_memory_gives_back)
     e.out.flags = 0;
     ck_assert_int_eq(exchange_memory((unsigned long)&e), 0);
     ck_assert_uint_eq(out[1] != in[1] && page_owner_id(mfn_of(out[1])) == d->id, 1);
+}
+END_TEST
+
+/* The new frames are there before the old ones are free: what is set aside for a domain that is being built must not
+ * serve for that, or the builder, who asks at that moment, finds less than was promised. */
+START_TEST(an_exchange_leaves_what_is_claimed)
+{
+    unsigned long in[2], out[2];
+    struct exchange_call e = trade(in, out, 2);
+    unsigned long total = d->mm.tot_pages;
+
+    dom0->mm.max_pages = FAKE_FRAMES;
+    ck_assert_int_eq(claim_pages(dom0, dom0->mm.tot_pages + free_frames()), 0);
+    ck_assert_int_eq(exchange_memory((unsigned long)&e), -ENOMEM);
+    ck_assert_uint_eq(d->mm.tot_pages, total);
+    ck_assert_uint_eq(page_owner_id(mfn_of(in[0])), d->id);
+    ck_assert_int_eq(claim_pages(dom0, 0), 0);
+    ck_assert_int_eq(claim_pages(dom0, dom0->mm.tot_pages + free_frames() - 2), 0); /* just our lists' two pages */
+    ck_assert_int_eq(exchange_memory((unsigned long)&e), -ENOMEM);
+    ck_assert_int_eq(claim_pages(dom0, 0), 0);
+    ck_assert_int_eq(claim_pages(dom0, dom0->mm.tot_pages + free_frames() - 3), 0);
+    ck_assert_int_eq(exchange_memory((unsigned long)&e), 0);
+    ck_assert_uint_eq(dom0->mm.outstanding_claim, free_frames() - 3);
+    ck_assert_int_eq(claim_pages(dom0, 0), 0);
 }
 END_TEST
 
@@ -460,6 +530,7 @@ static TCase *both_widths(const char *name, void (*before_each)(void))
     tcase_add_test(t, the_narrower_limit_counts);
     tcase_add_test(t, preempted_and_continued);
     tcase_add_test(t, a_pinned_table_goes_back);
+    tcase_add_test(t, an_extent_of_tables_goes_back_in_parts);
     tcase_add_test(t, only_what_is_ones_own_goes_back);
     tcase_add_test(t, walks_end_where_the_tables_do);
     tcase_add_loop_test(t, only_the_first_domain_skips_the_cleaning, 0, 2);
@@ -472,8 +543,10 @@ int main(void)
     TCase *t = both_widths("64-bit", setup_64bit);
     tcase_add_test(t, for_another_domain);
     tcase_add_test(t, claims_are_kept);
+    tcase_add_test(t, claims_hold_against_our_own_needs);
     tcase_add_test(t, bad_exchanges);
     tcase_add_test(t, an_exchange_without_memory_gives_back);
+    tcase_add_test(t, an_exchange_leaves_what_is_claimed);
     tcase_add_test(t, an_exchange_whose_answer_is_lost);
     tcase_add_test(t, an_exchange_is_continued);
     tcase_add_test(t, the_dump_counts);

@@ -343,6 +343,26 @@ START_TEST(test_relinquish)
 }
 END_TEST
 
+/* Its tables, each of which may take a hundred thousand instructions, are not taken down in one go. */
+START_TEST(test_relinquish_stops_after_each_table)
+{
+    unsigned stops;
+
+    for (unsigned i = 0; i < 5; i++) {
+        mfn_t pinned = fake_page(d);
+        ck_assert_int_eq(page_get_and_type(pinned, d, FRAME_L1, false), 0);
+        frame_table[pinned.value].word |= FW_PINNED;
+    }
+    d->dying = 1;
+    d->vcpus[0]->mm.kernel_table = mfn_of(INVALID_FRAME);
+    page_put_and_type(l4);
+    fake.preempt_after = 1;
+    ck_assert_int_eq(UNTIL_DONE(stops, domain_relinquish_memory(d)), 0);
+    ck_assert_uint_ge(stops, 5);
+    ck_assert_uint_eq(d->mm.tot_pages, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("mm updates");
@@ -362,6 +382,7 @@ int main(void)
     tcase_add_test(t, test_grant_mappings_refused);
     tcase_add_test(t, test_unmapping_descriptors_drops_ldts);
     tcase_add_loop_test(t, test_relinquish, 0, 5);
+    tcase_add_test(t, test_relinquish_stops_after_each_table);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
