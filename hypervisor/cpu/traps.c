@@ -234,13 +234,24 @@ void trap_in_hypervisor(struct cpu_regs *regs)
           *name ? name : "no function", offset);
 }
 
-/* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */
+static bool frame_moved(const struct cpu_regs *regs)
+{
+    if (!(regs->cs & 3))
+        return false;
+    memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+    return true;
+}
+
+/* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. From the guest: back
+ * by the way out of all traps, which alone bears that the guest's own segments have gone bad meanwhile. */
 void handle_nmi(struct cpu_regs *regs)
 {
     if (domain_zero && domain_zero->vcpus[0]) {
         domain_zero->vcpus[0]->nmi_pending = true;
         __atomic_or_fetch(&this_cpu()->softirq_pending, 1U << SOFTIRQ_NMI_CALLBACK, __ATOMIC_SEQ_CST);
     }
+    if (frame_moved(regs))
+        reset_stack_to_guest();
 }
 
 /* From the guest: as any trap, on the ordinary stack. From ourselves: the guest's breakpoint on its own memory, hit by a
@@ -250,10 +261,8 @@ void handle_debug(struct cpu_regs *regs)
 {
     u64 dr6;
 
-    if (regs->cs & 3) {
-        memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+    if (frame_moved(regs))
         handle_on_own_stack();
-    }
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
     current->debugreg[6] |= dr6 & ~DR6_SINGLE_STEP;
