@@ -37,17 +37,20 @@ static bool in_our_range(unsigned long address)
     return address - HV_VIRT_START < HV_VIRT_END - HV_VIRT_START;
 }
 
-/* A descriptor load touched this CPU's LDT window where nothing is mapped. */
-static bool window_fault(unsigned long offset, bool from_guest)
+/* A descriptor load of the guest's touched this CPU's LDT window where nothing is mapped. A table that runs into where no
+ * address is ends there, as by its limit: what the guest learns as a fault's address always is one. */
+static void window_fault(struct vcpu *v, unsigned long offset)
 {
-    struct vcpu *v = current;
+    unsigned long address;
 
     offset -= WINDOW_LDT;
     if (mm_fixup_ldt_fault(v, offset))
-        return true;
-    if (from_guest)
-        inject_page_fault(v->ldt_base + offset, guest_regs()->error_code);
-    return from_guest;
+        return;
+    address = v->ldt_base + offset;
+    if (address >> 47 == 1)
+        inject_trap(TRAP_GP, (u16)offset | 4);
+    else
+        inject_page_fault(address, guest_regs()->error_code);
 }
 
 /* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
@@ -65,7 +68,7 @@ static NORETURN void failed_return(const struct cpu_regs *fault)
         regs->cs = GUEST64_CS;
     if (copy.entry_vector == TRAP_PF) {
         regs->error_code = 0;
-        window_fault(window_offset(read_cr2()), true);
+        window_fault(v, window_offset(read_cr2()));
     } else {
         inject_trap(copy.entry_vector, copy.error_code);
     }
@@ -80,7 +83,7 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
     u32 error_code = regs->error_code;
 
     if (unlikely(in_our_range(address)) && !(error_code & PFEC_USER) && window_offset(address) < WINDOW_SIZE) {
-        window_fault(window_offset(address), true);
+        window_fault(v, window_offset(address));
         return;
     }
     if (unlikely(v->domain->mm.shadow != NULL) && shadow_fault(v, address, &error_code))
@@ -215,10 +218,9 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     if (vector == TRAP_PF) {
         unsigned long address = read_cr2(), offset = window_offset(address);
         u32 error_code = regs->error_code;
-        if (offset < WINDOW_SIZE && current && window_fault(offset, false))
-            return;
         struct vcpu *v = current;
-        if (v && v->domain->mm.shadow && shadow_fault(v, address, &error_code))
+        if (v && ((offset < WINDOW_SIZE && mm_fixup_ldt_fault(v, offset - WINDOW_LDT)) ||
+                  (v->domain->mm.shadow && shadow_fault(v, address, &error_code))))
             return;
     }
     if (regs->rip == (unsigned long)guest_iret)
