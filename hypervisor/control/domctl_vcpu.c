@@ -12,9 +12,9 @@
 
 #define XSTATE_HEADER 16 /* XCR0 now and over all time, before the save area itself */
 
+/* Its domain stands still: another of its vCPUs might be initialising this one. */
 static int reset_vcpu(struct vcpu *v)
 {
-    vcpu_pause_sync(v);
     vcpu_set_blocked(v, PAUSE_DOWN);
     vcpu_clear_blocked(v, PAUSE_BLOCKED | PAUSE_POLL);
     vcpu_unmap_info(v);
@@ -28,7 +28,6 @@ static int reset_vcpu(struct vcpu *v)
     fpu_set_legacy(v, NULL);
     v->nmi_pending = v->nmi_masked = false;
     v->initialised = false;
-    vcpu_unpause(v);
     return 0;
 }
 
@@ -40,10 +39,8 @@ long domctl_setvcpucontext(struct domain *d, struct domctl *c)
 
     if (d == current->domain || !v || d->dying)
         return -EINVAL;
-    if (!from)
-        return reset_vcpu(v);
     domain_pause_sync(d);
-    rc = vcpu_load_context(v, from, false);
+    rc = from ? vcpu_load_context(v, from, false) : reset_vcpu(v);
     domain_unpause(d);
     return rc;
 }

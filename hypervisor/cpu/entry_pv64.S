@@ -151,7 +151,9 @@ guest_iret:
 # The iret hypercall, as do_iret in hypercall/iret.c has it; that one is asked whenever something is out of the ordinary,
 # and reads the frame again. rsp is the place of the guest's stack pointer, rax becomes the vCPU, r11 the guest's frame.
 #define AT(field) (field - REGS_RSP)(%rsp)
-#define IN_SYSCALL 1 /* VGCF_in_syscall, in the second byte */
+#define IN_SYSCALL    1       /* VGCF_in_syscall, in the second byte */
+#define FLAG_IF       0x200
+#define SYSRET_DENIED 0x23000 /* IOPL VM */
 
 # What changes nothing until the last word of the frame is in.
 .macro LOAD_REST
@@ -219,6 +221,8 @@ iret64_in_syscall:
     GUEST_ACCESS iret64_again, mov 32(%r11), %rcx
     mov     %rcx, AT(REGS_RCX)
     GUEST_ACCESS iret64_again, mov 48(%r11), %rcx
+    and     $~SYSRET_DENIED, %rcx
+    or      $FLAG_IF >> 8, %ch
     mov     %rcx, AT(REGS_R11)
     jmp     1b
 

@@ -37,17 +37,20 @@ static bool in_our_range(unsigned long address)
     return address - HV_VIRT_START < HV_VIRT_END - HV_VIRT_START;
 }
 
-/* A descriptor load touched this CPU's LDT window where nothing is mapped. */
-static bool window_fault(unsigned long offset, bool from_guest)
+/* A descriptor load of the guest's touched this CPU's LDT window where nothing is mapped. A table that runs into where no
+ * address is ends there, as by its limit: what the guest learns as a fault's address always is one. */
+static void window_fault(struct vcpu *v, unsigned long offset)
 {
-    struct vcpu *v = current;
+    unsigned long address;
 
     offset -= WINDOW_LDT;
     if (mm_fixup_ldt_fault(v, offset))
-        return true;
-    if (from_guest)
-        inject_page_fault(v->ldt_base + offset, guest_regs()->error_code);
-    return from_guest;
+        return;
+    address = v->ldt_base + offset;
+    if (address >> 47 == 1)
+        inject_trap(TRAP_GP, (u16)offset | 4);
+    else
+        inject_page_fault(address, guest_regs()->error_code);
 }
 
 /* The final iretq faulted on what the guest had put into its frame. The hardware's frame overlaps the lower part of the
@@ -65,7 +68,7 @@ static NORETURN void failed_return(const struct cpu_regs *fault)
         regs->cs = GUEST64_CS;
     if (copy.entry_vector == TRAP_PF) {
         regs->error_code = 0;
-        window_fault(window_offset(read_cr2()), true);
+        window_fault(v, window_offset(read_cr2()));
     } else {
         inject_trap(copy.entry_vector, copy.error_code);
     }
@@ -80,7 +83,7 @@ static void guest_page_fault(struct vcpu *v, struct cpu_regs *regs)
     u32 error_code = regs->error_code;
 
     if (unlikely(in_our_range(address)) && !(error_code & PFEC_USER) && window_offset(address) < WINDOW_SIZE) {
-        window_fault(window_offset(address), true);
+        window_fault(v, window_offset(address));
         return;
     }
     if (unlikely(v->domain->mm.shadow != NULL) && shadow_fault(v, address, &error_code))
@@ -215,10 +218,9 @@ void trap_in_hypervisor(struct cpu_regs *regs)
     if (vector == TRAP_PF) {
         unsigned long address = read_cr2(), offset = window_offset(address);
         u32 error_code = regs->error_code;
-        if (offset < WINDOW_SIZE && current && window_fault(offset, false))
-            return;
         struct vcpu *v = current;
-        if (v && v->domain->mm.shadow && shadow_fault(v, address, &error_code))
+        if (v && ((offset < WINDOW_SIZE && mm_fixup_ldt_fault(v, offset - WINDOW_LDT)) ||
+                  (v->domain->mm.shadow && shadow_fault(v, address, &error_code))))
             return;
     }
     if (regs->rip == (unsigned long)guest_iret)
@@ -234,13 +236,24 @@ void trap_in_hypervisor(struct cpu_regs *regs)
           *name ? name : "no function", offset);
 }
 
-/* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. */
+static bool frame_moved(const struct cpu_regs *regs)
+{
+    if (!(regs->cs & 3))
+        return false;
+    memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+    return true;
+}
+
+/* Hardware NMIs are dom0's business; one that comes while it cannot be delivered is only remembered. From the guest: back
+ * by the way out of all traps, which alone bears that the guest's own segments have gone bad meanwhile. */
 void handle_nmi(struct cpu_regs *regs)
 {
     if (domain_zero && domain_zero->vcpus[0]) {
         domain_zero->vcpus[0]->nmi_pending = true;
         __atomic_or_fetch(&this_cpu()->softirq_pending, 1U << SOFTIRQ_NMI_CALLBACK, __ATOMIC_SEQ_CST);
     }
+    if (frame_moved(regs))
+        reset_stack_to_guest();
 }
 
 /* From the guest: as any trap, on the ordinary stack. From ourselves: the guest's breakpoint on its own memory, hit by a
@@ -250,10 +263,8 @@ void handle_debug(struct cpu_regs *regs)
 {
     u64 dr6;
 
-    if (regs->cs & 3) {
-        memcpy(guest_regs(), regs, offsetof(struct cpu_regs, es));
+    if (frame_moved(regs))
         handle_on_own_stack();
-    }
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(0xFFFF0FF0UL));
     current->debugreg[6] |= dr6 & ~DR6_SINGLE_STEP;

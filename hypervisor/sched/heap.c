@@ -12,7 +12,7 @@ static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
         return b;
     if (!b)
         return a;
-    if (b->key < a->key) {
+    if ((s64)b->key < (s64)a->key) {
         struct heap_node *swap = a;
 
         a = b;

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Paravane developers
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A pairing heap of nodes that live inside their owners: the smallest key on top. Insertion is O(1), taking any node
- * out is O(log n) amortised, nothing is ever allocated. The caller holds the lock and knows whether a node is inside.
+ * A pairing heap of nodes that live inside their owners: the smallest key on top, as a signed number. Insertion is O(1),
+ * taking any node out is O(log n) amortised, nothing is ever allocated. The caller holds the lock and knows whether a
+ * node is inside.
  */
 #ifndef HYPERVISOR_SCHED_HEAP_H
 #define HYPERVISOR_SCHED_HEAP_H

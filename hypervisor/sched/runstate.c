@@ -7,16 +7,6 @@
 #include "sched/runstate.h"
 #include "guest_access.h"
 
-void runstate_get(struct vcpu *v, struct vcpu_runstate_info *out)
-{
-    ns_t now;
-
-    *out = v->sched.runstate;
-    now = time_now();
-    if (now > out->state_entry_time)
-        out->time[out->state] += now - out->state_entry_time;
-}
-
 u64 vcpu_run_time(struct vcpu *v)
 {
     struct vcpu_runstate_info info;

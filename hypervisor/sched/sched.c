@@ -385,6 +385,18 @@ int vcpu_pin_override(struct vcpu *v, int cpu)
     return rc;
 }
 
+void runstate_get(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    ns_t now;
+
+    spin_lock(&lock); /* v may change its state on another CPU */
+    *out = v->sched.runstate;
+    now = time_now();
+    spin_unlock(&lock);
+    if (now > out->state_entry_time)
+        out->time[out->state] += now - out->state_entry_time;
+}
+
 void domain_set_weight(struct domain *d, u32 weight)
 {
     spin_lock(&lock);

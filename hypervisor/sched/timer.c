@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Timers: a heap per CPU. A timer's cpu and queued fields change only under the lock of the heap it is in; a timer that
- * is in none may be claimed by whoever sets it, which its user serialises (a vCPU's timers are set by that vCPU).
+ * is in none may be claimed by whoever sets it, which its user serialises (a vCPU's timers are set by that vCPU). A
+ * moment before the beginning of time, as a guest may name one, is over.
  */
 #include "time.h"
 #include "percpu.h"
@@ -24,7 +25,7 @@ static struct timer *timer_of(struct heap_node *node)
 
 static void rearm(struct timer_base *base)
 {
-    ns_t first = base->heap.top ? MAX(base->heap.top->key, 1) : 0;
+    ns_t first = base->heap.top ? (ns_t)MAX((s64)base->heap.top->key, 1) : 0;
 
     if (first == base->armed)
         return;
@@ -98,7 +99,7 @@ static struct timer *pop_expired(struct timer_base *base, ns_t now)
     struct timer *t = NULL;
 
     spin_lock(&base->lock);
-    if (base->heap.top && base->heap.top->key <= now) {
+    if (base->heap.top && (s64)base->heap.top->key <= (s64)now) {
         t = timer_of(base->heap.top);
         heap_remove(&base->heap, &t->node);
     } else {

@@ -5,7 +5,7 @@
 # without privilege, on 1, 2 and 4 CPUs with as many vCPUs, beside witnesses of both widths whose memory must stay as
 # it is; after each the hypervisor's frame audit must find nothing wrong and nothing left. attack.c is theirs, witness.c is not one of them.
 
-CONTAINMENT := $(filter-out attack witness latency meter storm trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
+CONTAINMENT := $(filter-out attack witness latency meter nmi storm trusted,$(basename $(notdir $(wildcard tests/containment/*.c))))
 CONTAINMENT_NARROW :=
 CONTAINMENT_WIDE := edge through
 CONTAINMENT_32 := $(filter-out $(CONTAINMENT_WIDE),$(CONTAINMENT))
@@ -39,7 +39,8 @@ check-containment: $(B)/paravane $(B)/dom0 $(B)/tests/containment.rd
 CHECKS += check-containment
 
 # How long a hypercall goes without looking for interrupts, in instructions; dom0 itself; and one kernel as two domains.
-$(foreach w,32 64,$(foreach t,latency trusted,$(call containment_test,$(w),$(t))))
+# nmi is the system tests': they have the machine's button.
+$(foreach w,32 64,$(foreach t,latency nmi trusted,$(call containment_test,$(w),$(t))))
 CONTAINMENT_LATENCY := $(B)/guest32/contain-latency $(B)/guest64/contain-latency
 
 .PHONY: check-containment-latency check-containment-pairs check-containment-trusted

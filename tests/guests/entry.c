@@ -175,6 +175,49 @@ static void test_iret_flags(void)
     HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl);
 }
 
+#ifdef __x86_64__
+/* Returns to the next instruction as out of a system call; r11 there. *next: rcx there is its address. */
+static unsigned long sysret_flags(unsigned long flags, bool *next)
+{
+    unsigned long rcx, r11, rip;
+
+    __asm__ volatile("mov %%rsp, %%rbx\n\tpushq %5\n\tpush %%rbx\n\tpush %3\n\tpushq %4\n\tlea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\tpushq $0x100\n\tpushq $1\n\tpushq $2\n\tpushq $3\n\tmov $23, %%eax\n\tsyscall\n"
+                     "1: mov %%rcx, %0\n\tmov %%r11, %1\n\tlea 1b(%%rip), %2"
+                     : "=&r"(rcx), "=&r"(r11), "=&r"(rip)
+                     : "r"(flags), "i"(KERNEL_CS_IN_FRAME), "i"(FLAT_KERNEL_SS)
+                     : "rax", "rbx", "rcx", "r11", "memory", "cc");
+    *next = rcx == rip;
+    return r11;
+}
+
+/* A return that is told to be one from a system call leaves what SYSRET leaves: the address in rcx, and in r11 the flags
+ * as they are loaded, interrupts on and no privilege, not as the frame has them. */
+static void test_sysret(void)
+{
+    static const struct {
+        unsigned long wanted, shown;
+        const char *what;
+    } tries[] = {
+        {FLAG_FIXED | FLAG_IF, FLAG_FIXED | FLAG_IF, "flags are shown in r11"},
+        {FLAG_FIXED, FLAG_FIXED | FLAG_IF, "interrupts on, though upcalls are closed"},
+        {FLAG_FIXED | FLAG_IF | 0x3000, FLAG_FIXED | FLAG_IF, "no I/O privilege"},
+    };
+    bool next;
+
+    check_group("iret as from a system call");
+    set_callback(CALLBACKTYPE_event, 0, raw_upcall); /* one may come */
+    raw_has_error = 0;
+    raw_skip = 0;
+    for (unsigned int i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+        CHECK_EQ(sysret_flags(tries[i].wanted, &next), tries[i].shown, tries[i].what);
+        CHECK(next, "and the address in rcx");
+        irq_disable();
+    }
+    set_callback(CALLBACKTYPE_event, 0, raw_escape);
+}
+#endif
+
 static void test_stacks(void)
 {
     unsigned long top = (unsigned long)kernel_stack + sizeof(kernel_stack);
@@ -472,6 +515,9 @@ int main(int argc, char **argv)
     test_upcall_from_user();
     test_pending_at_iret();
     test_iret_flags();
+#ifdef __x86_64__
+    test_sysret();
+#endif
     test_stacks();
     test_nmi();
     test_bad_returns();

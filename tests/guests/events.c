@@ -239,6 +239,11 @@ static void test_waiting(void)
     CHECK_EQ(poll(&port, 1, start + 20000 * MS), 0, "when a port is pending, masked or not");
     CHECK(time_monotonic_ns() < start + 10000 * MS, "it returns at once");
     CHECK(pending(port), "and the port stays pending");
+    event_test_and_clear(port);
+    timer_set(start + 20000 * MS);
+    CHECK_EQ(poll(&port, 1, ~0ULL), 0, "a deadline before the first moment is no endless one");
+    CHECK(time_monotonic_ns() < start + 10000 * MS, "it is over");
+    timer_set(0);
     CHECK_EQ(poll(&bad, 1, start), -XEN_EINVAL, "a port out of range is an error");
     CHECK_EQ(poll(&port, 1000, start), -XEN_EINVAL, "so are too many");
     event_test_and_clear(port);

@@ -195,6 +195,13 @@ static void test_ldt(void)
     CHECK(!loads(load_fs, 2 * 8 | 7) && fault.vector == TRAP_GP && fault.error == (2 * 8 | 4),
           "an empty entry is a fault that names the table");
     load_fs(NULL);
+#ifdef __x86_64__
+    CHECK_EQ(set_ldt((void *)(0x800000000000UL - PAGE_SIZE), 1024), 0, "it may run into where no address is");
+    CHECK(!loads(load_fs, 512 * 8 | 7) && fault.vector == TRAP_GP && fault.error == (512 * 8 | 4),
+          "what would lie there is no page fault, whose address would be none, but the selector's fault");
+    CHECK(!loads(load_fs, 511 * 8 | 7) && fault.vector == TRAP_PF && fault.address == 0x800000000000UL - 8,
+          "the last entry in front of it still has an address");
+#endif
     CHECK_EQ(set_ldt(NULL, 0), 0, "it can be taken away");
     CHECK(!loads(load_fs, 1 * 8 | 7), "and its selectors with it");
     CHECK_EQ(pages_protect(ldt, 2, true), 0, "the pages are ordinary again");

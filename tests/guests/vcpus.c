@@ -89,6 +89,12 @@ static void test_timers(void)
     upcalls = event_upcalls();
     CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &shot), 0, "a moment in the past is accepted");
     CHECK(upcalls_reach(upcalls + 1), "and fires at once");
+    shot.timeout_abs_ns = ~0ULL;
+    upcalls = event_upcalls();
+    CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &shot), 0,
+             "moments are signed numbers: there is one before the first");
+    CHECK(upcalls_reach(upcalls + 1), "which is over, too");
+    shot.timeout_abs_ns = 1;
     shot.flags = VCPU_SSHOTTMR_future;
     CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &shot), 0, "even if it should lie in the future");
     CHECK_EQ(vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL), 0, "it can be stopped");
@@ -246,6 +252,46 @@ static void sleep_with_breakpoint(void *unused)
     HYPERVISOR_set_debugreg(7, 0);
 }
 
+static volatile bool stop_napping;
+static volatile unsigned int naps;
+
+static void nap(void *unused)
+{
+    while (!stop_napping) {
+        struct sched_poll poll = {.timeout = time_monotonic_ns() + MS / 50};
+
+        HYPERVISOR_sched_op(SCHEDOP_poll, &poll);
+        naps++;
+    }
+}
+
+/* The account of a vCPU that changes its state on another CPU is read whole: half of the old one and half of the new lack
+ * the time in between, and kernels that reckon with such times see them go back. */
+static void test_account(unsigned int cpus)
+{
+    uint64_t last = 0, end;
+    unsigned int back = 0;
+
+    if (cpus < 2)
+        return;
+    check_group("the account of another vCPU");
+    CHECK_EQ(smp_start(1, nap, NULL), 0, "one that sleeps and wakes");
+    CHECK(wait_until(&naps, 10), "again and again");
+    for (end = time_monotonic_ns() + 3000 * MS; time_monotonic_ns() < end;) {
+        struct vcpu_runstate_info info;
+        uint64_t sum;
+
+        vcpu_op(VCPUOP_get_runstate_info, 1, &info);
+        sum = info.time[0] + info.time[1] + info.time[2] + info.time[3];
+        back += sum < last;
+        last = sum;
+    }
+    CHECK_EQ(back, 0, "its times never add up to less than before");
+    stop_napping = true;
+    while (smp_is_up(1))
+        sleep_ms(10);
+}
+
 static bool count_trap(struct trap_frame *frame)
 {
     strange_traps++;
@@ -291,6 +337,7 @@ int main(int argc, char **argv)
     test_vcpu_info(cpus);
     test_interrupts(cpus);
     test_breakpoints(cpus);
+    test_account(cpus);
     test_nmi();
     check_summary("vcpus");
     return 0;

@@ -27,7 +27,8 @@ $(B)/tests/system/dom0-heap: $(B)/tests/system/dom0-heap.elf
 
 .PHONY: check-system
 check-system: $(B)/paravane $(B)/paravane.elf64 $(B)/dom0 $(B)/dom0.rd $(B)/paravane.iso $(B)/guest64/dom0 \
-              $(B)/tests/system/dom0-heap $(SYSTEM_PROBES) $(GUEST_TEST_KERNELS) $(NETWORK_GUESTS) $(foreach w,32 64,$(B)/guest$(w)/test-store)
+              $(B)/tests/system/dom0-heap $(SYSTEM_PROBES) $(GUEST_TEST_KERNELS) $(NETWORK_GUESTS) \
+              $(foreach w,32 64,$(B)/guest$(w)/test-store $(B)/guest$(w)/contain-nmi)
 	@echo 'System tests: the machine booted, used, misused and measured over its serial line:'
 	$(Q)BUILD=$(B) timeout --signal=INT --kill-after=20 1200 \
 	    $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider tests/system

@@ -72,6 +72,20 @@ START_TEST(one_in_the_past_fires_at_once)
 }
 END_TEST
 
+START_TEST(one_before_the_beginning_of_time_fires_first)
+{
+    setup(1);
+    timer_set(&timers[0], fake_now);
+    timer_set(&timers[1], ~0UL);
+    timer_set(&timers[2], 1UL << 62);
+    ck_assert_uint_le(fake_cpus[0].deadline, fake_now);
+    fake_run(MS);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_uint_eq(fired[0], 1);
+    fake_free();
+}
+END_TEST
+
 START_TEST(stopped_is_silent_and_can_be_set_again)
 {
     setup(1);
@@ -178,6 +192,7 @@ int main(void)
     tcase_add_test(tc, they_fire_in_order_of_time);
     tcase_add_test(tc, one_set_again_fires_once_at_the_new_time);
     tcase_add_test(tc, one_in_the_past_fires_at_once);
+    tcase_add_test(tc, one_before_the_beginning_of_time_fires_first);
     tcase_add_test(tc, stopped_is_silent_and_can_be_set_again);
     tcase_add_test(tc, it_moves_to_the_cpu_that_sets_it);
     tcase_add_test(tc, a_function_may_set_its_own_timer);
