@@ -113,13 +113,15 @@ def test_no_room(pair, ticker):
 
 def test_asked(pair, ticker):
     """A question that leaves something behind: a copy, a record, a notice that something has not arrived."""
+    there = ticker.host(moved=True)
+    before = there.text().count("did not arrive")
     pair.proxy.seen = []
     assert "ticker (16 MiB, 1 vCPUs) could go to link0" in ticker.host().command("migrate -n ticker link0")
     assert [message for _, message in pair.proxy.seen] == ["hello", "hello", "offer", "accepted"]
     ticker.settles(ticker.home)
     assert "migrated ticker to link0" in ticker.host().command("migrate ticker link0")
     ticker.settles(1 - ticker.home)
-    assert "did not arrive" not in ticker.host().text()
+    assert there.text().count("did not arrive") == before
 
 
 def test_patience_ends(pair, ticker):
