@@ -112,6 +112,9 @@ START_TEST(syntax_errors_name_the_place)
     refused("name = web", "guest.cfg:1:8: expected a number, found web (text needs quotes)");
     refused("a = 'x\nb = 1", "guest.cfg:1:5: this string is not closed: expected ' before the line ends");
     refused("a = \"x", "guest.cfg:1:5: this string is not closed: expected \" before the file ends");
+    /* What a peer's configuration may not have, which this guest's becomes when it is migrated. */
+    refused("a = \"\\x1b[2J\"", "guest.cfg:1:5: a string cannot contain a control character (here 0x1b)");
+    refused("a = 'x\302\233'", "guest.cfg:1:5: a string cannot contain a control character (here 0xc2)");
     refused("l = ['a' 'b']", "guest.cfg:1:10: expected ',' or ']' after a list item, found '''");
     refused("l = ['a',\n'b'\n", "guest.cfg:1:5: this list is not closed: expected ] before the file ends");
     refused("a = 1 b = 2", "guest.cfg:1:7: expected the end of the line or ';' after a setting, found 'b'");

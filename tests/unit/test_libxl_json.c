@@ -124,6 +124,7 @@ START_TEST(what_is_written_comes_back)
         "name = 'a'\nkernel = '/k'\n",
         "name = 'a'\nkernel = '/k'\nramdisk = '/initrd'\nmaxvcpus = 32\ncpus = '1,3'\ncpus_soft = '0-7'\n",
         "name = 'a'\nkernel = '/k'\ncpus = 'all'\ncpus_soft = 'all'\nvif = ['', '', '']\n",
+        "name = 'a'\nkernel = '/k'\nextra = \"two\\nlines,\\ta \\xc3\\xa9 and a \\xff\"\n",
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -282,6 +283,8 @@ static const struct {
     /* A peer's words are shown at the prompt: they do not steer its terminal. */
     {WITH("\"nics\": [{\"bridge\": \"\\u001b[2J\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\\u009b2J\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\\b\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\\u0000\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\033[2J\"}]"), "a control character"},
     {WITH("\"nics\": [{\"bridge\": \"\302\233"
           "2J\"}]"),
