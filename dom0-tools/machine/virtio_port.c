@@ -482,7 +482,7 @@ void serial_port_wake(struct serial_port *port)
     waitq_wake(&port->serial->wake);
 }
 
-/* Interrupts are wanted for as long as someone waits. */
+/* Interrupts are wanted for as long as someone waits. What is there without one is taken, so that it is news only once. */
 bool serial_port_wait(struct serial_port *port, unsigned int moment, uint64_t deadline_ns)
 {
     struct serial *serial = port->serial;
@@ -491,6 +491,9 @@ bool serial_port_wait(struct serial_port *port, unsigned int moment, uint64_t de
     if (port->free_buffers == NULL && port->filling == NULL)
         sent = virtqueue_arm(&port->send);
     if (!idle || !sent) {
+        gather(port);
+        reclaim(port);
+        serial_port_wake(port);
         thread_yield();
         return true;
     }

@@ -50,7 +50,7 @@ void channel_serve(struct channel *channel)
 static void settle(struct link *link)
 {
     struct stream_error error;
-    struct channel *channel = link_open(link, &error);
+    struct channel *channel = link_open(link, NULL, &error);
 
     if (channel == NULL)
         return;
@@ -108,12 +108,12 @@ bool channel_known(const char *name)
     return find_link(name) != NULL;
 }
 
-struct channel *channel_open(const char *name, struct stream_error *error)
+struct channel *channel_open(const char *name, bool (*unwanted)(void), struct stream_error *error)
 {
     struct link *link = find_link(name);
 
     if (link != NULL)
-        return link_open(link, error);
+        return link_open(link, unwanted, error);
     snprintf(error->text, sizeof(error->text), "there is no link %s; devices lists the links of this machine", name);
     return NULL;
 }

@@ -28,9 +28,9 @@ void channel_accept(const struct channel_acceptor *acceptor);
 
 /*
  * A conversation with the host at the other end of a link of the machine ("link0"). NULL with the error: there is no such
- * link, or nobody answers. To be closed with channel->close.
+ * link, nobody answers, or it became `unwanted` (which the channel keeps). To be closed with channel->close.
  */
-struct channel *channel_open(const char *name, struct stream_error *error);
+struct channel *channel_open(const char *name, bool (*unwanted)(void), struct stream_error *error);
 
 /* Whether there is such a link, or comes to be within a second of the machine's start. */
 bool channel_known(const char *name);
@@ -49,7 +49,7 @@ struct serial_port;
 struct link;
 struct link *link_new(struct serial_port *port);
 const char *link_name(const struct link *link);
-struct channel *link_open(struct link *link, struct stream_error *error);
+struct channel *link_open(struct link *link, bool (*unwanted)(void), struct stream_error *error);
 /* For the link's own thread: waits for a conversation that the peer began; NULL: the deadline (in ns) came first. */
 struct channel *link_await(struct link *link, uint64_t deadline_ns);
 bool link_is_up(const struct link *link);

@@ -22,6 +22,7 @@
 #define RESET_EVERY   (SECOND / 2)
 #define OPEN_PATIENCE (5 * SECOND)
 #define PATIENCE      (60 * SECOND) /* with a peer that is connected and silent */
+#define ASK_EVERY     (SECOND / 2)  /* whether somebody still wants to wait for it */
 #define TURNS_AT_ONCE 1024
 #define FRAME_MAGIC   0x6c6b6e69766e6170ull
 #define FRAME_DATA    (65536u - sizeof(struct frame))
@@ -60,13 +61,14 @@ struct link {
     struct talk *talk;
     bool incoming; /* the peer began it, and nobody serves it yet */
 
-    bool sending;  /* a frame is being written */
-    uint32_t owed; /* of a frame that was given up on */
+    bool sending;           /* a frame is being written */
+    bool (*unwanted)(void); /* by whoever writes it; NULL: it will be wanted */
+    uint32_t owed;          /* of a frame that was given up on */
 
     unsigned int turns;
 };
 
-static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id, const void *data, size_t size);
+static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id);
 
 const char *link_name(const struct link *link)
 {
@@ -120,9 +122,24 @@ static void follow_connection(struct link *link)
     fall_out_of_step(link);
 }
 
+/* Until something happens at the port: -ETIMEDOUT when nothing does, -EINTR when nobody cares any more. */
+static int wait_port(const struct link *link, unsigned int moment, uint64_t deadline, bool (*unwanted)(void))
+{
+    for (uint64_t now = time_monotonic_ns(); now < deadline; now = time_monotonic_ns()) {
+        uint64_t ask = unwanted != NULL ? now + ASK_EVERY : deadline;
+
+        if (serial_port_wait(link->port, moment, ask < deadline ? ask : deadline))
+            return 0;
+        if (unwanted != NULL && unwanted())
+            return -EINTR;
+    }
+    return -ETIMEDOUT;
+}
+
 static int write_all(struct link *link, const void *data, size_t size, size_t *done)
 {
     unsigned int connection = link->connection;
+    int rc;
 
     for (*done = 0; *done < size;) {
         unsigned int moment = serial_port_moment(link->port);
@@ -131,8 +148,8 @@ static int write_all(struct link *link, const void *data, size_t size, size_t *d
         *done += part;
         if (serial_port_connection(link->port) != connection)
             return -ECONNRESET;
-        if (part == 0 && !serial_port_wait(link->port, moment, time_monotonic_ns() + PATIENCE))
-            return -ETIMEDOUT;
+        if (part == 0 && (rc = wait_port(link, moment, time_monotonic_ns() + PATIENCE, link->unwanted)) != 0)
+            return rc;
     }
     return 0;
 }
@@ -162,13 +179,14 @@ static int send_whole(struct link *link, const struct frame *frame, const void *
     rc = write_all(link, frame, sizeof(*frame), &done);
     if (rc == 0 && frame->length > 0)
         rc = write_all(link, data, frame->length, &more);
-    if (rc == -ETIMEDOUT)
+    if (rc == -ETIMEDOUT || rc == -EINTR)
         link->owed = (uint32_t)(sizeof(*frame) + frame->length - done - more);
     return rc;
 }
 
 /* Small frames leave at once, data when its buffer is full or the writer flushes. */
-static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id, const void *data, size_t size)
+static int send_bytes(struct link *link, enum frame_kind kind, const uint8_t *id, const void *data, size_t size,
+                      bool (*unwanted)(void))
 {
     struct frame frame = {.magic = FRAME_MAGIC, .kind = kind, .length = (uint32_t)size};
     unsigned int connection = link->connection;
@@ -176,14 +194,14 @@ static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id
 
     memcpy(frame.id, id, sizeof(frame.id));
     while (link->sending) {
-        unsigned int moment = serial_port_moment(link->port);
-
-        if (link->sending && !serial_port_wait(link->port, moment, time_monotonic_ns() + PATIENCE))
-            return -ETIMEDOUT;
+        rc = wait_port(link, serial_port_moment(link->port), time_monotonic_ns() + PATIENCE, unwanted);
+        if (rc != 0)
+            return rc;
     }
     if (!(connection & 1) || serial_port_connection(link->port) != connection)
         return -ECONNRESET;
     link->sending = true;
+    link->unwanted = unwanted;
     rc = send_whole(link, &frame, data);
     if (kind != FRAME_DATA_OF)
         serial_port_flush(link->port);
@@ -192,13 +210,18 @@ static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id
     return rc;
 }
 
+static int send_frame(struct link *link, enum frame_kind kind, const uint8_t *id)
+{
+    return send_bytes(link, kind, id, NULL, 0, NULL);
+}
+
 static void on_reset(struct link *link, const struct frame *frame)
 {
     if (!same(frame->id, link->answered) || !link->greeted) {
         kill_talk(link);
         memcpy(link->answered, frame->id, sizeof(link->answered));
     }
-    if (send_frame(link, FRAME_SYNC, frame->id, NULL, 0) == 0)
+    if (send_frame(link, FRAME_SYNC, frame->id) == 0)
         link->greeted = true;
 }
 
@@ -213,7 +236,7 @@ static void on_open(struct link *link, const struct frame *frame)
         return;
     new = talk == NULL || talk->opening ? talk_new(link, frame->id) : NULL;
     if (new == NULL) {
-        (void)send_frame(link, FRAME_CLOSE, frame->id, NULL, 0);
+        (void)send_frame(link, FRAME_CLOSE, frame->id);
         return;
     }
     if (talk != NULL)
@@ -222,7 +245,7 @@ static void on_open(struct link *link, const struct frame *frame)
     link->talk = new;
     link->incoming = true;
     new->accepted = true;
-    (void)send_frame(link, FRAME_ACCEPT, frame->id, NULL, 0);
+    (void)send_frame(link, FRAME_ACCEPT, frame->id);
 }
 
 static void on_close(struct link *link)
@@ -322,10 +345,6 @@ static void pump(struct link *link)
     size_t size;
 
     follow_connection(link);
-    if ((link->connection & 1) && !link_is_up(link) && time_monotonic_ns() >= link->reset_due) {
-        link->reset_due = time_monotonic_ns() + RESET_EVERY;
-        (void)send_frame(link, FRAME_RESET, link->drawn, NULL, 0);
-    }
     while (!(link->left > 0 && link->left_is_talks) && (bytes = serial_port_peek(link->port, &size)) != NULL) {
         uint8_t head[sizeof(struct frame)];
 
@@ -378,6 +397,7 @@ static ssize_t talk_read(void *own, void *data, size_t size)
         struct link *link = talk->link;
         unsigned int moment = serial_port_moment(link->port);
         ssize_t got;
+        int rc;
 
         if (state_of(talk) != 0)
             return state_of(talk);
@@ -390,8 +410,9 @@ static ssize_t talk_read(void *own, void *data, size_t size)
         }
         if (link->left == 0 && talk->peer_closed)
             return 0;
-        if (!serial_port_wait(link->port, moment, time_monotonic_ns() + PATIENCE))
-            return -ETIMEDOUT;
+        rc = wait_port(link, moment, time_monotonic_ns() + PATIENCE, talk->channel.unwanted);
+        if (rc != 0)
+            return rc;
     }
 }
 
@@ -407,7 +428,8 @@ static int talk_write(void *own, const void *data, size_t size)
         if (rc == 0 && talk->peer_closed)
             rc = -EPIPE;
         if (rc == 0)
-            rc = send_frame(talk->link, FRAME_DATA_OF, talk->id, (const uint8_t *)data + done, part);
+            rc = send_bytes(talk->link, FRAME_DATA_OF, talk->id, (const uint8_t *)data + done, part,
+                            talk->channel.unwanted);
         done += part;
     }
     return rc != 0 ? rc : state_of(talk);
@@ -424,14 +446,16 @@ static int talk_flush(void *own)
     return 0;
 }
 
-/* What the peer still sends is dropped until it closes, too. */
+/* What the peer still sends is dropped until it closes, too. One that has stopped reading is left to the link's thread. */
 static void talk_close(struct channel *channel)
 {
     struct talk *talk = (struct talk *)channel;
     struct link *link = talk->link;
 
+    if (!talk->dead && link->owed > 0)
+        fall_out_of_step(link);
     if (!talk->dead)
-        (void)send_frame(link, FRAME_CLOSE, talk->id, NULL, 0);
+        (void)send_bytes(link, FRAME_CLOSE, talk->id, NULL, 0, talk->channel.unwanted);
     if (talk->dead || talk->peer_closed) {
         if (link->talk == talk)
             link->talk = NULL;
@@ -478,7 +502,7 @@ static struct channel *no_channel(const struct link *link, struct stream_error *
 }
 
 /* One attempt: the conversation, or NULL if the peer did not take it. */
-static struct talk *try_open(struct link *link, uint64_t deadline)
+static struct talk *try_open(struct link *link, uint64_t deadline, bool (*unwanted)(void))
 {
     uint8_t id[HANDOVER_ID_SIZE];
     struct talk *talk;
@@ -488,13 +512,14 @@ static struct talk *try_open(struct link *link, uint64_t deadline)
     if (talk == NULL)
         return NULL;
     talk->opening = true;
+    talk->channel.unwanted = unwanted;
     link->talk = talk;
-    (void)send_frame(link, FRAME_OPEN, id, NULL, 0);
+    (void)send_frame(link, FRAME_OPEN, id);
     while (!talk->dead && !talk->accepted && !talk->peer_closed) {
         unsigned int moment = serial_port_moment(link->port);
 
         pump(link);
-        if (!talk->dead && !talk->accepted && !talk->peer_closed && !serial_port_wait(link->port, moment, deadline))
+        if (!talk->dead && !talk->accepted && !talk->peer_closed && wait_port(link, moment, deadline, unwanted) != 0)
             break;
     }
     talk->opening = false;
@@ -504,7 +529,7 @@ static struct talk *try_open(struct link *link, uint64_t deadline)
     return NULL;
 }
 
-struct channel *link_open(struct link *link, struct stream_error *error)
+struct channel *link_open(struct link *link, bool (*unwanted)(void), struct stream_error *error)
 {
     uint64_t deadline = time_monotonic_ns() + OPEN_PATIENCE;
 
@@ -513,12 +538,25 @@ struct channel *link_open(struct link *link, struct stream_error *error)
         struct talk *talk;
 
         pump(link);
-        if (link_is_up(link) && link->talk == NULL && (talk = try_open(link, deadline)) != NULL)
+        if (link_is_up(link) && link->talk == NULL && (talk = try_open(link, deadline, unwanted)) != NULL)
             return &talk->channel;
+        if (unwanted != NULL && unwanted()) {
+            snprintf(error->text, sizeof(error->text), "cancelled");
+            return NULL;
+        }
         if (time_monotonic_ns() >= deadline || (!(link->connection & 1) && link->talk == NULL))
             return no_channel(link, error);
         (void)serial_port_wait(link->port, moment, time_monotonic_ns() + RESET_EVERY);
     }
+}
+
+/* The link's own thread does this: it may wait for long before the peer takes it. */
+static void look_for_peer(struct link *link)
+{
+    if (!(link->connection & 1) || link_is_up(link) || time_monotonic_ns() < link->reset_due)
+        return;
+    link->reset_due = time_monotonic_ns() + RESET_EVERY;
+    (void)send_frame(link, FRAME_RESET, link->drawn);
 }
 
 struct channel *link_await(struct link *link, uint64_t deadline_ns)
@@ -528,6 +566,7 @@ struct channel *link_await(struct link *link, uint64_t deadline_ns)
         uint64_t until = deadline_ns;
 
         pump(link);
+        look_for_peer(link);
         if (link->incoming) {
             link->incoming = false;
             return &link->talk->channel;

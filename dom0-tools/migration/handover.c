@@ -29,7 +29,9 @@ static void explain(struct stream_error *error, const char *format, ...)
 static void explain_answer(struct stream_error *error, const struct channel *channel, int rc,
                            const struct message *answer, const char *wanted)
 {
-    if (rc == -EPROTO)
+    if (rc == -EINTR)
+        explain(error, "cancelled");
+    else if (rc == -EPROTO)
         explain(error, "%s: the other host broke the protocol where \"%s\" was due", channel->name, wanted);
     else if (rc != 0)
         explain(error, "%s: the connection was lost where \"%s\" was due (%s)", channel->name, wanted, strerror(-rc));
@@ -76,11 +78,22 @@ int hello_ask(struct handover_host *host, struct channel *channel, uint8_t *peer
     return hello(host, channel, peer, &error) ? 0 : -EPROTO;
 }
 
-static bool offer_accepted(struct handover_record *record, struct channel *channel, const struct handover_offer *offer,
-                           struct stream_error *error)
+/* The next message. A peer that is not waited for any longer is told so. */
+static int hear(struct channel *channel, struct message *answer)
 {
-    struct message_offer body = {
-        .memory_kib = offer->memory_kib, .vcpus = offer->vcpus, .flags = offer->paused ? OFFER_PAUSED : 0};
+    int rc = message_read(&channel->in, answer);
+
+    if (rc == -EINTR)
+        (void)message_say(&channel->out, MESSAGE_ABORTED, "cancelled");
+    return rc;
+}
+
+static bool offer_accepted(const struct handover_record *record, struct channel *channel,
+                           const struct handover_offer *offer, struct stream_error *error)
+{
+    struct message_offer body = {.memory_kib = offer->memory_kib,
+                                 .vcpus = offer->vcpus,
+                                 .flags = (offer->paused ? OFFER_PAUSED : 0) | (offer->asked ? OFFER_ASKED : 0)};
     struct message answer = {.type = 0};
     int rc;
 
@@ -88,7 +101,7 @@ static bool offer_accepted(struct handover_record *record, struct channel *chann
     memcpy(body.name, offer->name, sizeof(body.name));
     rc = message_write(&channel->out, MESSAGE_OFFER, &body, sizeof(body));
     if (rc == 0)
-        rc = message_read(&channel->in, &answer);
+        rc = hear(channel, &answer);
     if (rc == 0 && answer.type == MESSAGE_ACCEPTED && record_meant(record, &answer))
         return true;
     explain_answer(error, channel, rc, &answer, "accepted");
@@ -110,6 +123,8 @@ static bool stream_sent(struct handover_record *record, struct channel *channel,
         explain(error, "%s: the connection was lost at the end of the stream (%s)", channel->name, strerror(-rc));
         good = false;
     }
+    if (data.failed == -EINTR)
+        explain(error, "cancelled");
     if (!good && data.failed == 0)
         (void)message_say(&channel->out, MESSAGE_ABORTED, error->text);
     data_sink_free(&data);
@@ -119,7 +134,7 @@ static bool stream_sent(struct handover_record *record, struct channel *channel,
 static bool heard_complete(struct handover_record *record, struct channel *channel, struct stream_error *error)
 {
     struct message answer = {.type = 0};
-    int rc = message_read(&channel->in, &answer);
+    int rc = hear(channel, &answer);
 
     if (rc == 0 && answer.type == MESSAGE_COMPLETE && record_meant(record, &answer))
         return true;
@@ -134,6 +149,7 @@ static enum handover_outcome commit(struct handover_record *record, struct chann
     int rc;
 
     record->state = HANDOVER_DOUBT;
+    channel->unwanted = NULL; /* who stops waiting now only comes to be in doubt */
     rc = record_say(record, channel, MESSAGE_COMMIT);
     if (rc == 0)
         rc = message_read(&channel->in, &answer);
@@ -177,6 +193,15 @@ enum handover_outcome handover_send(struct handover_host *host, struct channel *
     else
         record_forget(host, record);
     return outcome;
+}
+
+int handover_ask(const struct handover_host *host, struct channel *channel, const struct handover_offer *offer,
+                 struct stream_error *error)
+{
+    struct handover_record question = {.state = HANDOVER_SENDING}; /* which nobody remembers */
+
+    memcpy(question.transaction, offer->transaction, sizeof(question.transaction));
+    return hello(host, channel, question.peer, error) && offer_accepted(&question, channel, offer, error) ? 0 : -1;
 }
 
 /* The words for a stream that ended well for its reader and yet not as it must. */
@@ -255,14 +280,15 @@ static bool read_offer(const struct message *message, struct handover_offer *off
 {
     *offer = (struct handover_offer){.memory_kib = message->offer.memory_kib,
                                      .vcpus = message->offer.vcpus,
-                                     .paused = (message->offer.flags & OFFER_PAUSED) != 0};
+                                     .paused = (message->offer.flags & OFFER_PAUSED) != 0,
+                                     .asked = (message->offer.flags & OFFER_ASKED) != 0};
     memcpy(offer->transaction, message->offer.transaction, sizeof(offer->transaction));
     memcpy(offer->name, message->offer.name, sizeof(offer->name));
     for (size_t i = 0; i < sizeof(offer->name) && offer->name[i] != '\0'; i++)
         if (offer->name[i] <= ' ' || offer->name[i] > '~')
             return false;
     return memchr(offer->name, '\0', sizeof(offer->name)) != NULL && offer->name[0] != '\0' &&
-           (message->offer.flags & ~OFFER_PAUSED) == 0;
+           (message->offer.flags & ~(OFFER_PAUSED | OFFER_ASKED)) == 0;
 }
 
 static enum handover_outcome refuse(struct channel *channel, const struct stream_error *error)
@@ -304,10 +330,10 @@ static enum handover_outcome take_offer(struct handover_host *host, struct chann
         return refuse(channel, error);
     }
     memcpy(record->peer, peer, sizeof(record->peer));
-    if (record_say(record, channel, MESSAGE_ACCEPTED) == 0 && stream_received(record, channel, error))
+    if (record_say(record, channel, MESSAGE_ACCEPTED) == 0 && !offer.asked && stream_received(record, channel, error))
         return await_commit(host, record, channel, error);
     record_forget(host, record);
-    return HANDOVER_KEPT;
+    return offer.asked ? HANDOVER_TALKED : HANDOVER_KEPT;
 }
 
 enum handover_outcome handover_receive(struct handover_host *host, struct channel *channel,

@@ -21,6 +21,7 @@ struct handover_offer {
     uint64_t memory_kib;
     unsigned int vcpus;
     bool paused; /* it is not to run there until somebody says so */
+    bool asked;  /* only whether it could come */
     char name[HANDOVER_NAME_SIZE];
 };
 
@@ -28,7 +29,7 @@ enum handover_outcome {
     HANDOVER_MOVED,    /* the copy at the receiver runs */
     HANDOVER_KEPT,     /* the copy at the sender runs */
     HANDOVER_IN_DOUBT, /* neither runs: settled when the two talk again (handover_settle) or by the user's word */
-    HANDOVER_TALKED,   /* of handover_receive: nothing was offered, the peer only asked about earlier ones */
+    HANDOVER_TALKED,   /* of handover_receive: the peer only asked, about earlier ones or one that might come */
 };
 
 /*
@@ -85,6 +86,10 @@ void handover_random(uint8_t id[HANDOVER_ID_SIZE]);
 enum handover_outcome handover_send(struct handover_host *host, struct channel *channel,
                                     const struct handover_offer *offer, const struct handover_sender *sender,
                                     struct stream_error *error);
+
+/* Whether the peer would take it; nothing is sent. 0, or -1 with the error. */
+int handover_ask(const struct handover_host *host, struct channel *channel, const struct handover_offer *offer,
+                 struct stream_error *error);
 
 /* Answers one conversation that the peer began. Without a receiver, offers are refused and questions answered. */
 enum handover_outcome handover_receive(struct handover_host *host, struct channel *channel,

@@ -53,6 +53,7 @@ struct message_hello {
 
 /* The flags of an offer; others are refused. */
 #define OFFER_PAUSED 1u
+#define OFFER_ASKED  2u /* the conversation ends with the answer */
 
 struct message_offer {
     uint8_t transaction[HANDOVER_ID_SIZE];

@@ -8,6 +8,7 @@
 #ifndef STREAM_BYTES_H
 #define STREAM_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,9 @@ struct channel {
     struct byte_sink out;
     void (*close)(struct channel *channel); /* the other end reads the end of the stream */
     const char *name;                       /* "link0", "localhost": for messages */
+
+    /* Asked now and then while the other end is silent. True, and from then on: in and out end with -EINTR. Or NULL. */
+    bool (*unwanted)(void);
 };
 
 #endif

@@ -311,6 +311,8 @@ int cmd_rename(struct vane *vane, int argc, char **argv)
         record_set_name(record, copy);
     } else {
         free(copy);
+        if (ctl_domain_info(vane->ctl, info.domain, &info) != 0) /* destroyed meanwhile, and here again by its name */
+            forget_domain(vane, info.domain, info.handle);
     }
     json_ok(vane);
     return 0;

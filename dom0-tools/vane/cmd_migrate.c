@@ -61,9 +61,18 @@ static void show(void *own, const struct migration_progress *progress)
     terminal_write(line, strlen(line));
 }
 
-static bool interrupted(void *own)
+/* Ctrl-C; whoever hears it, the others hear it too. */
+static bool interrupted;
+
+static bool is_unwanted(void)
 {
-    return terminal_interrupted(0);
+    interrupted = interrupted || terminal_interrupted(0);
+    return interrupted;
+}
+
+static bool is_cancelled(void *own)
+{
+    return is_unwanted();
 }
 
 static int send(void *own, const struct byte_sink *sink, struct stream_error *error)
@@ -191,7 +200,7 @@ static enum handover_outcome hand_over(struct migration *migration, struct strea
 {
     if (migration->local)
         return hand_over_locally(migration, error);
-    migration->channel = channel_open(migration->target, error);
+    migration->channel = channel_open(migration->target, is_unwanted, error);
     return migration->channel != NULL ? hand_over_to(migration, &handover_self, error) : HANDOVER_KEPT;
 }
 
@@ -238,6 +247,19 @@ static int report(const struct migration *migration)
     return 0;
 }
 
+static int ask_peer(struct migration *migration, struct stream_error *error)
+{
+    int status;
+
+    migration->offer.asked = true;
+    migration->channel = channel_open(migration->target, is_unwanted, error);
+    if (migration->channel == NULL)
+        return -1;
+    status = handover_ask(&handover_self, migration->channel, &migration->offer, error);
+    migration->channel->close(migration->channel);
+    return status;
+}
+
 static int dry_run(struct migration *migration)
 {
     struct departure *departure = &migration->departure;
@@ -247,15 +269,10 @@ static int dry_run(struct migration *migration)
     struct stream_error error;
 
     config.name = departure->name;
-    if (migration->local) {
-        if (incoming_check(vane, &config, departure->domid, &why) != 0)
-            return fail(vane, "%s would not get there: %s", departure->name, why.text);
-    } else {
-        migration->channel = channel_open(migration->target, &error);
-        if (migration->channel == NULL)
-            return fail(vane, "%s would not get there: %s", departure->name, error.text);
-        migration->channel->close(migration->channel);
-    }
+    if (migration->local && incoming_check(vane, &config, departure->domid, &why) != 0)
+        return fail(vane, "%s would not get there: %s", departure->name, why.text);
+    if (!migration->local && ask_peer(migration, &error) != 0)
+        return fail(vane, "%s would not get there: %s", departure->name, error.text);
     say(vane, "%s (%llu MiB, %u vCPUs) could go to %s. Nothing was sent (dry run).\n", departure->name,
         (unsigned long long)(migration->offer.memory_kib >> 10), migration->offer.vcpus, migration->target);
     json_ok(vane);
@@ -340,7 +357,7 @@ static struct migration *prepare(struct vane *vane, const struct xen_domctl_getd
     }
     migration->departure = (struct departure){.vane = vane, .domid = info->domain};
     migration->departure.progress = show;
-    migration->departure.cancelled = interrupted;
+    migration->departure.cancelled = is_cancelled;
     migration->departure.own = migration;
     strncpy(migration->departure.name, name, DOMAIN_NAME_MAX);
     strncpy(migration->offer.name, name, sizeof(migration->offer.name) - 1);
@@ -369,6 +386,7 @@ int cmd_migrate(struct vane *vane, int argc, char **argv)
         return 1;
     if (info.domain == 0)
         return fail(vane, "domain 0 is the one you are talking to; it stays where it is");
+    interrupted = false;
     migration = prepare(vane, &info, argv[2]);
     if (migration == NULL)
         return 1;

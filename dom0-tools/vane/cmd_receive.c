@@ -64,7 +64,7 @@ static int prepare(void *own, const struct handover_offer *offer, struct stream_
 {
     struct arrived *arrived = own;
 
-    arrived->offered = true;
+    arrived->offered = !offer->asked;
     memcpy(arrived->name, offer->name, sizeof(arrived->name));
     return arrived->inner.prepare(arrived->inner.own, offer, error);
 }

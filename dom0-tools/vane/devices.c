@@ -151,14 +151,16 @@ int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_
     return put_vifs(vane, domid, config, replaced, error);
 }
 
-void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config)
+void devices_alone(struct vane *vane, domid_t domid)
 {
+    const struct domain_record *record;
     char path[80];
 
-    for (size_t i = 0; i < config->disk_count; i++) {
-        const char *mode = mode_of(&config->disks[i]);
+    for (size_t i = 0; (record = record_find(domid)) != NULL && i < record->config.disk_count; i++) {
+        const struct disk *disk = &record->config.disks[i];
+        const char *mode = mode_of(disk);
 
-        snprintf(path, sizeof(path), "/local/domain/0/backend/" VBD_KIND "/%u/%u/mode", domid, config->disks[i].number);
+        snprintf(path, sizeof(path), "/local/domain/0/backend/" VBD_KIND "/%u/%u/mode", domid, disk->number);
         (void)xs_write(vane->xs, XBT_NULL, path, mode, (unsigned int)strlen(mode));
     }
 }

@@ -21,7 +21,7 @@ int check_devices(const struct domain_config *config, struct build_error *error)
  */
 int attach_devices_beside(struct vane *vane, domid_t domid, const struct domain_config *config, domid_t replaced,
                           struct build_error *error);
-void devices_alone(struct vane *vane, domid_t domid, const struct domain_config *config);
+void devices_alone(struct vane *vane, domid_t domid);
 
 /* Gives a new domain its devices; it must not have run yet. 0, or -1 with the error. */
 int attach_devices(struct vane *vane, domid_t domid, const struct domain_config *config, struct build_error *error);

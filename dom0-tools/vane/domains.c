@@ -70,8 +70,17 @@ void record_take_out(struct domain_record *record)
     *in_bucket = record->next_in_bucket;
 }
 
+void record_hold(struct domain_record *record)
+{
+    record->holds++;
+}
+
 void record_free(struct domain_record *record)
 {
+    if (record->holds > 0) {
+        record->holds--;
+        return;
+    }
     domain_config_free(&record->config);
     free(record);
 }
@@ -153,24 +162,46 @@ static bool taken_outside_records(struct vane *vane, const char *name, domid_t *
     return found;
 }
 
-bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
+static const struct domain_record *record_named(const char *name)
 {
+    const struct domain_record *record = records;
     uint32_t hash = hash_of(name);
 
-    for (struct domain_record *record = records; record != NULL; record = record->next) {
-        *owner = record->domid;
-        if (record->name_hash == hash && record->config.name != NULL && strcmp(record->config.name, name) == 0)
-            return true;
-    }
-    return taken_outside_records(vane, name, owner);
+    while (record != NULL &&
+           (record->name_hash != hash || record->config.name == NULL || strcmp(record->config.name, name) != 0))
+        record = record->next;
+    return record;
+}
+
+bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner)
+{
+    const struct domain_record *record = record_named(name);
+
+    if (record == NULL)
+        return taken_outside_records(vane, name, owner);
+    *owner = record->domid;
+    return true;
+}
+
+static void name_until_arrived(const char *name, char incoming[DOMAIN_NAME_MAX + sizeof(INCOMING_SUFFIX)])
+{
+    snprintf(incoming, DOMAIN_NAME_MAX + sizeof(INCOMING_SUFFIX), "%s" INCOMING_SUFFIX, name);
 }
 
 bool domain_name_claimed(struct vane *vane, const char *name, domid_t *owner)
 {
     char incoming[DOMAIN_NAME_MAX + sizeof(INCOMING_SUFFIX)];
 
-    snprintf(incoming, sizeof(incoming), "%s" INCOMING_SUFFIX, name);
+    name_until_arrived(name, incoming);
     return domain_name_taken(vane, name, owner) || domain_name_taken(vane, incoming, owner);
+}
+
+bool record_claims(const char *name)
+{
+    char incoming[DOMAIN_NAME_MAX + sizeof(INCOMING_SUFFIX)];
+
+    name_until_arrived(name, incoming);
+    return record_named(name) != NULL || record_named(incoming) != NULL;
 }
 
 struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than)

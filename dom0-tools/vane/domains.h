@@ -25,6 +25,7 @@ struct domain_record {
     bool suspending;            /* by a command, which deals with what comes of it */
     bool handled;               /* its end was acted upon; what is left of it stays for inspection */
     uint64_t console_seen;      /* how much of its console the user has read */
+    unsigned int holds;
     struct domain_config config;
 };
 
@@ -40,6 +41,9 @@ struct domain_record *record_add(const struct built_domain *built, struct domain
  */
 void record_take_out(struct domain_record *record);
 void record_free(struct domain_record *record);
+
+/* Keeps a record from being freed while the store is asked about it; then it may be out of the list. Ends with a free. */
+void record_hold(struct domain_record *record);
 
 /* Takes over the new name, which may be NULL; the old one is the caller's. */
 void record_set_name(struct domain_record *record, char *name);
@@ -61,6 +65,9 @@ bool domain_name_taken(struct vane *vane, const char *name, domid_t *owner);
 
 /* True when some domain has this name, or will have it when it has arrived. */
 bool domain_name_claimed(struct vane *vane, const char *name, domid_t *owner);
+
+/* The same of the domains created here. Asks nobody, so that what it says holds until another thread runs. */
+bool record_claims(const char *name);
 
 /* Another domain with this UUID: the one that a domain replaces, or is replaced by. NULL when there is none. */
 struct domain_record *record_of_uuid(const uint8_t uuid[16], domid_t other_than);

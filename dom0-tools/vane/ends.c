@@ -22,20 +22,32 @@
 static struct domain_end ends[ENDS_KEPT];
 static unsigned int count;
 
-struct domain_end *end_add(domid_t domid, unsigned int reason)
+void end_add(domid_t domid, unsigned int reason)
 {
-    struct domain_end *end = &ends[count++ % ENDS_KEPT];
-
-    *end = (struct domain_end){.domid = domid, .reason = reason};
-    return end;
+    ends[count++ % ENDS_KEPT] = (struct domain_end){.domid = domid, .reason = reason};
 }
 
-const struct domain_end *end_find(domid_t domid)
+static struct domain_end *find(domid_t domid)
 {
     for (unsigned int i = count; i > 0 && count - i < ENDS_KEPT; i--)
         if (ends[(i - 1) % ENDS_KEPT].domid == domid)
             return &ends[(i - 1) % ENDS_KEPT];
     return NULL;
+}
+
+void end_succeeded(domid_t domid, domid_t successor)
+{
+    struct domain_end *end = find(domid);
+
+    if (end == NULL)
+        return;
+    end->has_successor = true;
+    end->successor = successor;
+}
+
+const struct domain_end *end_find(domid_t domid)
+{
+    return find(domid);
 }
 
 /* Takes escape sequences and control characters out of size bytes, in place; the new size. */

@@ -18,10 +18,13 @@ struct domain_end {
     domid_t successor;
 };
 
-/* Notes an end; good until 32 more domains have ended. */
-struct domain_end *end_add(domid_t domid, unsigned int reason);
+/* Notes an end; it is forgotten when 32 more domains have ended. */
+void end_add(domid_t domid, unsigned int reason);
 
-/* NULL: it did not end by itself, or too long ago. */
+/* What took the place of a domain, if its end is not forgotten by now. */
+void end_succeeded(domid_t domid, domid_t successor);
+
+/* NULL: it did not end by itself, or too long ago. Good until the next end is noted. */
 const struct domain_end *end_find(domid_t domid);
 
 /*

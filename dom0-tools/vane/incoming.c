@@ -14,6 +14,7 @@
 #include "devices.h"
 #include "dom0-tools/console/console.h"
 #include "dom0-tools/devices/attach.h"
+#include "lifecycle.h"
 #include "making.h"
 #include "store.h"
 
@@ -40,20 +41,25 @@ static struct domain_record *record_of(const struct incoming *incoming, struct b
 }
 
 /* The record keeps the name under which the domain waits; the other stays in `incoming`. */
-static int add_record(struct incoming *incoming, struct domain_config *config, struct build_error *error)
+static int add_record(struct incoming *incoming, struct domain_config *config, domid_t source,
+                      struct build_error *error)
 {
-    char *waiting = malloc(strlen(config->name) + sizeof(INCOMING_SUFFIX));
+    char *name = config->name, *waiting;
 
+    if (source == DOMID_INVALID && record_claims(name))
+        return build_fail(error, "the name \"%s\" was taken meanwhile", name);
+    snprintf(incoming->name, sizeof(incoming->name), "%s", name);
+    waiting = malloc(strlen(name) + sizeof(INCOMING_SUFFIX));
     if (waiting == NULL)
         return build_fail(error, "out of memory");
-    snprintf(incoming->name, sizeof(incoming->name), "%s", config->name);
-    sprintf(waiting, "%s" INCOMING_SUFFIX, config->name);
+    sprintf(waiting, "%s" INCOMING_SUFFIX, name);
+    config->name = waiting;
     if (record_add(&incoming->built, config) == NULL) {
+        config->name = name;
         free(waiting);
         return build_fail(error, "out of memory");
     }
-    free(record_find(incoming->built.domid)->config.name);
-    record_set_name(record_find(incoming->built.domid), waiting);
+    free(name);
     return 0;
 }
 
@@ -107,7 +113,7 @@ int incoming_make(struct vane *vane, struct domain_config *config, domid_t sourc
         status = source == DOMID_INVALID ? attach_devices(vane, domid, config, error)
                                          : attach_devices_beside(vane, domid, config, source, error);
     if (status == 0)
-        status = add_record(incoming, config, error);
+        status = add_record(incoming, config, source, error);
     if (status != 0)
         incoming_discard(vane, incoming);
     return status;
@@ -132,6 +138,7 @@ int incoming_complete(struct vane *vane, struct incoming *incoming, struct build
     return 0;
 }
 
+/* The nodes of a domain that was destroyed meanwhile come back by this; incoming_discard takes them away. */
 static int take_name(struct vane *vane, struct domain_record *record, const struct incoming *incoming)
 {
     char *copy = strdup(incoming->name);
@@ -146,20 +153,10 @@ static int take_name(struct vane *vane, struct domain_record *record, const stru
     return store_add_vm(vane->xs, &incoming->built, &record->config);
 }
 
-/* Once it runs, nothing fails any more: whoever hears of a failure lets the source go on. */
-int incoming_run(struct vane *vane, struct incoming *incoming, domid_t source, bool paused, struct build_error *error)
+static int let_run(struct vane *vane, struct incoming *incoming, bool paused, struct build_error *error)
 {
     struct domain_record *record = record_of(incoming, error);
 
-    if (record == NULL)
-        return -1;
-    if (take_name(vane, record, incoming) != 0)
-        return build_fail(error, "domain %u could not be given its name \"%s\": %s", record->domid, incoming->name,
-                          strerror(errno));
-    /* What the one before it has asked of its disks must have ended before this one writes to them. */
-    if (source != DOMID_INVALID)
-        devices_remove_all(vane->xs, source);
-    record = record_of(incoming, error);
     if (record == NULL)
         return -1;
     record->started_ns = record->arrived_ns = clock_ns();
@@ -167,8 +164,41 @@ int incoming_run(struct vane *vane, struct incoming *incoming, domid_t source, b
         return build_fail(error, "starting domain %u failed: %s", record->domid, strerror(errno));
     incoming->made = false;
     (void)ctl_domain_max_mem(vane->ctl, record->domid, record->config.memory_kib + BUILD_SLACK_KIB);
-    devices_alone(vane, record->domid, &record->config);
+    devices_alone(vane, record->domid);
     return 0;
+}
+
+/* Whoever hears of a failure lets the source go on, which it cannot without its devices: from there on nothing fails. */
+static int take_over(struct vane *vane, struct incoming *incoming, domid_t source, bool paused,
+                     struct build_error *error)
+{
+    if (source == DOMID_INVALID)
+        return let_run(vane, incoming, paused, error);
+    /* What the one before it has asked of its disks must have ended before this one writes to them. */
+    devices_remove_all(vane->xs, source);
+    if (let_run(vane, incoming, paused, error) != 0) {
+        lifecycle_tell("%s: %s; the one that it came from is destroyed, too", incoming->name, error->text);
+        incoming_discard(vane, incoming);
+    }
+    return 0;
+}
+
+int incoming_run(struct vane *vane, struct incoming *incoming, domid_t source, bool paused, struct build_error *error)
+{
+    struct domain_record *record = record_of(incoming, error);
+    int status;
+
+    if (record == NULL)
+        return -1;
+    record_hold(record);
+    status = take_name(vane, record, incoming);
+    record_free(record);
+    if (status != 0)
+        return build_fail(error, "domain %u could not be given its name \"%s\": %s", incoming->built.domid,
+                          incoming->name, strerror(errno));
+    if (record_of(incoming, error) == NULL)
+        return -1;
+    return take_over(vane, incoming, source, paused, error);
 }
 
 void incoming_discard(struct vane *vane, struct incoming *incoming)
@@ -176,5 +206,6 @@ void incoming_discard(struct vane *vane, struct incoming *incoming)
     if (!incoming->made)
         return;
     incoming->made = false;
-    (void)destroy_domain(vane, incoming->built.domid);
+    if (destroy_domain(vane, incoming->built.domid) != 0)
+        forget_domain(vane, incoming->built.domid, incoming->built.uuid);
 }

@@ -99,8 +99,7 @@ static void wait_for_name(struct vane *vane, const char *name)
         sleep_ns(NAME_POLL_NS);
 }
 
-static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts,
-                        struct domain_end *end)
+static void start_again(struct vane *vane, struct domain_config *config, unsigned int fast_restarts, domid_t ended)
 {
     struct build_error error;
     char *name = strdup(config->name);
@@ -114,30 +113,35 @@ static void start_again(struct vane *vane, struct domain_config *config, unsigne
         domain_config_free(config);
     } else {
         record->fast_restarts = fast_restarts;
-        end->has_successor = true;
-        end->successor = record->domid;
+        end_succeeded(ended, record->domid);
         lifecycle_tell("%s: restarted as domain %u", record->config.name, record->domid);
     }
     free(name);
 }
 
-/* The old domain stays, under another name, for whoever wants to look into it. */
+/* The old domain stays, under another name, for whoever wants to look into it; who destroyed it meanwhile did not. */
 static bool rename_away(struct vane *vane, struct domain_record *record)
 {
     char name[DOMAIN_NAME_MAX + 16];
+    uint8_t uuid[sizeof(record->uuid)];
+    domid_t domid = record->domid;
+    bool written;
     char *copy;
 
+    memcpy(uuid, record->uuid, sizeof(uuid));
     snprintf(name, sizeof(name), "%s-%u", record->config.name, record->domid);
     copy = strdup(name);
     if (copy == NULL)
         return false;
     free(record->config.name);
     record_set_name(record, copy);
-    return store_write(vane->xs, record->domid, "name", "%s", name);
+    written = store_write(vane->xs, domid, "name", "%s", name);
+    if (record_find(domid) == NULL)
+        forget_domain(vane, domid, uuid);
+    return written;
 }
 
-static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why,
-                    struct domain_end *end)
+static void restart(struct vane *vane, struct domain_record *record, bool keep_old, const char *why)
 {
     bool accident = !record->asked_to_end && clock_ns() - record->started_ns < FAST_LIFE_SECONDS * 1000000000ull;
     unsigned int fast = accident ? record->fast_restarts + 1 : 0;
@@ -161,7 +165,7 @@ static void restart(struct vane *vane, struct domain_record *record, bool keep_o
     } else {
         (void)destroy_domain(vane, domid);
     }
-    start_again(vane, &config, fast, end);
+    start_again(vane, &config, fast, domid);
 }
 
 /* What a domain that crashed said at last, for a notice; empty for one that ended in order. To be freed. */
@@ -200,10 +204,10 @@ static char *describe_end(struct vane *vane, domid_t domid, const char *name, en
     return text;
 }
 
-static void perform(struct vane *vane, struct domain_record *record, enum domain_action action, struct domain_end *end,
+static void perform(struct vane *vane, struct domain_record *record, enum domain_action action, const char *why,
                     const char *more)
 {
-    const char *why = shutdown_reason_name(end->reason), *name = record->config.name;
+    const char *name = record->config.name;
     domid_t domid = record->domid;
 
     switch (action) {
@@ -222,7 +226,7 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
     case ACTION_RENAME_RESTART:
         if (*more != '\0')
             lifecycle_tell("%s: domain %u ended (%s)%s", name, domid, why, more);
-        restart(vane, record, action == ACTION_RENAME_RESTART, why, end);
+        restart(vane, record, action == ACTION_RENAME_RESTART, why);
         break;
     }
 }
@@ -230,16 +234,16 @@ static void perform(struct vane *vane, struct domain_record *record, enum domain
 static void act(struct vane *vane, struct domain_record *record, unsigned int reason)
 {
     enum domain_action action = action_for(&record->config, reason);
-    struct domain_end *end = end_add(record->domid, reason);
     domid_t domid = record->domid;
     char *name = strdup(record->config.name), *more;
     bool again = record->fast_restarts > 0 && action != ACTION_PRESERVE && action != ACTION_DESTROY;
 
+    end_add(domid, reason);
     record->handled = true;
     more = describe_end(vane, domid, name ? name : "domain", action, reason, again);
     record = record_find(domid);
     if (record != NULL) /* somebody may have destroyed it meanwhile */
-        perform(vane, record, action, end, more ? more : "");
+        perform(vane, record, action, shutdown_reason_name(reason), more ? more : "");
     free(name);
     free(more);
 }
@@ -288,7 +292,7 @@ static bool act_on_one(struct vane *vane)
 
         acted = info == NULL || (has_ended(info) && !record->handled && !awaited(record, info));
         if (info == NULL) {
-            forget_domain(vane, record);
+            forget_domain(vane, record->domid, record->uuid);
         } else if (acted) {
             acting++;
             act(vane, record, shutdown_reason(info));

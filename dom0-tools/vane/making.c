@@ -225,10 +225,16 @@ struct domain_record *create_domain(struct vane *vane, struct domain_config *con
         abandon(vane, &built);
         return NULL;
     }
+    if (record_claims(config->name)) { /* somebody was faster */
+        build_fail(error, "the name \"%s\" was taken meanwhile; choose another with name=NAME", config->name);
+        abandon(vane, &built);
+        return NULL;
+    }
     record = record_add(&built, config);
     if (record == NULL || (!paused && ctl_domain_unpause(vane->ctl, built.domid) != 0)) {
         build_fail(error, "starting domain %u failed: %s", built.domid, strerror(record ? errno : ENOMEM));
-        (void)destroy_domain(vane, built.domid);
+        if (destroy_domain(vane, built.domid) != 0)
+            forget_domain(vane, built.domid, built.uuid);
         return NULL;
     }
     return record;
@@ -253,10 +259,14 @@ int destroy_domain(struct vane *vane, domid_t domid)
     return status;
 }
 
-void forget_domain(struct vane *vane, struct domain_record *record)
+void forget_domain(struct vane *vane, domid_t domid, const uint8_t uuid[16])
 {
-    record_take_out(record);
-    devices_remove_all(vane->xs, record->domid);
-    remove_nodes(vane, record->domid, record->uuid);
-    record_free(record);
+    struct domain_record *record = record_find(domid);
+
+    if (record != NULL)
+        record_take_out(record);
+    devices_remove_all(vane->xs, domid);
+    remove_nodes(vane, domid, uuid);
+    if (record != NULL)
+        record_free(record);
 }

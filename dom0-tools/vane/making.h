@@ -32,7 +32,7 @@ int plan_domain(struct vane *vane, const struct domain_config *config, struct bu
 /* A random UUID. */
 void make_uuid(uint8_t uuid[16]);
 
-/* One that has vanished without us: only what belonged to it goes, and its record. */
-void forget_domain(struct vane *vane, struct domain_record *record);
+/* One that has vanished without us: only what belonged to it goes, and its record if it has one. */
+void forget_domain(struct vane *vane, domid_t domid, const uint8_t uuid[16]);
 
 #endif

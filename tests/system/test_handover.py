@@ -100,12 +100,39 @@ def test_paused_at_the_target(pair, ticker):
 
 
 def test_no_room(pair, ticker):
-    """A target without memory says so before the domain stops for anything."""
+    """A target without memory says so before the domain stops for anything, and when it is only asked."""
     ticker.host(moved=True).command("create /examples/balloon.cfg memory=300 maxmem=300 name='\"fat\"'")
-    answer = ticker.host().command("create /examples/ticker.cfg memory=256 name='\"big\"'; migrate big link0; destroy big")
+    answer = ticker.host().command("create /examples/ticker.cfg memory=256 name='\"big\"'; migrate -n big link0; "
+                                   "migrate big link0; destroy big")
     ticker.host(moved=True).destroy_all()
+    assert re.search(r"big would not get there: link0: the other host says: .*memory", answer), answer
     assert "big runs on here and was not migrated" in answer
     assert re.search(r"the other host says: .*memory", answer), answer
+    ticker.settles(ticker.home)
+
+
+def test_asked(pair, ticker):
+    """A question that leaves something behind: a copy, a record, a notice that something has not arrived."""
+    there = ticker.host(moved=True)
+    before = there.text().count("did not arrive")
+    pair.proxy.seen = []
+    assert "ticker (16 MiB, 1 vCPUs) could go to link0" in ticker.host().command("migrate -n ticker link0")
+    assert [message for _, message in pair.proxy.seen] == ["hello", "hello", "offer", "accepted"]
+    ticker.settles(ticker.home)
+    assert "migrated ticker to link0" in ticker.host().command("migrate ticker link0")
+    ticker.settles(1 - ticker.home)
+    assert there.text().count("did not arrive") == before
+
+
+def test_patience_ends(pair, ticker):
+    """A user who has to wait for a host that says nothing: Ctrl-C ends that, and the domain goes on at once."""
+    here = ticker.host()
+    pair.proxy.set_trap(1 - ticker.home, "complete", lambda: None)
+    here.send("migrate ticker link0\r")
+    assert pair.proxy.sprung.wait(60), pair.proxy.seen
+    here.send("\x03")
+    here.expect("runs on here and was not migrated: cancelled")
+    here.prompt()
     ticker.settles(ticker.home)
 
 

@@ -4,7 +4,8 @@
  *
  * Links over ports that lose bytes: conversations begin and end in order, also when both sides begin one; after a cut at
  * any byte the next one works; nothing that an earlier connection left on its way, not even frames forged in a guest's
- * memory, is taken for the peer's word; and a peer that sends without end does not keep the host's other threads waiting.
+ * memory, is taken for the peer's word; a peer that sends without end does not keep the host's other threads waiting, nor
+ * one that says and reads nothing the user, who may have had enough of it before its minute is over.
  */
 #include <check.h>
 #include <errno.h>
@@ -152,12 +153,16 @@ void thread_yield(void)
 static struct link *links[2];
 static bool over;
 
+static bool mute;
+
 /* What the thread of a host's link does with a conversation: sends back what it hears, byte by byte one more. */
 static void answer(struct channel *channel)
 {
     uint8_t buffer[3000];
     ssize_t got;
 
+    while (mute)
+        (void)serial_port_wait(NULL, moment, time_monotonic_ns() + SECOND);
     while ((got = channel->in.read(channel->in.own, buffer, sizeof(buffer))) > 0) {
         for (ssize_t i = 0; i < got; i++)
             buffer[i]++;
@@ -213,7 +218,7 @@ static void end(void)
 static struct channel *opened(int side)
 {
     struct stream_error error;
-    struct channel *channel = link_open(links[side], &error);
+    struct channel *channel = link_open(links[side], NULL, &error);
 
     if (channel == NULL)
         ck_abort_msg("%s", error.text);
@@ -393,8 +398,46 @@ START_TEST(test_nobody)
 
     begin();
     cut();
-    ck_assert_ptr_null(link_open(links[0], &error));
+    ck_assert_ptr_null(link_open(links[0], NULL, &error));
     ck_assert_str_eq(error.text, "link0: nobody is connected at its other end");
+    end();
+}
+END_TEST
+
+static unsigned int questions;
+
+static bool is_unwanted(void)
+{
+    return ++questions > 1;
+}
+
+/* Waiting for its word, for it to take ours, or for it to begin at all: each ends when the user has had enough. */
+START_TEST(test_silent)
+{
+    static uint8_t much[2 * WIRE_BYTES];
+    struct stream_error error;
+    struct channel *channel;
+
+    begin();
+    mute = true;
+    channel = opened(0);
+    channel->unwanted = is_unwanted;
+    questions = 0;
+    ck_assert_int_eq(channel->in.read(channel->in.own, much, 1), -EINTR);
+    ck_assert_uint_eq(questions, 2);
+    ck_assert_int_eq(channel->out.write(channel->out.own, "x", 1), 0);
+    questions = 0;
+    ck_assert_int_eq(channel->out.write(channel->out.own, much, sizeof(much)), -EINTR);
+    ck_assert_uint_eq(questions, 2);
+    channel->close(channel);
+    ck_assert_ptr_null(link_open(links[0], is_unwanted, &error));
+    ck_assert_str_eq(error.text, "cancelled");
+    mute = false;
+    change();
+    while ((channel = link_open(links[0], NULL, &error)) == NULL) /* it first reads over what it was sent */
+        ck_assert_str_eq(error.text, "link0: its other end does not answer");
+    ck_assert(echo(channel, 1000));
+    channel->close(channel);
     end();
 }
 END_TEST
@@ -412,6 +455,7 @@ int main(void)
     tcase_add_test(tests, test_forged);
     tcase_add_test(tests, test_endless);
     tcase_add_test(tests, test_nobody);
+    tcase_add_test(tests, test_silent);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -482,6 +482,42 @@ START_TEST(test_nobody_expects)
 }
 END_TEST
 
+static int answer;
+
+static void *run_question(void *own)
+{
+    struct wire *wire = own;
+    struct handover_offer offer = {.memory_kib = 16384, .vcpus = 1, .name = "ticker", .asked = true};
+
+    handover_random(offer.transaction);
+    answer = handover_ask(&sides[SENDER].host, &wire->ends[0].channel, &offer, &sides[SENDER].error);
+    end_close(&wire->ends[0].channel);
+    return NULL;
+}
+
+/* Who only asks whether a domain could come hears what one that comes would hear, and nothing is left of the question. */
+START_TEST(test_asked)
+{
+    static const char *const words[] = {"", "it needs 16384 KiB, and 4096 are free", "migrate-receive"};
+    static struct wire wire;
+
+    for (int why = 0; why < 3; why++) {
+        start();
+        sides[RECEIVER].refuses = why == 1;
+        answerer = &sides[RECEIVER];
+        wire_start(&wire, NEVER, NEVER, false);
+        both(&wire, run_question, why == 2 ? run_answer : run_receive);
+        ck_assert_int_eq(answer, why == 0 ? 0 : -1);
+        ck_assert_ptr_nonnull(strstr(sides[SENDER].error.text, words[why]));
+        ck_assert(why != 0 || sides[RECEIVER].outcome == HANDOVER_TALKED);
+        ck_assert_ptr_null(sides[0].host.records);
+        ck_assert_ptr_null(sides[1].host.records);
+        ck_assert(sides[SENDER].live);
+        check_one_left();
+    }
+}
+END_TEST
+
 /* COMMIT is cut: both are in doubt until someone decides; what the other learns later must agree. */
 START_TEST(test_users_word)
 {
@@ -590,6 +626,7 @@ int main(void)
     tcase_add_test(tests, test_refused);
     tcase_add_test(tests, test_receiver_fails);
     tcase_add_test(tests, test_nobody_expects);
+    tcase_add_test(tests, test_asked);
     tcase_add_test(tests, test_users_word);
     tcase_add_test(tests, test_nonsense);
     tcase_add_test(tests, test_cut_anywhere);

@@ -168,7 +168,7 @@ START_TEST(test_old_device)
 }
 END_TEST
 
-static uint8_t text[300000], seen[300000];
+static uint8_t text[300000], seen[600000];
 
 static size_t leaves(size_t at)
 {
@@ -284,6 +284,33 @@ START_TEST(test_cut_is_a_moment)
 }
 END_TEST
 
+/*
+ * Bytes that whoever waits does not take, and buffers that he does not fill, end a wait once and not each: a wait for a
+ * peer that says nothing would have no end otherwise, and take all the time there is. Whoever looked before hears of them.
+ */
+START_TEST(test_waits_end)
+{
+    struct serial_port *port = open_port();
+    unsigned int moment = serial_port_moment(port);
+    size_t size;
+
+    arrives((const uint8_t *)"x", 1, 1);
+    ck_assert(serial_port_wait(port, moment, 1));
+    ck_assert(!serial_port_wait(port, serial_port_moment(port), 1));
+    ck_assert(serial_port_wait(port, moment, 1));
+    ck_assert(serial_port_peek(port, &size) != NULL && size == 1);
+    while (serial_port_write(port, text, sizeof(text)) > 0)
+        ;
+    moment = serial_port_moment(port);
+    ck_assert(!serial_port_wait(port, moment, 1));
+    ck_assert_uint_gt(leaves(0), 0);
+    ck_assert(serial_port_wait(port, moment, 1));
+    ck_assert(!serial_port_wait(port, serial_port_moment(port), 1));
+    ck_assert(serial_port_wait(port, moment, 1));
+    ck_assert_uint_gt(serial_port_write(port, text, 1), 0);
+}
+END_TEST
+
 /* Names that a command could not be given, or that another device has, are not taken. */
 START_TEST(test_names)
 {
@@ -345,6 +372,7 @@ int main(void)
     tcase_add_test(tests, test_full);
     tcase_add_test(tests, test_receives);
     tcase_add_test(tests, test_cut_is_a_moment);
+    tcase_add_test(tests, test_waits_end);
     tcase_add_test(tests, test_names);
     tcase_add_test(tests, test_lies);
     suite_add_tcase(suite, tests);
