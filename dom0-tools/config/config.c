@@ -188,6 +188,14 @@ static int read_escape(struct reader *reader, char *out)
     return 0;
 }
 
+bool config_is_control(const char *at)
+{
+    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
+
+    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F || (c == 0xC2 && next >= 0x80 && next < 0xA0);
+}
+
+/* Others read the text again, from a saved domain or at the other end of a link, and take no control character. */
 static int read_string(struct reader *reader, struct config_value *value)
 {
     struct config_place start = reader->place;
@@ -214,6 +222,9 @@ static int read_string(struct reader *reader, struct config_value *value)
         value->string[length++] = out;
     }
     value->string[length] = '\0';
+    for (size_t i = 0; i < length; i++)
+        if (config_is_control(value->string + i))
+            return config_fail(reader->error, &start, "a string cannot contain a control character");
     step(reader);
     return 0;
 }

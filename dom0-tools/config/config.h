@@ -67,6 +67,9 @@ int config_override(struct config *config, const char *assignment, struct config
 
 const struct config_entry *config_find(const struct config *config, const char *key);
 
+/* A control character, in ASCII or the first block beyond it: one that a terminal would act upon. */
+bool config_is_control(const char *at);
+
 /* Formats "file:line:column: text" into the error; returns -1. */
 int config_fail(struct config_error *error, const struct config_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

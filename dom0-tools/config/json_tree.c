@@ -103,14 +103,6 @@ static int check_tokens(const struct json_tree *tree)
     return 0;
 }
 
-/* A control character, in ASCII or the first block beyond it: one that a terminal would act upon. */
-static bool is_control(const char *at)
-{
-    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
-
-    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F || (c == 0xC2 && next >= 0x80 && next < 0xA0);
-}
-
 int json_tree_parse(struct json_tree *tree, const char *text, struct config_error *error)
 {
     size_t size = strnlen(text, JSON_SIZE_MAX + 1);
@@ -120,7 +112,7 @@ int json_tree_parse(struct json_tree *tree, const char *text, struct config_erro
     if (size > JSON_SIZE_MAX)
         return config_fail(error, NULL, "the configuration has more than %u bytes", JSON_SIZE_MAX);
     for (size_t i = 0; i < size; i++)
-        if (is_control(text + i))
+        if (config_is_control(text + i))
             return fail_at(tree, i, "a control character cannot come here");
     tree->tokens = calloc(JSON_NODES_MAX, sizeof(jsmntok_t));
     if (tree->tokens == NULL)
@@ -272,16 +264,17 @@ static size_t take_unicode(const char *from, const char *end, char *to, size_t *
             taken = 10;
         }
     }
-    if (point < 0x20 || (point >= 0x7F && point < 0xA0) || (point >= 0xD800 && point < 0xE000))
+    if (point == 0 || (point >= 0xD800 && point < 0xE000))
         return 0;
     *put = put_utf8(to, point);
     return taken;
 }
 
-/* Undoes the escapes; an unescaped text is never longer. False for a character that cannot be. */
+/* Undoes the escapes; an unescaped text is never longer. False for a character that cannot be, however it is written. */
 static bool unescape(const char *from, const char *end, char *to)
 {
     static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+    const char *first = to;
 
     while (from < end) {
         const char *letter;
@@ -303,7 +296,9 @@ static bool unescape(const char *from, const char *end, char *to)
         to += put;
     }
     *to = '\0';
-    return true;
+    while (*first != '\0' && !config_is_control(first))
+        first++;
+    return first == to;
 }
 
 char *json_tree_string(const struct json_tree *tree, int node)

@@ -119,6 +119,7 @@ START_TEST(syntax_errors_name_the_place)
     refused("a = 99999999999999999999", "guest.cfg:1:5: the number 99999999999999999999 is too large");
     refused("a = 12k", "guest.cfg:1:5: expected a number, found 12k (text needs quotes)");
     refused("a = '\\x4'", "guest.cfg:1:8: expected two hexadecimal digits after \\x, found '4'");
+    refused("a = 'x\\x1b[2J'", "guest.cfg:1:5: a string cannot contain a control character");
     refused("a = [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", "guest.cfg:1:21: lists are nested more than 16 deep");
     refused("a = 1\na += [2]", "guest.cfg:2:6: += joins two lists or two strings");
     refused("\x01", "guest.cfg:1:1: expected the name of a setting, found byte 0x01");

@@ -29,7 +29,7 @@ static void read_config_file(const char *text, struct domain_config *out)
 static const char rich[] =
     "name = 'web-1'\nshadow = 1\n"
     "kernel = '/guests/kernel'\n"
-    "extra = 'quiet path=C:\\\\x said=\"\\\\\"'\n"
+    "extra = 'quiet\\tall\\n path=C:\\\\x said=\"\\\\\"'\n"
     "memory = 128\nmaxmem = 256\nvcpus = 2\nmaxvcpus = 4\n"
     "cpus = ['0-1', '2', '0,3', '5']\ncpus_soft = '1'\n"
     "cpu_weight = 512\ncap = 150\n"
@@ -282,6 +282,7 @@ static const struct {
     /* A peer's words are shown at the prompt: they do not steer its terminal. */
     {WITH("\"nics\": [{\"bridge\": \"\\u001b[2J\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\\u009b2J\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\\b\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\033[2J\"}]"), "a control character"},
     {WITH("\"nics\": [{\"bridge\": \"\302\233"
           "2J\"}]"),
