@@ -20,6 +20,8 @@
 #define LIVES 200
 #define MANY  60
 
+static const int codes[] = {SPINS, SCHEDOP_yield, SCHEDOP_block, SCHEDOP_shutdown, CRASHES};
+
 void test_lives(bool narrow)
 {
     uint64_t before = free_at_rest(), ran;
@@ -102,7 +104,6 @@ void test_claims_of_the_dead(void)
 void test_many(void)
 {
     static struct tiny all[MANY];
-    static const int codes[] = {SPINS, SCHEDOP_yield, SCHEDOP_block, SCHEDOP_shutdown, CRASHES};
     uint64_t before = free_at_rest();
     struct xen_domctl_getdomaininfo *list = pages_alloc(8);
     unsigned int made = 0;
@@ -131,7 +132,6 @@ void test_many(void)
 
 void test_generations(void)
 {
-    static const int codes[] = {SPINS, SCHEDOP_yield, SCHEDOP_block, SCHEDOP_shutdown, CRASHES};
     uint64_t before = free_at_rest(), start_ns = time_monotonic_ns();
     unsigned int lives = 0;
     struct tiny t;
