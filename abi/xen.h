@@ -141,7 +141,7 @@
 
 #define VMASST_TYPE_4gb_segments         0  /* 32-bit: emulate accesses above the segment limit (a no-op here) */
 #define VMASST_TYPE_4gb_segments_notify  1  /* 32-bit: and tell the guest by trap 15 */
-#define VMASST_TYPE_writable_pagetables  2  /* writes to page tables through a writable L1 slot are emulated */
+#define VMASST_TYPE_writable_pagetables  2  /* a guest kernel's writes to page tables are emulated; dom0's are anyway */
 #define VMASST_TYPE_pae_extended_cr3     3  /* L3 tables may lie above 4 GiB */
 #define VMASST_TYPE_architectural_iopl   4  /* IOPL is kept in the guest's eflags image */
 #define VMASST_TYPE_runstate_update_flag 5  /* runstate areas carry XEN_RUNSTATE_UPDATE */

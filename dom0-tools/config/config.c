@@ -188,14 +188,22 @@ static int read_escape(struct reader *reader, char *out)
     return 0;
 }
 
-bool config_is_control(const char *at)
+bool config_is_control(const char *text)
 {
-    unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
+    unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
 
     return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F || (c == 0xC2 && next >= 0x80 && next < 0xA0);
 }
 
-/* Others read the text again, from a saved domain or at the other end of a link, and take no control character. */
+static int no_controls(struct reader *reader, const struct config_place *start, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (config_is_control(text))
+            return config_fail(reader->error, start, "a string cannot contain a control character (here 0x%02x)",
+                               (unsigned char)*text);
+    return 0;
+}
+
 static int read_string(struct reader *reader, struct config_value *value)
 {
     struct config_place start = reader->place;
@@ -222,11 +230,8 @@ static int read_string(struct reader *reader, struct config_value *value)
         value->string[length++] = out;
     }
     value->string[length] = '\0';
-    for (size_t i = 0; i < length; i++)
-        if (config_is_control(value->string + i))
-            return config_fail(reader->error, &start, "a string cannot contain a control character");
     step(reader);
-    return 0;
+    return no_controls(reader, &start, value->string);
 }
 
 static int read_number(struct reader *reader, struct config_value *value)

@@ -67,8 +67,9 @@ int config_override(struct config *config, const char *assignment, struct config
 
 const struct config_entry *config_find(const struct config *config, const char *key);
 
-/* A control character, in ASCII or the first block beyond it: one that a terminal would act upon. */
-bool config_is_control(const char *at);
+/* A control character, in ASCII or the block of Unicode beyond it, at the start of a text: one that a terminal acts upon,
+ * and that no string of a configuration may have. Tabs and ends of lines are none. */
+bool config_is_control(const char *text);
 
 /* Formats "file:line:column: text" into the error; returns -1. */
 int config_fail(struct config_error *error, const struct config_place *place, const char *format, ...)

@@ -270,11 +270,18 @@ static size_t take_unicode(const char *from, const char *end, char *to, size_t *
     return taken;
 }
 
-/* Undoes the escapes; an unescaped text is never longer. False for a character that cannot be, however it is written. */
+static bool has_control(const char *text)
+{
+    while (*text != '\0' && !config_is_control(text))
+        text++;
+    return *text != '\0';
+}
+
+/* Undoes the escapes; an unescaped text is never longer. False for a character that cannot be. */
 static bool unescape(const char *from, const char *end, char *to)
 {
     static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
-    const char *first = to;
+    const char *start = to;
 
     while (from < end) {
         const char *letter;
@@ -296,9 +303,7 @@ static bool unescape(const char *from, const char *end, char *to)
         to += put;
     }
     *to = '\0';
-    while (*first != '\0' && !config_is_control(first))
-        first++;
-    return first == to;
+    return !has_control(start);
 }
 
 char *json_tree_string(const struct json_tree *tree, int node)

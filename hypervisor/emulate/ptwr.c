@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A guest kernel's write to a page that holds one of its page tables, and which it therefore has mapped read-only. As on
- * Xen this works whether or not the kernel has asked for it by vm_assist. The instruction is decoded, its result
- * computed and handed to mm/, which validates it like an mmu_update. Every read-modify-write is a compare-exchange
- * against what was read; when that has changed, the guest repeats the instruction.
+ * Xen a guest has to ask for it by vm_assist, dom0 has not. The instruction is decoded, its result computed and handed
+ * to mm/, which validates it like an mmu_update. Every read-modify-write is a compare-exchange against what was read;
+ * when that has changed, the guest repeats the instruction.
  */
 #include "cpu/cpu.h"
 #include "emulate/emulation.h"
@@ -285,8 +285,11 @@ static enum outcome write_insn(struct emulation *e, unsigned long fault)
 bool emulate_page_table_write(struct vcpu *v, struct cpu_regs *regs, unsigned long address)
 {
     struct emulation e;
-    enum outcome outcome = emulation_fetch(&e, v, regs);
+    enum outcome outcome;
 
+    if (!v->domain->privileged && !(v->domain->vm_assist & 1U << VMASST_TYPE_writable_pagetables))
+        return false;
+    outcome = emulation_fetch(&e, v, regs);
     if (outcome == EMULATED)
         outcome = write_insn(&e, address);
     if (outcome == EMULATED)

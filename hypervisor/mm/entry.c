@@ -25,6 +25,8 @@ static u64 disallowed_l1(const struct domain *d)
 /* Also for addresses that the CPU does not have: a mapping of those would fault with a reserved bit. */
 static COLD int io_get(mfn_t mfn, const struct domain *mapper, unsigned owner)
 {
+    if (mfn.value == PTE_ADDRESS >> PAGE_SHIFT)
+        return -EINVAL;
     if (!mapper->iopl_trusted || (owner != mapper->id && owner != OWNER_IO))
         return -EPERM;
     if (mfn.value == LAPIC_FRAME || mfn.value == IOAPIC_FRAME ||
@@ -100,7 +102,7 @@ IN_PLACE bool l1e_get_fast(u64 entry, unsigned owner)
     return true;
 }
 
-/* 0, -EINVAL (flags), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
+/* 0, -EINVAL (flags, or all bits of the address), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
 IN_PLACE int take_l1e(u64 *entry, struct domain *mapper, unsigned owner)
 {
     u64 e = *entry;

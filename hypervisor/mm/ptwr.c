@@ -50,7 +50,7 @@ int ptwr_write(struct vcpu *v, unsigned long va, unsigned size, u64 value, u64 *
 {
     unsigned shift = (va & 7) * 8;
     u64 mask = size == 8 ? ~0UL : ((1UL << size * 8) - 1) << shift;
-    if (size == 0 || (va & 7) + size > 8)
+    if (size == 0 || (va & (size - 1)))
         return -EINVAL;
     struct domain *d = v->domain;
     int rc = -EINVAL;

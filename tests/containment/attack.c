@@ -51,6 +51,12 @@ unsigned long foreign_mfn(void)
     return mfn;
 }
 
+/* Before main: attackers go every way there is to a page table, and a guest has to ask for the direct one. */
+__attribute__((constructor)) static void ask_for_writes(void)
+{
+    HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables);
+}
+
 pte_t *new_table(void)
 {
     pte_t *page = pages_alloc(1);

@@ -68,6 +68,8 @@ static void test_leaf(void)
     CHECK_EQ(set_pte(page, pte_make(foreign_mfn(), PTE_KERNEL_RW)), -XEN_EBUSY,
              "a frame of nobody cannot be mapped writable");
     CHECK_EQ(set_pte(page, pte_make(foreign_mfn(), PTE_KERNEL_RO)), -XEN_EBUSY, "nor read-only");
+    CHECK_EQ(set_pte(page, PTE_ADDR_MASK | PTE_KERNEL_RO), -XEN_EINVAL,
+             "an address of ones alone is no frame of anybody");
     CHECK_EQ(pte_read(page), 0, "and a refusal changes nothing");
     CHECK_EQ(set_pte(page, pte_make(mine, PTE_KERNEL_RW | 0xe00)), 0, "the three bits for software are ours");
     CHECK_EQ(pte_read(page) & 0xe00, 0xe00, "and stay");
@@ -333,11 +335,12 @@ static void test_live_writes(void)
     w.entry = (volatile pte_t *)(pfn_to_virt(mfn_to_pfn((unsigned long)(pte_slot(page) >> 12)))) +
               ((pte_slot(page) & 0xfff) / sizeof(pte_t));
     w.value = pte_make(virt_to_mfn(other), PTE_KERNEL_RW);
-    CHECK(fault_catch(write_plain, &w, &fault), "a plain write is carried out, without asking for the assist too");
+    CHECK_EQ(fault_catch(write_plain, &w, &fault), pv_is_dom0(),
+             "a plain write is carried out for dom0 alone, unasked");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0,
              "the assist can be switched on");
     strcpy(other, "other");
-    CHECK(fault_catch(write_plain, &w, &fault), "and again with it");
+    CHECK(fault_catch(write_plain, &w, &fault), "and then it is for everybody");
     tlb_flush_range((unsigned long)page, 1);
     CHECK(strcmp(page, "other") == 0, "and the mapping is the new one");
     w.value = pte_make(virt_to_mfn(other), flags);
@@ -357,6 +360,8 @@ static void test_live_writes(void)
     CHECK_EQ(fault.error, 3, "that looks like any write to a read-only page");
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0,
              "the assist can be switched off");
+    w.value = pte_make(virt_to_mfn(other), PTE_KERNEL_RW);
+    CHECK_EQ(fault_catch(write_plain, &w, &fault), pv_is_dom0(), "and a guest's writes fault again");
     set_pte(page, original);
     pages_free(page, 1);
     pages_free(other, 1);

@@ -309,6 +309,7 @@ static void test_taken_entries(void)
 
 int main(int argc, char **argv)
 {
+    CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0, "tables may be written to");
     test_stress();
     test_taken_entries();
     check_summary("mmu_stress");

@@ -29,7 +29,7 @@ static void read_config_file(const char *text, struct domain_config *out)
 static const char rich[] =
     "name = 'web-1'\nshadow = 1\n"
     "kernel = '/guests/kernel'\n"
-    "extra = 'quiet\\tall\\n path=C:\\\\x said=\"\\\\\"'\n"
+    "extra = 'quiet path=C:\\\\x said=\"\\\\\"'\n"
     "memory = 128\nmaxmem = 256\nvcpus = 2\nmaxvcpus = 4\n"
     "cpus = ['0-1', '2', '0,3', '5']\ncpus_soft = '1'\n"
     "cpu_weight = 512\ncap = 150\n"
@@ -124,6 +124,7 @@ START_TEST(what_is_written_comes_back)
         "name = 'a'\nkernel = '/k'\n",
         "name = 'a'\nkernel = '/k'\nramdisk = '/initrd'\nmaxvcpus = 32\ncpus = '1,3'\ncpus_soft = '0-7'\n",
         "name = 'a'\nkernel = '/k'\ncpus = 'all'\ncpus_soft = 'all'\nvif = ['', '', '']\n",
+        "name = 'a'\nkernel = '/k'\nextra = \"two\\nlines,\\ta \\xc3\\xa9 and a \\xff\"\n",
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -283,6 +284,7 @@ static const struct {
     {WITH("\"nics\": [{\"bridge\": \"\\u001b[2J\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\\u009b2J\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\\b\"}]"), "an escaped character that cannot be"},
+    {WITH("\"nics\": [{\"bridge\": \"\\u0000\"}]"), "an escaped character that cannot be"},
     {WITH("\"nics\": [{\"bridge\": \"\033[2J\"}]"), "a control character"},
     {WITH("\"nics\": [{\"bridge\": \"\302\233"
           "2J\"}]"),

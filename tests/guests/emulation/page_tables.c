@@ -33,6 +33,17 @@ static void do_store_pte(void *entry)
     *(volatile uint32_t *)entry = *(volatile uint32_t *)entry | 0x200;
 }
 
+/* Two entries' bytes, or one's at an odd place: entries are written whole or in aligned parts. */
+static void do_store_across(void *entry)
+{
+    *(volatile uint32_t *)((char *)entry + 6) = 0;
+}
+
+static void do_store_unaligned(void *entry)
+{
+    *(volatile uint16_t *)((char *)entry + 1) = 0;
+}
+
 #define AVAILABLE 0x200U
 
 static void test_page_table_arithmetic(volatile uint32_t *low, uint32_t clean)
@@ -92,6 +103,9 @@ void test_page_table_writes(void)
     CHECK_EQ(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0, "the assist can be enabled");
     CHECK(!faults(do_store_pte, (void *)(unsigned long)entry, TRAP_PF), "a write is carried out");
     CHECK(*entry == (clean | AVAILABLE), "by MOV");
+    CHECK(faults(do_store_across, (void *)(unsigned long)entry, TRAP_PF), "a write to halves of two entries is not");
+    CHECK(faults(do_store_unaligned, (void *)(unsigned long)entry, TRAP_PF), "nor one at an odd address");
+    CHECK(*entry == (clean | AVAILABLE), "and the entry stays");
     *(volatile uint32_t *)entry = (uint32_t)clean;
     test_page_table_arithmetic((volatile uint32_t *)entry, (uint32_t)clean);
     test_page_table_strings(entry, clean);
