@@ -294,6 +294,7 @@ void guest_main(unsigned long vcpu)
 {
     struct worker w = {.vcpu = (unsigned int)vcpu, .random = 0x1234567 + (unsigned int)vcpu * 77};
 
+    EXPECT(&w, HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables) == 0);
     for (;;) {
         guest_step(&w);
         use_segments(&w);
