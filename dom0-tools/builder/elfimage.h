@@ -98,10 +98,4 @@ int elf_image_parse(const void *file, size_t size, struct elf_image *out, const 
 /* The symbol table as BSD kernels expect it behind their image: symtab_size bytes at `to`. */
 void elf_image_write_symtab(const struct elf_image *image, void *to);
 
-/* Guest frame and virtual address of something in the image. */
-static inline uint64_t elf_image_to_virt(const struct elf_image *image, uint64_t guest_addr)
-{
-    return guest_addr + image->virt_base;
-}
-
 #endif

@@ -42,7 +42,6 @@ int ctl_domain_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int count);
 int ctl_domain_max_mem(struct ctl *ctl, domid_t domid, uint64_t kib);
 int ctl_domain_address_size(struct ctl *ctl, domid_t domid, unsigned int bits);
 int ctl_domain_get_address_size(struct ctl *ctl, domid_t domid, unsigned int *bits);
-int ctl_domain_set_handle(struct ctl *ctl, domid_t domid, const uint8_t handle[16]);
 int ctl_domain_hypercall_page(struct ctl *ctl, domid_t domid, xen_pfn_t mfn);
 int ctl_domain_memory_map(struct ctl *ctl, domid_t domid, uint64_t bytes);
 
@@ -126,7 +125,6 @@ int ctl_compat_m2p_frame(struct ctl *ctl, xen_pfn_t *mfn);
 /* The machine. */
 int ctl_physinfo(struct ctl *ctl, struct xen_sysctl_physinfo *info);
 int ctl_scheduler(struct ctl *ctl, unsigned int *id);
-int ctl_cpu_idle(struct ctl *ctl, uint64_t *idle_ns, unsigned int max, unsigned int *count);
 
 /* Reads on from *index (0: from the oldest byte); returns the number of bytes, 0 at the end. */
 long ctl_console_read(struct ctl *ctl, char *buffer, size_t size, uint32_t *index, bool clear);

@@ -130,12 +130,6 @@ int ctl_domain_get_address_size(struct ctl *ctl, domid_t domid, unsigned int *bi
     return 0;
 }
 
-int ctl_domain_set_handle(struct ctl *ctl, domid_t domid, const uint8_t handle[16])
-{
-    memcpy(start(ctl, XEN_DOMCTL_setdomainhandle, domid)->u.setdomainhandle.handle, handle, 16);
-    return perform(ctl);
-}
-
 int ctl_domain_hypercall_page(struct ctl *ctl, domid_t domid, xen_pfn_t mfn)
 {
     start(ctl, XEN_DOMCTL_hypercall_init, domid)->u.hypercall_init.gmfn = mfn;

@@ -81,23 +81,6 @@ int ctl_sched_ratelimit(struct ctl *ctl, unsigned int *microseconds)
     return 0;
 }
 
-int ctl_cpu_idle(struct ctl *ctl, uint64_t *idle_ns, unsigned int max, unsigned int *count)
-{
-    struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_getcpuinfo);
-    struct xen_sysctl_cpuinfo *infos = (void *)ctl->bytes;
-
-    if (max > CTL_SCRATCH / sizeof(*infos))
-        max = CTL_SCRATCH / sizeof(*infos);
-    sysctl->u.getcpuinfo.max_cpus = max;
-    set_xen_guest_handle_raw(sysctl->u.getcpuinfo.info, infos);
-    if (perform(ctl) != 0)
-        return -1;
-    *count = sysctl->u.getcpuinfo.nr_cpus < max ? sysctl->u.getcpuinfo.nr_cpus : max;
-    for (unsigned int i = 0; i < *count; i++)
-        idle_ns[i] = infos[i].idletime;
-    return 0;
-}
-
 long ctl_console_read(struct ctl *ctl, char *buffer, size_t size, uint32_t *index, bool clear)
 {
     struct xen_sysctl *sysctl = start(ctl, XEN_SYSCTL_readconsole);

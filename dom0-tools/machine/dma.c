@@ -17,11 +17,6 @@ void *dma_page_alloc(uint64_t *machine)
     return page;
 }
 
-void dma_page_free(void *page)
-{
-    pages_free(page, 1);
-}
-
 void *dma_run_alloc(unsigned int pages)
 {
     return pages_alloc(pages);

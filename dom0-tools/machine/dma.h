@@ -13,7 +13,6 @@
 
 /* A zeroed page; NULL when memory is short. */
 void *dma_page_alloc(uint64_t *machine);
-void dma_page_free(void *page);
 
 /* Pages that lie together for us, each wherever it is for devices; kept for ever. NULL when memory is short. */
 void *dma_run_alloc(unsigned int pages);

@@ -14,7 +14,6 @@
 
 #define FRAME_PIECES_MAX 20u
 #define FRAME_BYTES_MAX  65550u /* a 64 KiB segmented packet and its Ethernet header with a VLAN tag */
-#define FRAME_MTU_BYTES  1518u  /* without segmentation offload */
 
 #define SWITCH_BRIDGE    "xenbr0" /* the bridge of ports that name none, the machine's cards among them */
 #define SWITCH_MTU       1500u

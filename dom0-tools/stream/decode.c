@@ -11,11 +11,6 @@
 
 #define VCPU_HEADER_SIZE 8u
 
-uint32_t stream_le32(const uint8_t *from)
-{
-    return get_le32(from);
-}
-
 uint64_t stream_le64(const uint8_t *from)
 {
     return get_le64(from);

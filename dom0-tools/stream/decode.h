@@ -91,7 +91,6 @@ struct stream_limits {
     unsigned int levels; /* 3 or 4 */
 };
 
-uint32_t stream_le32(const uint8_t *from);
 uint64_t stream_le64(const uint8_t *from);
 
 int stream_decode_pages(struct stream_reader *reader, const struct stream_record *record,

@@ -188,19 +188,6 @@ int outfile_put(struct outfile *file, const void *data, size_t size)
     return 0;
 }
 
-int outfile_pad(struct outfile *file, uint64_t offset)
-{
-    static const char zeros[4096];
-
-    while (file->written + file->buffered < offset) {
-        uint64_t left = offset - file->written - file->buffered;
-
-        if (outfile_put(file, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros)) != 0)
-            return 1;
-    }
-    return 0;
-}
-
 int outfile_close(struct outfile *file)
 {
     if (flush(file) != 0 || put_head(file) != 0 || (fsync(file->fd) != 0 && failed(file) != 0)) {

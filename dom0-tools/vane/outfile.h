@@ -45,9 +45,6 @@ int outfile_open(struct outfile *file, struct vane *vane, const char *path, uint
 /* Appends; 0, or 1 with the error printed: also when Ctrl-C was typed. Only outfile_abandon may follow then. */
 int outfile_put(struct outfile *file, const void *data, size_t size);
 
-/* Appends zeros until `offset` is reached, which is not before what was put. */
-int outfile_pad(struct outfile *file, uint64_t offset);
-
 int outfile_close(struct outfile *file);
 
 /* Closes after a failure; half a file does not stay, an old one does, and a disk has no beginning then. */

@@ -56,15 +56,6 @@ size_t path_parent_len(const char *path)
     return slash == path ? 1 : (size_t)(slash - path);
 }
 
-bool path_is_below(const char *parent, const char *child)
-{
-    size_t len = strlen(parent);
-
-    if (len == 1 && *parent == '/')
-        return *child == '/';
-    return !strncmp(parent, child, len) && (child[len] == '/' || child[len] == '\0');
-}
-
 unsigned int path_levels_below(const char *child, const char *ancestor)
 {
     unsigned int levels = 0;

@@ -29,9 +29,6 @@ size_t path_home_len(unsigned int domid);
 /* Length of the parent's path within `path`; 1 for children of the root. */
 size_t path_parent_len(const char *path);
 
-/* True if `child` is `parent` or lies below it. */
-bool path_is_below(const char *parent, const char *child);
-
 /* How many levels the first path lies below the second, which is one of its ancestors or itself. */
 unsigned int path_levels_below(const char *child, const char *ancestor);
 

@@ -36,7 +36,6 @@ static void boot_on_own_stack(void)
     apic_timer_calibrate();
     irq_init();
     sched_init();
-    time_init_cpu(0);
     sched_init_cpu(0);
     this_cpu()->vcpu = this_cpu()->idle = idle_vcpu_create(0);
     smp_boot();

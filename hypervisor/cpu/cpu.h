@@ -64,11 +64,6 @@ static inline u64 read_cr3(void)
     return value;
 }
 
-static inline void write_cr3(u64 value)
-{
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
-
 static inline u64 read_cr4(void)
 {
     u64 value;

@@ -99,6 +99,36 @@ static u64 guest_efer(struct vcpu *v)
     return rdmsr(MSR_EFER) & (v->is_32bit ? ~hidden : ~0UL);
 }
 
+/* What says how the processor is made: the same for every guest at every time. */
+static int read_trait(u32 msr, u64 *value)
+{
+    switch (msr) {
+    case MSR_PAT:
+        *value = PAT_VALUE;
+        return 0;
+    case MSR_DE_CFG:
+        *value = DE_CFG_LFENCE;
+        return cpu_features.amd ? 0 : -EINVAL;
+    case MSR_MCG_CAP:
+        *value = MCG_BANKS | (cpu_features.amd ? 0 : MCG_INTEL);
+        return 0;
+    case MSR_MC0_CTL:
+    case MSR_MC1_CTL:
+        *value = ~0UL;
+        return 0;
+    case MSR_FEATURE_CONTROL:
+        *value = FEATURES_LOCKED;
+        /* fall through */
+    case MSR_PLATFORM_ID:
+        return cpu_features.amd ? -EINVAL : 0;
+    default:
+        if (is_quiet(msr, READ))
+            return 0;
+        guest_logf(LOG_DEBUG, "reads unknown MSR %#x\n", msr);
+        return -EINVAL;
+    }
+}
+
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
     *value = 0;
@@ -115,40 +145,19 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *value)
     case MSR_EFER:
         *value = guest_efer(v);
         return 0;
-    case MSR_PAT:
-        *value = PAT_VALUE;
-        return 0;
     case MSR_APIC_BASE:
         *value = 0xFEE00000 | APIC_ENABLED | (v->id == 0 ? APIC_BOOT : 0);
         return 0;
     case MSR_TSC_AUX:
         *value = v->tsc_aux;
         return cpu_features.rdtscp ? 0 : -EINVAL;
-    case MSR_DE_CFG:
-        *value = DE_CFG_LFENCE;
-        return cpu_features.amd ? 0 : -EINVAL;
-    case MSR_MCG_CAP:
-        *value = MCG_BANKS | (cpu_features.amd ? 0 : MCG_INTEL);
-        return 0;
-    case MSR_MC0_CTL:
-    case MSR_MC1_CTL:
-        *value = ~0UL;
-        return 0;
     case MSR_UCODE_REV:
         *value = rdmsr(MSR_UCODE_REV);
         return 0;
-    case MSR_FEATURE_CONTROL:
-        *value = FEATURES_LOCKED;
-        /* fall through */
-    case MSR_PLATFORM_ID:
-        return cpu_features.amd ? -EINVAL : 0;
     case MSR_HYPERCALL_PAGE:
         return 0;
     default:
-        if (is_quiet(msr, READ))
-            return 0;
-        guest_logf(LOG_DEBUG, "reads unknown MSR %#x\n", msr);
-        return -EINVAL;
+        return read_trait(msr, value);
     }
 }
 

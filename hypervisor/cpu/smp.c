@@ -68,7 +68,6 @@ void ap_main(void)
     cpu_tables_init(cpu);
     fpu_init_cpu();
     apic_init_cpu();
-    time_init_cpu(cpu);
     sched_init_cpu(cpu);
     ap_online = true;
     reset_stack_and_call(idle_loop);

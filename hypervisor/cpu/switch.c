@@ -137,13 +137,6 @@ static void load_state(struct vcpu *prev, struct vcpu *next)
         deliver_failsafe();
 }
 
-void continue_running(struct vcpu *same)
-{
-    if (same->idle)
-        reset_stack_and_call(idle_loop);
-    reset_stack_to_guest();
-}
-
 void context_switch(struct vcpu *prev, struct vcpu *next)
 {
     if (!prev->idle)

@@ -50,11 +50,6 @@ static void write_reg(unsigned reg, u32 value)
         registers[reg / 4] = value;
 }
 
-u32 apic_read_register(unsigned reg)
-{
-    return read_reg(reg);
-}
-
 u32 apic_id(void)
 {
     return x2apic ? read_reg(REG_ID) : read_reg(REG_ID) >> 24;

@@ -21,6 +21,5 @@ void apic_send_ipi(u32 apic_id, u8 vector);
 void apic_start_cpu(u32 apic_id, maddr_t entry);
 /* After the TSC's rate is known. */
 void apic_timer_calibrate(void);
-u32 apic_read_register(unsigned reg);
 
 #endif

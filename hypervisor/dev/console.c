@@ -130,11 +130,6 @@ void console_force(void)
     unlocked = true;
 }
 
-u32 console_ring_total(void)
-{
-    return ring_total;
-}
-
 u32 console_ring_read(char *to, u32 size, u32 *index, bool incremental)
 {
     u32 oldest = ring_total > CONSOLE_RING_SIZE ? ring_total - CONSOLE_RING_SIZE : 0, at, count = 0;

@@ -22,7 +22,6 @@ void console_poll_input(void);
 /* Up to size bytes of the ring from *index on (incremental) or from its oldest; *index moves behind them. */
 u32 console_ring_read(char *to, u32 size, u32 *index, bool incremental);
 void console_ring_clear(void);
-u32 console_ring_total(void); /* bytes ever written: the index of the newest */
 void debug_key(char key);
 
 #endif

@@ -77,11 +77,6 @@ bool gsi_is_ours(unsigned gsi)
     return options.serial && gsi == 4;
 }
 
-bool pirq_is_level(unsigned gsi)
-{
-    return gsi_exists(gsi) && pins[gsi].level;
-}
-
 long gsi_setup(unsigned gsi, bool level, bool active_low)
 {
     struct pin *p = &pins[gsi];

@@ -15,7 +15,6 @@ bool gsi_exists(unsigned gsi);
 /* -EINVAL for a GSI that no I/O APIC has, -EEXIST when it is set up alike already. */
 long gsi_setup(unsigned gsi, bool level, bool active_low);
 long pirq_eoi(unsigned gsi); /* -EINVAL when nobody has bound it */
-bool pirq_is_level(unsigned gsi);
 /* A register of the I/O APIC at that physical address; false when there is none. */
 bool ioapic_read_register(u64 address, u32 reg, u32 *value);
 bool gsi_is_ours(unsigned gsi); /* the console's */

@@ -14,7 +14,6 @@
 #define UART_PORTS   8
 #define PIT_CHANNEL2 0x42
 #define PIT_COMMAND  0x43
-#define SPEAKER      0x61
 #define IO_BURST     64 /* elements of a string instruction before the guest's own loop goes on */
 
 bool iopl_sufficient(struct vcpu *v, const struct cpu_regs *regs)

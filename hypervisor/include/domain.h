@@ -21,7 +21,6 @@
 
 #define MAX_VCPUS         32 /* a vcpu_info each in shared_info; more would need register_vcpu_info first */
 #define DOMID_LAST_USABLE 0x7FEF
-#define DOMID_IDLE_OWNER  OWNER_NONE
 
 struct guest_entry { /* where a kernel wants to be entered */
     u64 address;

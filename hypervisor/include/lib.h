@@ -101,20 +101,6 @@ static inline void clear_bit(unsigned bit, volatile void *map)
     __asm__ volatile("lock btrq %1, %0" : "+m"(*(volatile u64 *)map) : "r"((u64)bit) : "memory");
 }
 
-static inline bool test_and_set_bit(unsigned bit, volatile void *map)
-{
-    bool old;
-    __asm__ volatile("lock btsq %2, %1" : "=@ccc"(old), "+m"(*(volatile u64 *)map) : "r"((u64)bit) : "memory");
-    return old;
-}
-
-static inline bool test_and_clear_bit(unsigned bit, volatile void *map)
-{
-    bool old;
-    __asm__ volatile("lock btrq %2, %1" : "=@ccc"(old), "+m"(*(volatile u64 *)map) : "r"((u64)bit) : "memory");
-    return old;
-}
-
 static inline bool test_bit(unsigned bit, const volatile void *map)
 {
     return (((const volatile u8 *)map)[bit / 8] >> (bit % 8)) & 1;

@@ -82,7 +82,6 @@ u64 cpu_idle_time(unsigned cpu);
 void sched_dump(void);
 /* Implemented by cpu/switch.c: swaps register, FPU, address-space state, then continues next. Does not return. */
 void context_switch(struct vcpu *prev, struct vcpu *next) NORETURN;
-void continue_running(struct vcpu *same) NORETURN;
 void smp_serve_requests(void); /* cpu/smp.c */
 
 /* One turn of a loop that waits for another CPU. */

@@ -42,10 +42,8 @@ struct domain_time {
 };
 
 void time_boot(void); /* calibrates the TSC, reads the wall clock */
-void time_init_cpu(unsigned cpu);
 ns_t time_now(void);
 u64 tsc_khz(void);
-u64 wall_clock_ns(void); /* ns since 1970 now */
 /* At system_time it was seconds and nanoseconds since 1970. Tells every domain. */
 void set_wall_clock(u64 seconds, u32 nanoseconds, ns_t system_time);
 void update_domain_wallclock(struct domain *d);

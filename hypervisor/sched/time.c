@@ -33,15 +33,6 @@ void time_boot(void)
     logf(LOG_INFO, "TSC %lu.%03lu MHz\n", tsc_hz / 1000000, tsc_hz / 1000 % 1000);
 }
 
-void time_init_cpu(unsigned cpu)
-{
-}
-
-u64 wall_clock_ns(void)
-{
-    return (u64)wall_at_boot + time_now();
-}
-
 /* wc_version is odd while the rest changes; a guest that writes there harms only itself. */
 static void write_wall_clock(u32 *version, u32 *sec, u32 *nsec, u32 *sec_hi, u64 wall)
 {

@@ -37,13 +37,6 @@ long mmuext(unsigned int command, unsigned long mfn)
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
 
-long mmuext_at(unsigned int command, unsigned long linear_addr)
-{
-    struct mmuext_op op = {.cmd = command, .arg1.linear_addr = linear_addr};
-
-    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
-}
-
 unsigned long top_mfn(void)
 {
     return virt_to_mfn((void *)(unsigned long)start_info->pt_base);

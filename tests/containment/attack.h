@@ -40,7 +40,6 @@ long set_pte_unflushed(void *addr, pte_t pte); /* and without */
 long mmu_update_in(uint64_t ptr, uint64_t value, unsigned int domid);
 long mmu_update(uint64_t ptr, uint64_t value); /* one request about our own frames */
 long mmuext(unsigned int command, unsigned long mfn);
-long mmuext_at(unsigned int command, unsigned long linear_addr);
 static inline uint64_t entry_of(unsigned long table_mfn, unsigned int slot)
 {
     return (uint64_t)table_mfn << 12 | slot * 8;

@@ -40,8 +40,8 @@ $(B)/tests/fuzz/seeds: tests/fuzz/seeds.c tests/stream/sample.c $(STREAM_SOURCES
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D); $(HOSTCC) $(UNIT_CFLAGS) $^ -o $@
 
-.PHONY: fuzz fuzz-host fuzz-stream check-fuzz check-fuzz-hypercalls
-fuzz-host fuzz-stream: $(FUZZERS) $(B)/tests/fuzz/seeds
+.PHONY: fuzz fuzz-host check-fuzz check-fuzz-hypercalls
+fuzz-host: $(FUZZERS) $(B)/tests/fuzz/seeds
 	$(Q)tests/fuzz/run $(B)/tests/fuzz $(SECONDS)
 
 # A short run for each change, from one seed: it tells of the change, and fuzz-host finds what is new.

@@ -18,7 +18,7 @@
 #include <pv/paging.h>
 #include <pv/time.h>
 #include "check.h"
-#include "controls.h"
+#include "dom0_calls.h"
 
 #define MS     1000000ULL
 #define PORTS  1000

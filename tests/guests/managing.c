@@ -19,7 +19,7 @@
 #include <pv/hypercall.h>
 #include <pv/paging.h>
 #include "check.h"
-#include "controls.h"
+#include "dom0_calls.h"
 
 static struct xen_platform_op platform;
 static char *page;

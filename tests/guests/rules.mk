@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Kernels that test the hypervisor from inside: build/guest32/test-NAME and build/guest64/test-NAME. Each prints
-# "NAME: N passed, N failed".
+# "NAME: N passed, N failed". Those of several files have a directory for the others.
 
-GUEST_TESTS := $(filter-out check,$(basename $(notdir $(wildcard tests/guests/*.c))))
+GUEST_TESTS := $(filter-out check dom0_calls,$(basename $(notdir $(wildcard tests/guests/*.c))))
 
 GUEST_TESTS_NARROW := pae
 GUEST_TESTS_WIDE := $(filter-out $(GUEST_TESTS_NARROW),$(GUEST_TESTS))
 
-guest_test = $(eval $(call guest_program,test-$(2),tests/guests/$(2).c tests/guests/check.c tests/guests/raw$(1).S,$(1)))
+guest_test = $(eval $(call guest_program,test-$(2),tests/guests/$(2).c $(wildcard tests/guests/$(2)/*.c) \
+    tests/guests/check.c tests/guests/dom0_calls.c tests/guests/raw$(1).S,$(1)))
 $(foreach t,$(GUEST_TESTS),$(call guest_test,32,$(t)))
 $(foreach t,$(GUEST_TESTS_WIDE),$(call guest_test,64,$(t)))
 

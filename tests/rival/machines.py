@@ -5,7 +5,6 @@ the serial line (a shell's prompt) or running a script to its end."""
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 
 import images
@@ -68,10 +67,3 @@ class Shell(Line):
         self.send(f"echo be''gin{number}; {line}; echo en''d{number}\r")
         self.expect(rf"begin{number}\r*\n", limit)
         return self.expect(rf"end{number}\r*\n", limit)
-
-
-def xen_shell(files=None, **options):
-    """Genuine Xen at dom0's shell; files (name to contents) are in dom0's file system."""
-    with tempfile.TemporaryDirectory() as directory:
-        initrd = images.dom0_with(f"{directory}/dom0.cpio", files or {})
-        return Shell(xen_command(initrd, **options), "dom0# ")

@@ -3,6 +3,7 @@
 """The store and the console backend as guests of both widths meet them, under a dom0 of both widths."""
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -24,11 +25,14 @@ def run_guest(machine, name):
     """Creates a guest that ends by itself; returns everything that it printed. dmesg speaks of it alone then."""
     machine.command("dmesg -c")
     machine.command(f"create /guests/{name}.cfg")
-    for _ in range(60):
-        if not re.search(rf"^{name} ", machine.command("list"), re.MULTILINE):
-            return machine.command(f"log {name}")
-        time.sleep(0.5)
-    raise AssertionError(f"{name} does not end")
+    machine.wait_gone(name, timeout=300)
+    return machine.command(f"log {name}")
+
+
+def listening(path):
+    """Whether a daemon answers there: its socket is to be seen before it is heard."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -90,13 +94,12 @@ def test_like_the_reference(tmp_path, mode, seed):
                    "XENSTORED_PATH": str(tmp_path / "socket"), "LD_PRELOAD": os.path.abspath(f"{BUILD}/tests/reference_shim.so")}
     with subprocess.Popen([REFERENCE, "-N"], env=environment) as daemon:
         try:
-            for _ in range(100):
-                if (tmp_path / "socket").exists():
-                    break
+            end = time.monotonic() + 60
+            while not listening(str(tmp_path / "socket")):
+                assert time.monotonic() < end and daemon.poll() is None, "the reference does not start"
                 time.sleep(0.05)
-            time.sleep(0.2)
             result = subprocess.run([f"{BUILD}/tests/store-compare", str(tmp_path), str(seed), "3000", mode],
-                                    capture_output=True, text=True, timeout=60, check=False)
+                                    capture_output=True, text=True, timeout=300, check=False)
         finally:
             daemon.kill()
     assert result.returncode == 0, result.stdout + result.stderr

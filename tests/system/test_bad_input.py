@@ -162,6 +162,7 @@ def test_memory_that_does_not_fit(machine):
 
 
 def test_missing_configuration(machine):
+    """A configuration that is not there, or is a directory, is named; nothing is made of what was read of it."""
     assert "configuration /nowhere.cfg: No such file" in machine.command("create /nowhere.cfg")
     assert machine.command("create /examples").startswith("create: configuration /examples: ")
 

@@ -138,6 +138,7 @@ def test_patience_ends(pair, ticker):
 
 @pytest.mark.parametrize("message,says,then", CUTS)
 def test_link_cut(pair, ticker, message, says, then):
+    """The link is cut at one message and comes back: the domain runs once, where the protocol says, and nothing is left."""
     free = [host.free_mib() for host in pair.hosts]
     side = ticker.home if says == "sender" else 1 - ticker.home
     pair.proxy.set_trap(side, message, pair.proxy.cut)
@@ -175,6 +176,7 @@ def test_users_word(pair, ticker):
 
 @pytest.mark.parametrize("message,says,loser,then", LOSSES)
 def test_power_lost(pair, ticker, message, says, loser, then):
+    """A host loses its memory at one message: what it had is lost, but no copy runs beside another."""
     sender = ticker.home
     lost = sender if loser == "sender" else 1 - sender
     pair.proxy.set_trap(sender if says == "sender" else 1 - sender, message, lambda: pair.kill(lost))

@@ -27,6 +27,7 @@ def command(child, line):
 
 
 def test_run_pair():
+    """A guest goes across, to be seen on the other host; that one is switched off and on; Ctrl-A x ends both."""
     memory = open(f"{BUILD}/dom0.rd.memory", encoding="ascii").read().strip()
     child = pexpect.spawn("scripts/run-pair", [BUILD, "--dom0-mem", memory, "--", "qemu-system-x86_64", "-accel", "tcg",
                                                "-cpu", "max", "-m", "640M", "-no-reboot", "-nic", "none"],

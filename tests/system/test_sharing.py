@@ -47,6 +47,7 @@ def end(host, *names):
 
 @pytest.mark.parametrize("first", ["ring", "ring-peer"])
 def test_either_end_dies_while_the_page_is_shared(host, first):
+    """A guest that dies with its page mapped elsewhere keeps it till the other is gone: then nothing of either is left."""
     second = "ring-peer" if first == "ring" else "ring"
     start_ring(host, 4000000000)
     end(host, first, second)  # what is made once stays: counts from here on

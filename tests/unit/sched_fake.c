@@ -118,11 +118,6 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 
 struct trace_calls trace_calls = {.context_switch = context_switch, .enqueue = policy_enqueue};
 
-void continue_running(struct vcpu *same)
-{
-    abort();
-}
-
 void fake_machine(unsigned cpus)
 {
     cpu_count = cpus;

@@ -64,8 +64,7 @@ static size_t put_number_note(size_t at, uint32_t type, uint64_t value)
     return put_note(at, type, &value, 8);
 }
 
-#define NOTES_AT   0x400
-#define SECTION_AT 0x300
+#define NOTES_AT 0x400
 
 /* A 64-bit kernel of two segments: 0x1000 bytes at 1 MiB and 0x100 of 0x3000 bytes behind it. */
 static void make_64(void)
