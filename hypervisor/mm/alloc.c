@@ -13,7 +13,8 @@ unsigned long address_limit(unsigned address_bits)
     return address_bits == 0 || address_bits >= 52 ? max_frame : MIN(max_frame, (1UL << address_bits) >> PAGE_SHIFT);
 }
 
-/* What is set aside for a domain no other one gets by having us need it, either: but who builds that domain does. */
+/* A call of another domain does not use up what is claimed, either, by having us need memory; of dom0, which builds the
+ * domain that it is claimed for, it may. */
 mfn_t frame_alloc(unsigned order, unsigned address_bits)
 {
     bool dirty;
