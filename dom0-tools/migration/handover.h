@@ -46,8 +46,9 @@ struct handover_sender {
 
 struct handover_receiver {
     void *own;
-    int (*prepare)(void *own, const struct handover_offer *offer, struct stream_error *error); /* memory, name: free? */
-    int (*receive)(void *own, const struct byte_source *source, struct stream_error *error);   /* ends paused */
+    int (*prepare)(void *own, const struct handover_offer *offer,
+                   struct stream_error *error); /* memory and name: free? Keeps nothing */
+    int (*receive)(void *own, const struct byte_source *source, struct stream_error *error); /* ends paused */
     int (*activate)(void *own, struct stream_error *error); /* on failure, discard is called */
     void (*discard)(void *own);                             /* also after receive failed; not after prepare failed */
     void (*settled)(void *own, enum handover_outcome outcome);

@@ -46,7 +46,7 @@ static int prepare(void *own, const struct handover_offer *offer, struct stream_
         strcpy(error->text, "no memory");
         return -1;
     }
-    copy->state = MAKING;
+    copy->state = offer->asked ? NONE : MAKING;
     return 0;
 }
 
@@ -150,7 +150,7 @@ static void receive_one(struct handover_host *host, struct channel *channel, str
     must(outcome != HANDOVER_MOVED || copy->state == RUNS);
     must(outcome != HANDOVER_KEPT || copy->state == NONE || copy->state == GONE);
     must(outcome != HANDOVER_IN_DOUBT || copy->state == WHOLE);
-    must(outcome != HANDOVER_TALKED || copy->state == NONE || copy->state == GONE);
+    must(outcome != HANDOVER_TALKED || copy->state == NONE);
 }
 
 static void forget_all(struct handover_host *host)
