@@ -102,7 +102,8 @@ IN_PLACE bool l1e_get_fast(u64 entry, unsigned owner)
     return true;
 }
 
-/* 0, -EINVAL (flags, or all bits of the address), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that forbids writing). */
+/* 0, -EINVAL (flags, or all bits of the address), -EPERM (not RAM), -EBUSY (another's frame, or in use under a type that
+ * forbids writing). */
 IN_PLACE int take_l1e(u64 *entry, struct domain *mapper, unsigned owner)
 {
     u64 e = *entry;

@@ -117,16 +117,16 @@ static int run(struct domain *d, struct exchange *e)
 {
     unsigned order = MAX(e->in.order, e->out.order), shift = order - e->in.order;
     unsigned long first = e->done >> shift, chunks = e->in.nr_extents >> shift;
-    struct trade t = {.d = d, .stolen = hv_alloc_pages(1)};
-    int rc = t.stolen ? 0 : -ENOMEM;
-    t.fresh = t.stolen + PAGE_SIZE / sizeof(mfn_t);
+    struct trade t = {.d = d, .stolen = hv_alloc_pages(0), .fresh = hv_alloc_pages(0)};
+    int rc = t.stolen && t.fresh ? 0 : -ENOMEM;
     for (unsigned long i = first; i < chunks && rc == 0; i++) {
         if (i > first && hypercall_preempt_check())
             rc = -ERESTART;
         else if ((rc = exchange_chunk(&t, e, i)) == 0)
             e->done = (i + 1) << shift;
     }
-    hv_free_pages(t.stolen, 1);
+    hv_free_pages(t.stolen, 0);
+    hv_free_pages(t.fresh, 0);
     return rc;
 }
 
